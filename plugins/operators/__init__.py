@@ -1,0 +1,1 @@
+"""Operators, one a file: the thin side that faces Airflow."""

@@ -1,0 +1,206 @@
+"""From bytes to checked fields: the rules that order messages and reference documents share.
+
+Every function returns a clean value or raises `RejectedError` with the path of the field. "Absent" is a missing key or a
+JSON null. Rules: docs/messages.md.
+"""
+
+import json
+import re
+from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from warehouse.rejection import Reason, RejectedError, shown
+
+JsonObject = dict[str, Any]
+
+MAX_VALUE_BYTES = 1024 * 1024
+MAX_DEPTH = 100
+# Longest id, status and category. They are keys of B-tree indexes, which refuse rows of more than 2,704 bytes.
+MAX_KEY_CHARACTERS = 200
+# Digits before and after the decimal point: far beyond any money, far below what numeric refuses.
+MAX_DIGITS = 40
+BIGINT = range(-(2**63), 2**63)
+
+# Dates and clocks only: fromisoformat alone also takes week dates and dates without a time.
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T](?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:[.,][0-9]+)?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+)
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,6})?")
+
+
+def parse_object(value: bytes) -> JsonObject:
+    """Return the JSON object in `value`: strict UTF-8, numbers exact (int or Decimal), the last of duplicate keys wins.
+
+    NaN and Infinity, which are not JSON, are read here and refused by `check_storable`.
+    """
+    try:
+        text = value.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RejectedError(Reason.INVALID_UTF8, f"byte {error.start} of {len(value)}: {error.reason}") from None
+    try:
+        document = json.loads(text, parse_float=Decimal)
+    except RecursionError:
+        raise RejectedError(Reason.TOO_DEEP, f"nested deeper than {MAX_DEPTH} levels") from None
+    except json.JSONDecodeError as error:
+        raise RejectedError(Reason.BROKEN_JSON, f"{error.msg} at character {error.pos} of {len(text)}") from None
+    except ValueError as error:  # an integer of more digits than Python converts
+        raise RejectedError(Reason.BAD_NUMBER, str(error)) from None
+    if not isinstance(document, dict):
+        raise RejectedError(Reason.NOT_AN_OBJECT, f"a JSON object is expected, not {shown(document)}")
+    return document
+
+
+def check_storable(value: bytes, document: JsonObject) -> None:
+    """Refuse what PostgreSQL could not hold or read back, whatever the field: size, depth, U+0000, lone surrogates, NaN."""
+    if len(value) > MAX_VALUE_BYTES:
+        raise RejectedError(Reason.OVERSIZED, f"{len(value)} bytes, at most {MAX_VALUE_BYTES} are taken")
+    # The walk costs more than the parse; a message without any of these needs none.
+    if b"\\u0000" in value or b"\\ud" in value or b"\\uD" in value or value.count(b"{") + value.count(b"[") > MAX_DEPTH:
+        _walk(document, path="", depth=1)
+    if b"NaN" in value or b"Infinity" in value:
+        _walk(document, path="", depth=1)
+
+
+def _walk(node: object, path: str, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise RejectedError(Reason.TOO_DEEP, f"nested deeper than {MAX_DEPTH} levels")
+    if isinstance(node, dict):
+        for key, child in node.items():
+            _check_text(key, f"a key of {path or 'the message'}")
+            _walk(child, f"{path}.{key}" if path else key, depth + 1)
+    elif isinstance(node, list):
+        for child in node:
+            _walk(child, f"{path}[]", depth + 1)
+    elif isinstance(node, str):
+        _check_text(node, path)
+    elif isinstance(node, float):  # numbers are int or Decimal: only NaN and Infinity come as float
+        raise RejectedError(Reason.BAD_NUMBER, f"{shown(path, 200)} is {node}")
+
+
+def _check_text(text: str, path: str) -> None:
+    if "\x00" in text:
+        raise RejectedError(Reason.BAD_TEXT, f"{shown(path, 200)} holds U+0000")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise RejectedError(Reason.BAD_TEXT, f"{shown(path, 200)} holds a lone surrogate") from None
+
+
+def required(parent: JsonObject, name: str, path: str) -> Any:
+    """Return the value of a field that must be there."""
+    value = parent.get(name)
+    if value is None:
+        raise RejectedError(Reason.MISSING_FIELD, f"{path}{name} is missing")
+    return value
+
+
+def required_object(parent: JsonObject, name: str, path: str = "") -> JsonObject:
+    """Return a required JSON object."""
+    value = required(parent, name, path)
+    if not isinstance(value, dict):
+        raise RejectedError(Reason.WRONG_TYPE, f"{path}{name} must be an object, not {shown(value)}")
+    return value
+
+
+def objects(value: object, path: str) -> list[JsonObject]:
+    """Return `value` as a list of JSON objects."""
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise RejectedError(Reason.WRONG_TYPE, f"{path} must be a list of objects, not {shown(value)}")
+    return value
+
+
+def required_text(parent: JsonObject, name: str, path: str = "") -> str:
+    """Return a required text; an empty one is allowed."""
+    value = required(parent, name, path)
+    if not isinstance(value, str):
+        raise RejectedError(Reason.WRONG_TYPE, f"{path}{name} must be text, not {shown(value)}")
+    return value
+
+
+def required_id(parent: JsonObject, name: str, path: str = "") -> str:
+    """Return a required opaque id: any text but an empty one, at most `MAX_KEY_CHARACTERS` long, blanks and case kept."""
+    value = required_text(parent, name, path)
+    if not value:
+        raise RejectedError(Reason.MISSING_FIELD, f"{path}{name} is empty")
+    return _short(value, f"{path}{name}")
+
+
+def key_text(parent: JsonObject, name: str, path: str = "") -> str:
+    """Return a required text that becomes part of an index, such as a status; an empty one is allowed."""
+    return _short(required_text(parent, name, path), f"{path}{name}")
+
+
+def _short(value: str, path: str) -> str:
+    if len(value) > MAX_KEY_CHARACTERS:
+        raise RejectedError(
+            Reason.TOO_LONG, f"{path} has {len(value)} characters, at most {MAX_KEY_CHARACTERS} are taken"
+        )
+    return value
+
+
+def optional_text(parent: JsonObject, name: str, path: str = "") -> str | None:
+    """Return a text or, where it is absent, None."""
+    return None if parent.get(name) is None else required_text(parent, name, path)
+
+
+def required_bigint(parent: JsonObject, name: str, path: str = "") -> int:
+    """Return a required JSON integer that fits a bigint. `10.0`, `"10"` and `true` are not integers."""
+    value = required(parent, name, path)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise RejectedError(Reason.WRONG_TYPE, f"{path}{name} must be an integer, not {shown(value)}")
+    if value not in BIGINT:
+        raise RejectedError(Reason.BAD_NUMBER, f"{path}{name} does not fit a bigint: {shown(value)}")
+    return value
+
+
+def optional_number(parent: JsonObject, name: str, path: str = "") -> Decimal | None:
+    """Return a number or numeric text as an exact Decimal, None where it is absent."""
+    value = parent.get(name)
+    if value is None:
+        return None
+    if isinstance(value, str):
+        if not _NUMBER.fullmatch(value):
+            raise RejectedError(Reason.BAD_NUMBER, f"{path}{name} is not a number: {shown(value)}")
+    elif not isinstance(value, int | Decimal) or isinstance(value, bool):
+        raise RejectedError(Reason.WRONG_TYPE, f"{path}{name} must be a number or numeric text, not {shown(value)}")
+    number = Decimal(value)
+    exponent = number.as_tuple().exponent
+    if number and (number.adjusted() >= MAX_DIGITS or (isinstance(exponent, int) and exponent < -MAX_DIGITS)):
+        raise RejectedError(
+            Reason.BAD_NUMBER, f"{path}{name} has over {MAX_DIGITS} digits on a side of the point: {shown(value)}"
+        )
+    # 0E+99999 is zero, but PostgreSQL refuses to read it.
+    return number if number else Decimal(0)
+
+
+def required_time(parent: JsonObject, name: str, zone: tzinfo, path: str = "") -> datetime:
+    """Return a required time in UTC; `zone` is that of times written without one."""
+    return _time(required(parent, name, path), zone, f"{path}{name}")
+
+
+def optional_time(parent: JsonObject, name: str, zone: tzinfo, path: str = "") -> datetime | None:
+    """Return a time in UTC or, where it is absent, None."""
+    value = parent.get(name)
+    return None if value is None else _time(value, zone, f"{path}{name}")
+
+
+def _time(value: object, zone: tzinfo, path: str) -> datetime:
+    if not isinstance(value, str):
+        raise RejectedError(Reason.WRONG_TYPE, f"{path} must be a time as text, not {shown(value)}")
+    try:
+        return _parse_time(value, zone)
+    except (ValueError, OverflowError) as error:
+        raise RejectedError(Reason.BAD_TIME, f"{path} is not a time: {shown(value)} ({error})") from None
+
+
+@lru_cache(maxsize=4096)  # the times of a message and of its neighbours repeat
+def _parse_time(text: str, zone: tzinfo) -> datetime:
+    if not _TIME.fullmatch(text):
+        raise ValueError("YYYY-MM-DD HH:MM:SS or ISO 8601 is expected")
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=zone)
+    return moment.astimezone(UTC)

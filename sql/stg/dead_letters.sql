@@ -1,0 +1,37 @@
+-- One row = a content that was refused.
+-- From: incoming_dead_letters
+-- Grain: value_hash
+-- Rerun: changes nothing, burns no id
+-- Params: load_dt
+insert into stg.dead_letters (
+    value_hash,
+    raw,
+    topic,
+    "partition",
+    "offset",
+    message_key,
+    reason,
+    detail,
+    attempts,
+    load_dt,
+    attempt_dt
+)
+select distinct on (incoming.value_hash)
+    incoming.value_hash,
+    incoming.raw,
+    incoming.topic,
+    incoming."partition",
+    incoming."offset",
+    incoming.message_key,
+    incoming.reason,
+    incoming.detail,
+    1,
+    %(load_dt)s::timestamptz,
+    %(load_dt)s::timestamptz
+from incoming_dead_letters as incoming
+where not exists (
+    select 1
+    from stg.dead_letters as stored
+    where stored.value_hash = incoming.value_hash
+)
+order by incoming.value_hash asc, incoming."partition" asc, incoming."offset" asc;

@@ -1,0 +1,18 @@
+-- Which of the documents just read from Redis the warehouse has not judged yet.
+-- From: stg.reference_log, stg.dead_letters
+-- Grain: value_hash
+-- Rerun: reads only
+-- Params: value_hashes
+select read.value_hash
+from unnest(%(value_hashes)s::uuid[]) as read (value_hash)
+where
+    not exists (
+        select 1
+        from stg.reference_log as accepted
+        where accepted.value_hash = read.value_hash
+    )
+    and not exists (
+        select 1
+        from stg.dead_letters as refused
+        where refused.value_hash = read.value_hash
+    );

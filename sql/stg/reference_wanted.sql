@@ -1,0 +1,43 @@
+-- What to ask Redis for: the guests of the orders that DDS has still to load, who or what is still missing, and the restaurants.
+-- From: stg.reference_keys, stg.load_queue, stg.order_event_log
+-- Grain: object_type, object_id
+-- Rerun: reads only
+-- Params: with_quiet_restaurants, max_missing
+select
+    'user' as object_type,
+    orders.user_id as object_id
+from stg.load_queue as queue
+inner join stg.order_event_log as orders on queue.value_hash = orders.value_hash
+where queue.source = 'order_event_log'
+
+union
+
+select
+    'restaurant' as object_type,
+    orders.restaurant_id as object_id
+from stg.load_queue as queue
+inner join stg.order_event_log as orders on queue.value_hash = orders.value_hash
+where queue.source = 'order_event_log'
+
+union
+
+select
+    known.object_type,
+    known.object_id
+from stg.reference_keys as known
+where
+    known.object_type = 'restaurant'
+    and %(with_quiet_restaurants)s
+
+union
+
+-- A random part of them where they are many: each has its turn, and a run stays short.
+(
+    select
+        missing.object_type,
+        missing.object_id
+    from stg.reference_keys as missing
+    where not missing.is_found
+    order by random()
+    limit %(max_missing)s
+);

@@ -2,9 +2,9 @@
 -- From: stg.reference_log, stg.dead_letters
 -- Grain: value_hash
 -- Rerun: reads only
--- Params: value_hashes
+-- Params: value_hashes, refusal_hashes (parallel arrays: the identity of the document if it is accepted, and if it is refused)
 select read.value_hash
-from unnest(%(value_hashes)s::uuid[]) as read (value_hash)
+from unnest(%(value_hashes)s::uuid[], %(refusal_hashes)s::uuid[]) as read (value_hash, refusal_hash)
 where
     not exists (
         select 1
@@ -14,5 +14,5 @@ where
     and not exists (
         select 1
         from stg.dead_letters as refused
-        where refused.value_hash = read.value_hash
+        where refused.value_hash = read.refusal_hash
     );

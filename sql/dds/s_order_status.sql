@@ -1,0 +1,35 @@
+-- One row = a change of an order's status, by business time.
+-- From: batch_orders
+-- Grain: h_order_pk, a version that differs from the one before it
+-- Rerun: adds no row
+-- Params: load_dt
+insert into dds.s_order_status (
+    hk_order_status_pk,
+    h_order_pk,
+    status,
+    effective_dttm,
+    sent_dttm,
+    value_hash,
+    load_dt,
+    load_src
+)
+select
+    dds.hash_key(h_order_pk::text, value_hash::text),
+    h_order_pk,
+    status,
+    update_ts,
+    sent_dttm,
+    value_hash,
+    %(load_dt)s::timestamptz,
+    load_src
+from (
+    select
+        *,
+        lag(status) over (
+            partition by h_order_pk
+            order by update_ts asc, sent_dttm asc, value_hash asc
+        ) as status_before
+    from batch_orders
+) as versions
+where status is distinct from status_before
+on conflict do nothing;

@@ -77,10 +77,21 @@ from (
         incoming.h_product_pk,
         min(incoming.update_ts) as first_update_ts
     from batch_names as incoming
-    inner join dds.s_product_names as stored on incoming.h_product_pk = stored.h_product_pk
+    cross join lateral (
+        select stored.name
+        from dds.s_product_names as stored
+        where
+            stored.h_product_pk = incoming.h_product_pk
+            and not stored.is_from_menu
+            and (stored.effective_dttm, stored.sent_dttm, stored.restaurant_id, stored.value_hash)
+            < (incoming.update_ts, incoming.sent_dttm, incoming.restaurant_id, incoming.value_hash)
+        order by
+            stored.effective_dttm desc, stored.sent_dttm desc, stored.restaurant_id desc, stored.value_hash desc
+        limit 1
+    ) as name_before
     where
         not incoming.is_from_menu
-        and stored.name <> incoming.product_name
+        and incoming.product_name <> name_before.name
     group by incoming.h_product_pk
 ) as renamed
 inner join dds.l_order_product as held on renamed.h_product_pk = held.h_product_pk

@@ -1,0 +1,60 @@
+"""Names that the whole pipeline shares: connections, topic, and the SQL files of each load in the order in which they run."""
+
+KAFKA_CONN_ID = "kafka_orders"
+REDIS_CONN_ID = "redis_reference"
+POSTGRES_CONN_ID = "postgres_dwh"
+
+ORDERS_TOPIC = "order-service_orders"
+CONSUMER_GROUP = "dwh-orders"
+
+TRANSACTION = "transaction.sql"
+
+# A chunk of messages of Kafka: the temporary tables that it is copied into, and the tables that it enters.
+STG_ORDERS_INCOMING = ("stg/lock.sql", "stg/incoming_orders.sql", "stg/incoming_dead_letters.sql")
+STG_ORDERS = ("stg/order_events.sql", "stg/order_event_log.sql", "stg/reference_keys.sql", "stg/dead_letters.sql")
+
+# The documents of Redis.
+STG_REFERENCE_QUERIES = ("stg/reference_wanted.sql", "stg/reference_unseen.sql")
+STG_REFERENCE_INCOMING = ("stg/lock.sql", "stg/incoming_references.sql", "stg/incoming_dead_letters.sql")
+STG_REFERENCE = ("stg/reference_log.sql", "stg/reference_keys_found.sql", "stg/dead_letters.sql")
+
+# The vault: what is claimed from the queue, and how it is loaded. Hubs before links before satellites.
+DDS_CLAIM = ("dds/lock.sql", "dds/batch_events.sql")
+DDS_LOAD = (
+    "dds/batch_orders.sql",
+    "dds/batch_lines.sql",
+    "dds/batch_references.sql",
+    "dds/batch_menus.sql",
+    "dds/batch_names.sql",
+    "dds/batch_changed_products.sql",
+    "dds/h_order.sql",
+    "dds/h_user.sql",
+    "dds/h_product.sql",
+    "dds/h_category.sql",
+    "dds/h_restaurant.sql",
+    "dds/l_order_user.sql",
+    "dds/l_order_product.sql",
+    "dds/l_product_category.sql",
+    "dds/l_product_restaurant.sql",
+    "dds/s_order_cost.sql",
+    "dds/s_order_status.sql",
+    "dds/s_user_names.sql",
+    "dds/s_product_names.sql",
+    "dds/s_restaurant_names.sql",
+    "dds/es_order_user.sql",
+    "dds/es_order_product.sql",
+    "dds/es_product_category.sql",
+    "dds/counter_queue.sql",
+)
+
+# The marts, the same way.
+CDM_CLAIM = ("cdm/lock.sql", "cdm/batch_guests.sql", "cdm/batch_rules.sql")
+CDM_LOAD = (
+    "cdm/batch_closed_lines.sql",
+    "cdm/batch_products.sql",
+    "cdm/user_product_counters.sql",
+    "cdm/user_category_counters.sql",
+    "cdm/batch_tags.sql",
+    "cdm/tag_events.sql",
+    "cdm/user_tags.sql",
+)

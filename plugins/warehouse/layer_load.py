@@ -1,0 +1,44 @@
+"""Loads a layer from its queue: each batch is claimed, loaded and committed in one transaction."""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from warehouse.sql_files import SqlFile, run_sql
+
+
+def load_layer(
+    connection: psycopg.Connection[Any],
+    *,
+    prepare: Sequence[SqlFile],
+    claim: Sequence[SqlFile],
+    load: Sequence[SqlFile],
+    params: Mapping[str, Any],
+    max_batches: int | None,
+    log: logging.Logger,
+) -> dict[str, int]:
+    """Load batch after batch until the queue is empty or `max_batches` are done; return the rows written, by table.
+
+    A transaction runs `prepare`, then `claim`, which takes a batch out of the queue; where that takes nothing the work is
+    done, else `load` follows and the transaction commits. Parameters of the files: `params` and `load_dt`, one a batch.
+    A batch that fails is rolled back whole, its claim with it: nothing is lost and the error goes up.
+    """
+    totals: Counter[str] = Counter()
+    batches = 0
+    while max_batches is None or batches < max_batches:
+        values = {**params, "load_dt": datetime.now(UTC)}
+        with connection.transaction():
+            run_sql(connection, prepare, values, log)
+            claimed = run_sql(connection, claim, values, log)
+            if not any(claimed.values()):
+                break
+            loaded = run_sql(connection, load, values, log)
+        batches += 1
+        totals.update(claimed)
+        totals.update(loaded)
+    log.info("%d batches loaded", batches)
+    return {"batches": batches, **totals}

@@ -1,0 +1,8 @@
+-- First statement of every transaction of the pipeline. "set local", not options of the connection: a pooler of transactions
+-- (port 6432 of a managed PostgreSQL) passes those on to nobody.
+-- Rerun: harmless
+-- Params: statement_timeout_ms
+set local timezone = 'UTC';
+set local jit = off;
+set local work_mem = '64MB';
+set local statement_timeout = %(statement_timeout_ms)s;

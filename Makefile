@@ -1,0 +1,57 @@
+# Each target is a thin line over one script or tool; `make` alone lists them.
+BIN := .venv/bin
+STACK := $(BIN)/python -m local
+PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command "make requirements"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo up down status reset env test lint format schema requirements
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s%s\n", $$1, $$2}' Makefile
+
+install: ## Make .venv and fetch Kafka's jars; quick when nothing has changed
+	@local/install.sh
+
+demo: install ## From nothing to tags: the stack, a week of 50,000 orders, then 5 orders a minute
+	@$(BIN)/python -m local.demo $(ARGS)
+
+up: install ## Start PostgreSQL, Redis, Kafka and Airflow on 127.0.0.1
+	@$(STACK) up $(ARGS)
+
+down: | $(BIN) ## Stop them; data stays
+	@$(STACK) down $(ARGS)
+
+status: | $(BIN) ## Show what runs, where, and how to log in
+	@$(STACK) status
+
+reset: | $(BIN) ## Stop them and delete their data
+	@$(STACK) reset
+
+env: | $(BIN) ## Print export lines, for: eval "$$(make -s env)"
+	@$(STACK) env
+
+test: install ## Run the tests on a stack of their own; ARGS="-k name" is handed to pytest
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: install ## Check Python, types and SQL; changes nothing
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint --disable-progress-bar --nofail-on-empty sql
+
+format: install ## Let the tools correct what they can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/sqlfluff fix --disable-progress-bar sql
+
+schema: install ## Write the tables as they are after all migrations to sql/schema.sql
+	@$(STACK) up --services postgres
+	@$(BIN)/python -m local.schema
+
+requirements: install ## Pin anew what pyproject.toml asks for
+	@$(PIN) pyproject.toml -o requirements.txt
+	@$(PIN) --group pyproject.toml:dev -c requirements.txt -o requirements-dev.txt
+
+$(BIN):
+	@echo "nothing is installed here yet: run 'make up' first" >&2; exit 1

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Makes .venv from the pinned requirements and fetches Kafka's jars. Quick when nothing has changed; asks nothing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() { echo "install: $*" >&2; exit 1; }
+
+fingerprint() { sha256sum "$@" | sha256sum | cut -d' ' -f1; }
+is_done() { local stamp=$1; shift; [[ -f $stamp && $(<"$stamp") == "$(fingerprint "$@")" ]]; }
+
+# apt_get <package>: only root can, and only where there is apt.
+apt_get() {
+  [[ $(id -u) == 0 && -x $(command -v apt-get) ]] || fail "$1 is missing: install it (Debian, Ubuntu: sudo apt-get install $1)"
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" >/dev/null
+}
+
+venv_stamp=.venv/.installed
+if ! is_done $venv_stamp requirements.txt requirements-dev.txt; then
+  python=${PYTHON:-python3}
+  "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' ||
+    fail "$python is missing or is not Python 3.11 to 3.13: give another one, PYTHON=python3.12 make install"
+  "$python" -c 'import ensurepip, venv' 2>/dev/null || apt_get python3-venv
+  "$python" -m venv .venv
+  .venv/bin/python -m pip install --quiet "$(grep '^uv==' requirements-dev.txt)"
+  .venv/bin/uv pip install --quiet --python .venv/bin/python -r requirements.txt -r requirements-dev.txt
+  fingerprint requirements.txt requirements-dev.txt > $venv_stamp
+fi
+
+jars=.local/lib/kafka
+if ! is_done $jars/.installed local/kafka/pom.xml; then
+  command -v mvn >/dev/null || apt_get maven
+  rm -rf $jars && mkdir -p $jars
+  mvn --batch-mode --quiet -Dstyle.color=never --file local/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory="$PWD/$jars"
+  fingerprint local/kafka/pom.xml > $jars/.installed
+fi

@@ -1,0 +1,122 @@
+"""Background processes: started detached, found again by a later command, stopped with everything they started."""
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from local.state import State
+
+STOP_TIMEOUT_S = 30
+LOG_LINES_SHOWN = 15
+
+# Held so that a long-lived Python (pytest) neither warns about these children nor leaves them as zombies.
+_children: list[subprocess.Popen[bytes]] = []
+
+
+class StartError(Exception):
+    """A service did not start; the text says which one, why, and where its log is."""
+
+
+class Daemon:
+    """One server process and all that descends from it."""
+
+    def __init__(self, name: str, state: State, log: Path) -> None:
+        """Name the process; its pid is kept in `state`, its output is appended to `log`."""
+        self.name = name
+        self.log = log
+        self._state = state
+
+    def launch(
+        self,
+        command: Sequence[str | Path],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        uid: int | None = None,
+    ) -> None:
+        """Start the command in a session of its own (as another user if `uid` is given) and remember its pid."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            child = subprocess.Popen(
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=dict(env),
+                cwd=cwd,
+                start_new_session=True,
+                user=uid,
+                group=uid,
+                extra_groups=None if uid is None else [],
+            )
+        _children.append(child)
+        self._state.put("pids", self.name, {"pid": child.pid, "created": psutil.Process(child.pid).create_time()})
+
+    def process(self) -> psutil.Process | None:
+        """Return the running process; None when it is gone or when its pid now belongs to somebody else."""
+        known = self._state.get("pids", self.name)
+        if not known:
+            return None
+        try:
+            process = psutil.Process(known["pid"])
+            ours = abs(process.create_time() - known["created"]) < 2
+            return process if ours and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+    def wait_until(self, ready: Callable[[], bool], *, timeout_s: float) -> None:
+        """Return once `ready()` is true; raise StartError when the process ends first or the time is over."""
+        deadline = time.monotonic() + timeout_s
+        while not ready():
+            if self.process() is None:
+                raise self.failure("it ended right after its start")
+            if time.monotonic() > deadline:
+                raise self.failure(f"it was not ready after {timeout_s:.0f} s")
+            time.sleep(0.1)
+
+    def failure(self, reason: str) -> StartError:
+        """Make the error that tells what happened, with the end of the log."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        tail = "".join(f"\n    {line}" for line in lines[-LOG_LINES_SHOWN:]) or "\n    (empty)"
+        return StartError(f"{self.name} did not start: {reason}\n  log: {self.log}{tail}")
+
+    def stop(self, *, kill: bool = False) -> None:
+        """End the process and its descendants, politely at first unless `kill`; return when none of them is left."""
+        process = self.process()
+        if process is not None:
+            family = _family(process)
+            if not kill:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.terminate()
+                psutil.wait_procs([process], timeout=STOP_TIMEOUT_S)
+                family |= _session(process.pid)
+            _, alive = psutil.wait_procs(family, timeout=0 if kill else 2)
+            for survivor in alive:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    survivor.kill()
+            _, alive = psutil.wait_procs(alive, timeout=STOP_TIMEOUT_S)
+            if alive:
+                raise RuntimeError(f"{self.name}: process {alive[0].pid} survived SIGKILL")
+        self._state.put("pids", self.name, None)
+
+
+def _family(process: psutil.Process) -> set[psutil.Process]:
+    """Return the process, what descends from it and what shares its session (an orphan keeps the session)."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return {process, *process.children(recursive=True), *_session(process.pid)}
+    return {process}
+
+
+def _session(leader_pid: int) -> set[psutil.Process]:
+    """Return the processes of the session that this process leads."""
+    members = set()
+    for pid in psutil.pids():
+        with contextlib.suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+            if os.getsid(pid) == leader_pid:
+                members.add(psutil.Process(pid))
+    return members

@@ -1,0 +1,102 @@
+"""Create the roles and the database of the warehouse: what must exist before the migrations can run.
+
+Reads DWH_ADMIN_URL (a superuser, or a role with CREATEROLE and CREATEDB as managed clouds give), and the passwords
+DWH_OWNER_PASSWORD, DWH_ETL_PASSWORD, DWH_BI_PASSWORD. Safe to run again and in parallel: what exists is kept, passwords
+and rights are set anew. A role that the cloud's console made and that the admin may not alter is left as it is.
+
+    python migrations/bootstrap.py
+"""
+
+import os
+import sys
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+DATABASE = "dwh"
+OWNER = "dwh_owner"
+# role -> (the variable with its password, its rights on the database)
+ROLES = {
+    OWNER: ("DWH_OWNER_PASSWORD", None),
+    "dwh_etl": ("DWH_ETL_PASSWORD", "connect, temporary"),
+    "dwh_bi": ("DWH_BI_PASSWORD", "connect"),
+}
+
+
+def main() -> None:
+    """Connect, then create or correct each role, the database and who may connect to it."""
+    admin_url = os.environ.get("DWH_ADMIN_URL")
+    if not admin_url:
+        raise SystemExit("DWH_ADMIN_URL is not set: give the URL of a role that may create roles and databases")
+    try:
+        with psycopg.connect(admin_url, autocommit=True) as connection:
+            connection.execute("select pg_advisory_lock(hashtext('dwh.bootstrap'))")
+            for role, (variable, _) in ROLES.items():
+                ensure_role(connection, role, os.environ.get(variable), variable)
+            ensure_database(connection)
+        with psycopg.connect(make_conninfo(admin_url, dbname=DATABASE), autocommit=True) as connection:
+            grant_rights(connection)
+    except psycopg.Error as error:
+        raise SystemExit(f"bootstrap of the warehouse failed: {error}") from error
+
+
+def ensure_role(connection: psycopg.Connection, role: str, password: str | None, variable: str) -> None:
+    """Create the role, or give an existing one this password; without a password an existing role is kept."""
+    exists = connection.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone()
+    if not password:
+        if not exists:
+            raise SystemExit(f"{variable} is not set and role {role} does not exist yet")
+        return
+    # Hashed here, so that neither the server's log nor pg_stat_activity ever holds the password itself.
+    secret = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    verb = sql.SQL("alter role" if exists else "create role")
+    statement = sql.SQL("{} {} with login password {}").format(verb, sql.Identifier(role), sql.Literal(secret))
+    try:
+        connection.execute(statement)
+    except psycopg.errors.InsufficientPrivilege as error:
+        if not exists:
+            raise
+        print(f"role {role} is kept as it is: {error.diag.message_primary}", file=sys.stderr)
+
+
+def ensure_database(connection: psycopg.Connection) -> None:
+    """Create the database in UTF-8, owned by the owner; refuse one that belongs to another role."""
+    become_owner(connection)
+    owner = connection.execute(
+        "select pg_get_userbyid(datdba) from pg_database where datname = %s", [DATABASE]
+    ).fetchone()
+    if owner is None:
+        connection.execute(
+            sql.SQL("create database {} owner {} encoding 'UTF8' template template0").format(
+                sql.Identifier(DATABASE), sql.Identifier(OWNER)
+            )
+        )
+    elif owner[0] != OWNER:
+        raise SystemExit(
+            f"database {DATABASE} exists and belongs to {owner[0]}: "
+            f"give it to {OWNER} (alter database {DATABASE} owner to {OWNER}), or move it away"
+        )
+
+
+def become_owner(connection: psycopg.Connection) -> None:
+    """Make an admin without superuser rights a member of the owner: only a member may create its database."""
+    member = connection.execute("select pg_has_role(current_user, %s, 'usage')", [OWNER]).fetchone()
+    if member != (True,):
+        connection.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(OWNER)))
+
+
+def grant_rights(connection: psycopg.Connection) -> None:
+    """Let in the three roles and nobody else; schemas and tables are the migrations' business."""
+    database = sql.Identifier(DATABASE)
+    connection.execute(sql.SQL("revoke all on database {} from public").format(database))
+    connection.execute("revoke create on schema public from public")
+    for role, (_, rights) in ROLES.items():
+        if rights:
+            connection.execute(
+                sql.SQL("grant {} on database {} to {}").format(sql.SQL(rights), database, sql.Identifier(role))
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,315 @@
+"""Count again, from the raw messages and nothing else, and compare with the marts.
+
+An independent witness: it shares no code with the warehouse and does everything in the most obvious way, in memory.
+It knows the contract's rules for which message is an order and which version of an order is the newest. What it does
+not know is history of the menus: it takes them as Redis holds them now.
+
+    eval "$(make -s env)"; python -m local.recount
+
+Reads KAFKA_BOOTSTRAP_SERVERS, REDIS_URL, DWH_URL. Exit code 0: everything equal, 1: differences, which are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal, DecimalException
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+import redis
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+
+TOPIC = "order-service_orders"
+SQL = Path(__file__).with_name("sql")
+
+UserProduct = tuple[str, str]
+UserCategory = tuple[str, str]
+UserTag = tuple[str, str]
+
+
+class Version(NamedTuple):
+    """One version of an order. The first three fields, compared in this order, say which of two is the newer."""
+
+    update_ts: datetime
+    sent_dttm: datetime
+    hash: bytes
+    order_id: int
+    user_id: str
+    restaurant_id: str
+    status: str
+    dishes: dict[str, str | None]
+
+
+@dataclass
+class Recount:
+    """What the marts must hold."""
+
+    user_product_counters: dict[UserProduct, tuple[str, int]] = field(default_factory=dict)
+    """(user id, dish id) -> (dish name, orders)"""
+    user_category_counters: dict[UserCategory, int] = field(default_factory=dict)
+    """(user id, category) -> orders"""
+    orders: Counter[str] = field(default_factory=Counter)
+    """current status -> orders"""
+    unread: int = 0
+    """messages that are no order, or not readable as one"""
+
+    def user_tags(self, rules: Iterable[tuple[str, str, int]]) -> dict[UserTag, tuple[str, int, int]]:
+        """(user id, tag) -> (category, orders, threshold) under the rules (tag, category, threshold); > is strict."""
+        return {
+            (user_id, tag): (category, count, threshold)
+            for tag, category, threshold in rules
+            for (user_id, counted), count in self.user_category_counters.items()
+            if counted == category and count > threshold
+        }
+
+
+def recount(messages: Iterable[bytes | None], restaurants: Mapping[str, bytes | str]) -> Recount:
+    """Count the orders in `messages` (values of Kafka records, in any order, repeated or not).
+
+    `restaurants`: the Redis documents of the restaurants, by key.
+    """
+    result = Recount()
+    newest: dict[int, Version] = {}
+    line_names: dict[str, tuple[datetime, datetime, bytes, str]] = {}
+    for value in messages:
+        version = read_version(value)
+        if version is None:
+            result.unread += 1
+            continue
+        age = version[:3]
+        known = newest.get(version.order_id)
+        if known is None or age > known[:3]:
+            newest[version.order_id] = version
+        for dish, name in version.dishes.items():
+            if name is not None and (dish not in line_names or age > line_names[dish][:3]):
+                line_names[dish] = (*age, name)
+
+    menu_names, categories = read_menus(restaurants)
+    names = {dish: line_name[3] for dish, line_name in line_names.items()} | menu_names
+    products: dict[UserProduct, set[int]] = defaultdict(set)
+    by_category: dict[UserCategory, set[int]] = defaultdict(set)
+    for order_id, version in newest.items():
+        result.orders[version.status] += 1
+        if version.status != "CLOSED":
+            continue
+        for dish in version.dishes:
+            products[version.user_id, dish].add(order_id)
+            if dish in categories:
+                by_category[version.user_id, categories[dish]].add(order_id)
+    result.user_product_counters = {pair: (names.get(pair[1], ""), len(ids)) for pair, ids in products.items()}
+    result.user_category_counters = {pair: len(ids) for pair, ids in by_category.items()}
+    return result
+
+
+def read_version(value: bytes | None) -> Version | None:
+    """Read one message; None where it is another type's, or not acceptable by the contract."""
+    if value is None:
+        return None
+    try:
+        message = json.loads(value.decode("utf-8"), parse_float=Decimal, parse_constant=_not_json)
+        if message["object_type"] != "order":
+            return None
+        payload = message["payload"]
+        for name in ("cost", "payment", "bonus_payment", "bonus_grant"):
+            _check_number(payload.get(name))
+        dishes: dict[str, str | None] = {}
+        for item in payload["order_items"]:
+            dish = _text(item["id"])
+            _check_number(item.get("price"))
+            _check_number(item.get("quantity"))
+            if dishes.get(dish) is None:
+                dishes[dish] = None if item.get("name") is None else _text(item["name"])
+        for status in payload.get("statuses") or []:
+            if status.get("dttm") is not None:
+                _moment(status["dttm"])
+        if payload.get("date") is not None:
+            _moment(payload["date"])
+        order_id = message["object_id"]
+        if type(order_id) is not int or abs(order_id) >= 2**63:
+            return None
+        return Version(
+            update_ts=_moment(payload["update_ts"]),
+            sent_dttm=_moment(message["sent_dttm"]),
+            hash=hashlib.sha256(value).digest()[:16],
+            order_id=order_id,
+            user_id=_text(payload["user"]["id"]),
+            restaurant_id=_text(payload["restaurant"]["id"]),
+            status=_text(payload["final_status"]),
+            dishes=dishes,
+        )
+    # Whatever is wrong with it, it is not an order that counts.
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, DecimalException, RecursionError):
+        return None
+
+
+def read_menus(restaurants: Mapping[str, bytes | str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Names and categories of the dishes; of several menus with a dish the newest counts, then the greater id."""
+    menus = []
+    for key, value in restaurants.items():
+        text = value.decode("utf-8") if isinstance(value, bytes) else value
+        document = json.loads(text, parse_float=Decimal)
+        if document["_id"] == key and isinstance(document.get("menu"), list):
+            menus.append((_moment(document["update_ts_utc"]), key.encode(), document["menu"]))
+    names: dict[str, str] = {}
+    categories: dict[str, str] = {}
+    for _, _, menu in sorted(menus, key=lambda m: m[:2]):
+        first_entries = {entry["_id"]: entry for entry in reversed(menu)}
+        names.update({dish: e["name"] for dish, e in first_entries.items() if e.get("name") is not None})
+        categories.update({dish: e["category"] for dish, e in first_entries.items() if e.get("category")})
+    return names, categories
+
+
+def _moment(text: str) -> datetime:
+    if not re.match(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d", text):
+        raise ValueError(text)
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError(value)
+    return value
+
+
+def _check_number(value: object) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str) or not Decimal(value).is_finite():
+        raise TypeError(value)
+
+
+def _not_json(constant: str) -> None:
+    raise ValueError(constant)
+
+
+# --- from the running stack -----------------------------------------------------------------------------------------
+
+
+def kafka_values(bootstrap_servers: str, topic: str = TOPIC) -> Iterator[bytes | None]:
+    """Every value of the topic, from its beginning to the end it has now. Joins no consumer group, commits nothing."""
+    settings = {
+        "bootstrap.servers": bootstrap_servers,
+        "group.id": "recount",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "fetch.wait.max.ms": 100,
+    }
+    with closing(Consumer(settings)) as consumer:
+        described = consumer.list_topics(topic, timeout=30).topics[topic]
+        if described.error is not None:
+            raise KafkaException(described.error)
+        unfinished = set(described.partitions)
+        consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in unfinished])
+        while unfinished:
+            for message in consumer.consume(10_000, timeout=1):
+                error = message.error()
+                if error is None:
+                    yield message.value()
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    unfinished.discard(message.partition())
+                else:
+                    raise KafkaException(error)
+
+
+def restaurant_documents(redis_url: str, ids: Iterable[str]) -> dict[str, bytes]:
+    """The Redis documents of these restaurants, those that there are."""
+    keys = sorted(ids)
+    with closing(redis.Redis.from_url(redis_url)) as client:
+        values: list[bytes | None] = client.mget(keys) if keys else []  # type: ignore[assignment]
+    return {key: value for key, value in zip(keys, values, strict=True) if value is not None}
+
+
+def marts(
+    connection: psycopg.Connection[Any],
+) -> tuple[dict[UserProduct, Any], dict[UserCategory, Any], dict[UserTag, Any]]:
+    """What the marts hold, keyed by the sources' ids, in the form of a `Recount`."""
+    products = {(u, p): (name, count) for u, p, name, count in _rows(connection, "recount_product_counters")}
+    categories = {
+        (u, c): count if mart_name == c else (mart_name, count)
+        for u, c, mart_name, count in _rows(connection, "recount_category_counters")
+    }
+    tags = {(u, tag): tuple(evidence) for u, tag, *evidence in _rows(connection, "recount_tags")}
+    return products, categories, tags
+
+
+def _rows(connection: psycopg.Connection[Any], name: str) -> list[tuple[Any, ...]]:
+    return connection.execute((SQL / f"{name}.sql").read_bytes()).fetchall()
+
+
+def differences(name: str, expected: Mapping[Any, object], found: Mapping[Any, object]) -> list[str]:
+    """Say each key in which the two differ, for a person."""
+    return [
+        f"{name} {key}: recount {expected.get(key, 'has none')}, mart {found.get(key, 'has none')}"
+        for key in sorted(expected.keys() | found.keys(), key=str)
+        if expected.get(key) != found.get(key)
+    ]
+
+
+def compare(
+    bootstrap_servers: str, redis_url: str, dwh_url: str
+) -> tuple[Recount, dict[str, list[str]], dict[str, int]]:
+    """Recount the topic and compare: (the recount, differences by mart, rows compared by mart)."""
+    values = list(kafka_values(bootstrap_servers))
+    named = {version.restaurant_id for version in map(read_version, values) if version is not None}
+    counted = recount(values, restaurant_documents(redis_url, named))
+    with psycopg.connect(dwh_url) as connection:
+        # One snapshot: a run that commits between two selects is no difference.
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        rules = [(tag, category, threshold) for tag, category, threshold in _rows(connection, "recount_rules")]
+        products, categories, tags = marts(connection)
+    sides: dict[str, tuple[Mapping[Any, object], Mapping[Any, object]]] = {
+        "user_product_counters": (counted.user_product_counters, products),
+        "user_category_counters": (counted.user_category_counters, categories),
+        "user_tags": (counted.user_tags(rules), tags),
+    }
+    found = {name: differences(name, expected, mart) for name, (expected, mart) in sides.items()}
+    return counted, found, {name: len(expected) for name, (expected, _) in sides.items()}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Compare the marts with an independent recount of the raw messages."""
+    parser = argparse.ArgumentParser(prog="python -m local.recount", description=main.__doc__)
+    parser.add_argument("--show", type=int, default=20, help="differences to print of each mart (default %(default)s)")
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=0,
+        help="seconds to try again while they differ: orders may be flowing (default 0)",
+    )
+    args = parser.parse_args(argv)
+    try:
+        addresses = [os.environ[name] for name in ("KAFKA_BOOTSTRAP_SERVERS", "REDIS_URL", "DWH_URL")]
+    except KeyError as error:
+        parser.error(f'{error.args[0]} is not set; after `make up`: eval "$(make -s env)"')
+    deadline = time.monotonic() + args.wait
+    while True:
+        began = time.monotonic()
+        counted, found, compared = compare(*addresses)
+        if not any(found.values()) or time.monotonic() >= deadline:
+            break
+        time.sleep(2)
+    for lines in found.values():
+        print(*lines[: args.show], sep="\n", end="\n" if lines else "")
+    orders = ", ".join(f"{count} {status}" for status, count in counted.orders.most_common())
+    print(f"{counted.orders.total()} orders ({orders}); {counted.unread} messages are no orders or not readable")
+    for name, lines in found.items():
+        print(f"cdm.{name}: {compared[name]} rows recounted, {len(lines)} differ")
+    print(f"recounted and compared in {time.monotonic() - began:.1f} s")
+    return 1 if any(found.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

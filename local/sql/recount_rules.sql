@@ -1,0 +1,8 @@
+-- One row = a tag rule in force.
+-- From: cdm.tag_rules
+select
+    tag,
+    category_name,
+    threshold
+from cdm.tag_rules
+where active;

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,10 +26,11 @@ class StartError(Exception):
 class Daemon:
     """One server process and all that descends from it."""
 
-    def __init__(self, name: str, state: State, log: Path) -> None:
-        """Name the process; its pid is kept in `state`, its output is appended to `log`."""
+    def __init__(self, name: str, state: State, log: Path, stop_signal: signal.Signals) -> None:
+        """Name the process; its pid is kept in `state`, its output is appended to `log`, `stop_signal` ends it in order."""
         self.name = name
         self.log = log
+        self._stop_signal = stop_signal
         self._state = state
 
     def launch(
@@ -64,10 +66,10 @@ class Daemon:
             return None
         try:
             process = psutil.Process(known["pid"])
-            ours = abs(process.create_time() - known["created"]) < 2
-            return process if ours and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.NoSuchProcess:
             return None
+        same = abs(process.create_time() - known["created"]) < 2
+        return process if same and _runs(process) else None
 
     def wait_until(self, ready: Callable[[], bool], *, timeout_s: float) -> None:
         """Return once `ready()` is true; raise StartError when the process ends first or the time is over."""
@@ -92,17 +94,42 @@ class Daemon:
             family = _family(process)
             if not kill:
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    process.terminate()
-                psutil.wait_procs([process], timeout=STOP_TIMEOUT_S)
+                    process.send_signal(self._stop_signal)
+                _wait_for_end({process}, timeout_s=STOP_TIMEOUT_S)
                 family |= _session(process.pid)
-            _, alive = psutil.wait_procs(family, timeout=0 if kill else 2)
-            for survivor in alive:
+                _wait_for_end(family, timeout_s=2)
+            for survivor in family:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     survivor.kill()
-            _, alive = psutil.wait_procs(alive, timeout=STOP_TIMEOUT_S)
-            if alive:
-                raise RuntimeError(f"{self.name}: process {alive[0].pid} survived SIGKILL")
+            left = _wait_for_end(family, timeout_s=STOP_TIMEOUT_S)
+            if left:
+                raise RuntimeError(f"{self.name}: process {left.pop().pid} survived SIGKILL")
         self._state.put("pids", self.name, None)
+
+
+def _wait_for_end(processes: set[psutil.Process], *, timeout_s: float) -> set[psutil.Process]:
+    """Return what still runs when the time is over, as soon as that is nothing.
+
+    A zombie has ended: where no init collects orphans (a container), psutil's own waiting would never see it go.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        _collect_children()
+        left = {process for process in processes if _runs(process)}
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.05)
+
+
+def _runs(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+def _collect_children() -> None:
+    """Let the system forget those of our children that have ended."""
+    _children[:] = [child for child in _children if child.poll() is None]
 
 
 def _family(process: psutil.Process) -> set[psutil.Process]:

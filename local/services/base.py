@@ -1,6 +1,7 @@
 """What every service of the stack can do."""
 
 import os
+import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +19,15 @@ class Service(ABC):
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
     process_names: ClassVar[tuple[str, ...]]
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
 
     def __init__(self, home: Path, state: State) -> None:
         """Keep the data below `home`; ports, passwords and pids in `state`."""
         self.home = home
         self.state = state
-        self.daemons = [Daemon(name, state, home / "log" / f"{name}.log") for name in self.process_names]
+        self.daemons = [
+            Daemon(name, state, home / "log" / f"{name}.log", self.stop_signal) for name in self.process_names
+        ]
 
     @abstractmethod
     def start(self) -> None:

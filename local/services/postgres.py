@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,8 @@ class Postgres(Service):
 
     name = "postgres"
     process_names = ("postgres",)
+    # "Fast": SIGTERM would wait until the last client has gone.
+    stop_signal = signal.SIGINT
 
     def address(self) -> str:
         """Return host:port."""

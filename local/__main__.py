@@ -38,10 +38,12 @@ def _parser() -> argparse.ArgumentParser:
         "down": "stop the services; data stays",
         "status": "show what runs, where, and how to log in",
         "reset": "stop everything and delete the data",
-        "env": "print export lines, for: eval \"$(make -s env)\"",
+        "env": 'print export lines, for: eval "$(make -s env)"',
     }.items():
         command = commands.add_parser(name, help=what, description=what)
-        command.add_argument("--home", type=Path, default=DEFAULT_HOME, help="folder of the stack (default: %(default)s)")
+        command.add_argument(
+            "--home", type=Path, default=DEFAULT_HOME, help="folder of the stack (default: %(default)s)"
+        )
         if name in ("up", "down"):
             command.add_argument(
                 "--services", nargs="+", choices=ALL, default=ALL, metavar="NAME", help=f"some of: {', '.join(ALL)}"

@@ -27,7 +27,7 @@ class Daemon:
     """One server process and all that descends from it."""
 
     def __init__(self, name: str, state: State, log: Path, stop_signal: signal.Signals) -> None:
-        """Name the process; its pid is kept in `state`, its output is appended to `log`, `stop_signal` ends it in order."""
+        """Name the process; its pid goes to `state`, its output to the end of `log`; `stop_signal` ends it in order."""
         self.name = name
         self.log = log
         self._stop_signal = stop_signal

@@ -67,7 +67,7 @@ class Stack:
                     if name in wanted:
                         needs = [pending[need] for need in self._services[name].needs]
                         pending[name] = pool.submit(self._start_one, self._services[name], needs)
-            failures = [future.exception() for future in pending.values() if future.exception()]
+            failures = [error for future in pending.values() if (error := future.exception())]
             if failures:
                 for name in reversed(new):
                     self._services[name].stop()
@@ -118,8 +118,7 @@ class Stack:
 
     def ui_login(self) -> tuple[str, str, str]:
         """Return the address of Airflow's UI, the user and the password."""
-        airflow = self._services["airflow"]
-        assert isinstance(airflow, Airflow)
+        airflow = Airflow(self.home, self._state)
         return airflow.address(), airflow.user, airflow.password()
 
     def _start_one(self, service: Service, needs: list[Future[None]]) -> None:

@@ -1,4 +1,4 @@
-"""What a stack must remember between two commands: ports, passwords, process ids. One JSON file, readable by its owner only."""
+"""What a stack remembers between two commands: ports, passwords, process ids. One file, for its owner's eyes only."""
 
 import json
 import os

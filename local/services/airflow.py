@@ -18,8 +18,6 @@ from local.services.redis import Redis
 from local.state import HOST
 
 
-
-
 class Airflow(Service):
     """Configured by the environment only, the same one that the `airflow` CLI gets from `make env`."""
 
@@ -85,8 +83,8 @@ class Airflow(Service):
         # Last, because a task that finds no API server fails.
         if not scheduler.process():
             scheduler.launch([*airflow, "scheduler", "--skip-serve-logs"], env=env, cwd=home)
-        for part, daemon in {"dag_processor": dag_processor, "scheduler": scheduler}.items():
-            daemon.wait_until(lambda part=part, daemon=daemon: self._healthy(part, daemon), timeout_s=120)
+        dag_processor.wait_until(lambda: self._healthy("dag_processor", dag_processor), timeout_s=120)
+        scheduler.wait_until(lambda: self._healthy("scheduler", scheduler), timeout_s=120)
 
     def _healthy(self, part: str, daemon: Daemon | None = None) -> bool:
         """Ask the API server about a part; if its process is given, believe only a heartbeat made since it began."""
@@ -101,7 +99,7 @@ class Airflow(Service):
         return health["status"] == "healthy"
 
     def _migrate(self, env: dict[str, str]) -> None:
-        """Bring the metadata to the installed version; the command costs seconds, so that a known result is not asked for."""
+        """Bring the metadata to the installed version; skipped when that is known, because the command costs seconds."""
         installed = version("apache-airflow")
         if self.state.get("airflow", "metadata_version") == installed:
             return

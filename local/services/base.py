@@ -41,7 +41,7 @@ class Service(ABC):
     def address(self) -> str:
         """Return where clients reach it, for people to read; no password in it."""
 
-    def erase(self) -> None:
+    def erase(self) -> None:  # noqa: B027 - most have nothing there
         """Remove what it keeps outside of the home folder."""
 
     def running(self) -> bool:
@@ -70,4 +70,3 @@ def retry(attempt: Callable[[], object], *errors: type[Exception]) -> Callable[[
         return True
 
     return ready
-

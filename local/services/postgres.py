@@ -20,6 +20,8 @@ from local.state import HOST
 
 # PostgreSQL refuses to run as root. This is `nobody`, which every Linux has.
 UNPRIVILEGED_UID = 65534
+# Where that user can reach data and programs when the repository lies below a closed home.
+OUTSIDE = Path("/var/tmp")  # noqa: S108 - a folder there is used only if it is ours
 PG_BIN_VARIABLE = "PG_BIN"
 SETTINGS = {
     "listen_addresses": HOST,
@@ -78,9 +80,7 @@ class Postgres(Service):
                 self._initdb(programs, data)
             settings = SETTINGS | {"port": str(self.state.choose_port("postgres"))}
             options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-            daemon.launch(
-                [programs / "postgres", "-D", data, *options], env=_server_env(), cwd=data, uid=_other_uid()
-            )
+            daemon.launch([programs / "postgres", "-D", data, *options], env=_server_env(), cwd=data, uid=_other_uid())
         daemon.wait_until(retry(self._ping, psycopg.OperationalError), timeout_s=60)
         self._create_airflow_database()
         self._run("bootstrap", [sys.executable, "migrations/bootstrap.py"])
@@ -145,7 +145,7 @@ class Postgres(Service):
 
     def _outside(self) -> Path:
         """Return a folder of this stack outside of the repository, for a repository below a closed home."""
-        folder = Path("/var/tmp") / f"guest-tags-dwh-{hashlib.sha256(str(self.home).encode()).hexdigest()[:12]}"
+        folder = OUTSIDE / f"guest-tags-dwh-{hashlib.sha256(str(self.home).encode()).hexdigest()[:12]}"
         folder.mkdir(mode=0o755, exist_ok=True)
         owner = folder.lstat().st_uid
         if folder.is_symlink() or owner != os.getuid():
@@ -168,10 +168,10 @@ class Postgres(Service):
             password.flush()
             if uid is not None:
                 os.chown(password.name, uid, uid)
-            command = [programs / "initdb", "-D", data, "-U", "postgres", f"--pwfile={password.name}"]
-            command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]
+            access = ["--username=postgres", f"--pwfile={password.name}", "--auth=scram-sha-256"]
+            text = ["--encoding=UTF8", "--locale=C.UTF-8"]
             done = subprocess.run(
-                command,
+                [programs / "initdb", "-D", data, *access, *text, "--no-instructions"],
                 capture_output=True,
                 text=True,
                 env=_server_env(),
@@ -206,9 +206,10 @@ def _other_uid() -> int | None:
 
 def _server_env() -> dict[str, str]:
     """Return an environment for PostgreSQL's programs that points to no folder of root's."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "HOME": "/tmp", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    return {"PATH": os.environ.get("PATH", os.defpath), "HOME": "/", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
 def _reachable(path: Path, uid: int) -> bool:
     """Tell whether this user can get to the path: the one sure way is to try as that user."""
-    return subprocess.run(["test", "-x", path], user=uid, group=uid, extra_groups=[], cwd="/", check=False).returncode == 0
+    probe = subprocess.run(["test", "-x", path], user=uid, group=uid, extra_groups=[], cwd="/", check=False)
+    return probe.returncode == 0

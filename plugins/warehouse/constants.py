@@ -1,5 +1,9 @@
 """Names that the whole pipeline shares: connections, topic, and the SQL files of each load in the order in which they run."""
 
+from pathlib import Path
+
+SQL_FOLDER = str(Path(__file__).resolve().parents[2] / "sql")
+
 KAFKA_CONN_ID = "kafka_orders"
 REDIS_CONN_ID = "redis_reference"
 POSTGRES_CONN_ID = "postgres_dwh"
@@ -18,8 +22,10 @@ STG_REFERENCE_QUERIES = ("stg/reference_wanted.sql", "stg/reference_unseen.sql")
 STG_REFERENCE_INCOMING = ("stg/lock.sql", "stg/incoming_references.sql", "stg/incoming_dead_letters.sql")
 STG_REFERENCE = ("stg/reference_log.sql", "stg/reference_keys_found.sql", "stg/dead_letters.sql")
 
-# The vault: what is claimed from the queue, and how it is loaded. Hubs before links before satellites.
-DDS_CLAIM = ("dds/lock.sql", "dds/batch_events.sql")
+# The vault: how its writers take turns, what is claimed from the queue, and how that is loaded. Hubs before links before
+# satellites.
+DDS_LOCK = ("dds/lock.sql",)
+DDS_CLAIM = ("dds/batch_events.sql",)
 DDS_LOAD = (
     "dds/batch_orders.sql",
     "dds/batch_lines.sql",
@@ -48,7 +54,8 @@ DDS_LOAD = (
 )
 
 # The marts, the same way.
-CDM_CLAIM = ("cdm/lock.sql", "cdm/batch_guests.sql", "cdm/batch_rules.sql")
+CDM_LOCK = ("cdm/lock.sql",)
+CDM_CLAIM = ("cdm/batch_guests.sql", "cdm/batch_rules.sql")
 CDM_LOAD = (
     "cdm/batch_closed_lines.sql",
     "cdm/batch_products.sql",
@@ -58,3 +65,7 @@ CDM_LOAD = (
     "cdm/tag_events.sql",
     "cdm/user_tags.sql",
 )
+
+# What is queued before a layer is built again.
+DDS_REBUILD = ("dds/rebuild.sql",)
+CDM_REBUILD = ("cdm/rebuild.sql",)

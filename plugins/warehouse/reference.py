@@ -46,9 +46,7 @@ def parse_reference(object_type: str, object_id: str, value: bytes, zone: tzinfo
     check_storable(value, document)
     found_id = required_id(document, "_id")
     if found_id != object_id:
-        raise RejectedError(
-            Reason.WRONG_DOCUMENT, f"the key {shown(object_id)} holds the document {shown(found_id)}"
-        )
+        raise RejectedError(Reason.WRONG_DOCUMENT, f"the key {shown(object_id)} holds the document {shown(found_id)}")
     if ("menu" in document) != (object_type == RESTAURANT):
         raise RejectedError(
             Reason.WRONG_DOCUMENT,

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-SQL_FOLDER = Path(__file__).resolve().parents[2] / "sql"
+from warehouse.constants import SQL_FOLDER
+
 WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE")
 
 
@@ -26,7 +27,7 @@ class SqlFile(NamedTuple):
 
 def read_sql(names: Sequence[str]) -> list[SqlFile]:
     """Read files below `sql/`, in the order given. Tasks get them from Airflow's template search path instead."""
-    return [SqlFile(name, (SQL_FOLDER / name).read_text(encoding="utf-8")) for name in names]
+    return [SqlFile(name, Path(SQL_FOLDER, name).read_text(encoding="utf-8")) for name in names]
 
 
 def named_sql(names: Sequence[str], texts: Sequence[str]) -> list[SqlFile]:
@@ -52,7 +53,7 @@ def run_sql(
     with psycopg.ClientCursor(connection) as cursor:
         for file in files:
             started = time.monotonic()
-            cursor.execute(file.text, params)  # type: ignore[arg-type]  # the text of a file of this repository
+            cursor.execute(file.text, params)
             rows = _rows_written(cursor)
             if rows is not None:
                 counts[file.table] = rows

@@ -1,0 +1,109 @@
+"""Opens the three Airflow connections of the pipeline by the providers' hooks; a failure says what to check."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import redis
+from airflow.providers.apache.kafka.hooks.base import KafkaBaseHook
+from airflow.providers.apache.kafka.hooks.consume import KafkaConsumerHook
+from airflow.providers.postgres.hooks.postgres import PostgresHook
+from airflow.providers.redis.hooks.redis import RedisHook
+from airflow.sdk.exceptions import AirflowException
+from confluent_kafka import Consumer, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+
+from warehouse.constants import CONSUMER_GROUP
+from warehouse.drain import DEFAULT_SETTINGS, FORCED_SETTINGS, DrainError, explained
+
+
+class UnreachableError(AirflowException):
+    """A server of the pipeline can't be reached or refuses us; the text says which and what to check."""
+
+
+@contextmanager
+def open_postgres(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
+    """Yield a connection to the warehouse and close it. Raises `UnreachableError`."""
+    try:
+        connection = PostgresHook(postgres_conn_id=conn_id).get_conn()
+    except psycopg.OperationalError as error:
+        raise UnreachableError(
+            f"PostgreSQL refuses the Airflow connection {conn_id}: {str(error).strip()}. "
+            "Check its host, port, login, password and database, and that the server is up"
+        ) from error
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def open_redis(conn_id: str) -> Iterator[redis.Redis]:
+    """Yield a client of Redis that has answered a ping, and close it. Raises `UnreachableError`."""
+    client = RedisHook(redis_conn_id=conn_id).get_conn()
+    try:
+        try:
+            client.ping()
+        except redis.RedisError as error:
+            raise UnreachableError(
+                f"Redis refuses the Airflow connection {conn_id}: {error}. "
+                "Check its host, port, login, password and db, and that the server is up"
+            ) from error
+        yield client
+    finally:
+        client.close()
+
+
+class TopicAdminHook(KafkaBaseHook):
+    """The provider's hook for questions about topics: the same connection without what only a consumer knows."""
+
+    def _get_client(self, config: dict[str, Any]) -> AdminClient:
+        return AdminClient({"log_level": 3, **{name: value for name, value in config.items() if name != "group.id"}})
+
+
+class OrdersConsumerHook(KafkaConsumerHook):
+    """The provider's hook with the settings that the drain depends on; all others come from the connection's extra."""
+
+    def __init__(self, topic: str, kafka_config_id: str, group_suffix: str = "") -> None:
+        """Read `topic` as the connection's `group.id` (default `dwh-orders`), to which `group_suffix` is appended."""
+        super().__init__([topic], kafka_config_id)
+        self.topic = topic
+        self.group_suffix = group_suffix
+
+    @property
+    def brokers(self) -> str:
+        """The addresses that the connection names."""
+        return str(self.get_connection(self.kafka_config_id).extra_dejson.get("bootstrap.servers"))
+
+    def _get_client(self, config: dict[str, Any]) -> Consumer:
+        group = config.get("group.id") or CONSUMER_GROUP
+        return Consumer(
+            {
+                "error_cb": lambda error: self.log.warning("%s", explained(error, self.brokers)),
+                **DEFAULT_SETTINGS,
+                **config,
+                **FORCED_SETTINGS,
+                "group.id": group + self.group_suffix,
+            }
+        )
+
+    @contextmanager
+    def open_consumer(self) -> Iterator[Consumer]:
+        """Yield a consumer, made in this very process, and close it."""
+        consumer = self.get_conn
+        try:
+            yield consumer
+        finally:
+            consumer.close()
+
+    def topic_id(self, timeout_s: float) -> str:
+        """Return the uuid of the topic, which is new when a topic is created again. Raises `DrainError`."""
+        admin: AdminClient = TopicAdminHook(self.kafka_config_id).get_conn
+        try:
+            answer = admin.describe_topics(TopicCollection([self.topic]), request_timeout=timeout_s)
+            return str(answer[self.topic].result().topic_id)
+        except KafkaException as error:
+            raise DrainError(
+                f"the topic {self.topic} can't be described: {explained(error.args[0], self.brokers)}"
+            ) from error

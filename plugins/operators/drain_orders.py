@@ -1,0 +1,124 @@
+"""`DrainOrdersOperator`: Kafka to STG."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from airflow.sdk import BaseOperator, Context
+
+from operators.connections import OrdersConsumerHook, open_postgres
+from warehouse.constants import (
+    KAFKA_CONN_ID,
+    ORDERS_TOPIC,
+    POSTGRES_CONN_ID,
+    STG_ORDERS,
+    STG_ORDERS_INCOMING,
+    TRANSACTION,
+)
+from warehouse.drain import Range, TopicDrain
+from warehouse.sql_files import named_sql
+from warehouse.staging import StagingFiles, stage_records
+
+
+class DrainOrdersOperator(BaseOperator):
+    """Store in STG what the topic holds beyond the group's offsets, up to the high watermarks seen at the start.
+
+    For each chunk, in this order: its messages are read and judged, PostgreSQL commits them, Kafka commits their offsets. A
+    crash between the two makes the next run read the chunk again, which adds nothing: a message is known by its content.
+    Returns counts: messages, skipped (of another object_type), refused (dead letters), and the rows written, by table.
+
+    Raises `DrainError` where Kafka reports an error, delivers nothing for `stall_s` or does not know the topic, and
+    `UnreachableError` where PostgreSQL refuses us. `chunk_messages` and `chunk_bytes` bound the memory, `max_messages` the
+    run: what is left waits for the next. `zone` is that of times written without one.
+    """
+
+    template_fields: Sequence[str] = ("prepare", "load", "chunk_messages")
+    template_ext: Sequence[str] = (".sql",)
+
+    def __init__(
+        self,
+        *,
+        topic: str = ORDERS_TOPIC,
+        kafka_conn_id: str = KAFKA_CONN_ID,
+        postgres_conn_id: str = POSTGRES_CONN_ID,
+        chunk_messages: int | str = 10_000,
+        chunk_bytes: int = 32 * 1024 * 1024,
+        max_messages: int | None = None,
+        timeout_s: float = 30.0,
+        stall_s: float = 60.0,
+        statement_timeout_s: float = 300.0,
+        zone: str = "UTC",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.topic = topic
+        self.kafka_conn_id = kafka_conn_id
+        self.postgres_conn_id = postgres_conn_id
+        self.chunk_messages = chunk_messages
+        self.chunk_bytes = chunk_bytes
+        self.max_messages = max_messages
+        self.timeout_s = timeout_s
+        self.stall_s = stall_s
+        self.statement_timeout_s = statement_timeout_s
+        self.zone = zone
+        self.prepare = [TRANSACTION, *STG_ORDERS_INCOMING]
+        self.load = list(STG_ORDERS)
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Drain the topic for the connection's consumer group."""
+        hook = OrdersConsumerHook(self.topic, self.kafka_conn_id)
+        with hook.open_consumer() as consumer:
+            drain = self.topic_drain(hook, consumer)
+            return self.drain(drain, drain.ranges())
+
+    def topic_drain(self, hook: OrdersConsumerHook, consumer: Any) -> TopicDrain:
+        """Return the drain of the topic by this consumer."""
+        return TopicDrain(
+            consumer,
+            topic=self.topic,
+            topic_id=hook.topic_id(self.timeout_s),
+            brokers=hook.brokers,
+            timeout_s=self.timeout_s,
+            stall_s=self.stall_s,
+            log=self.log,
+        )
+
+    def drain(self, drain: TopicDrain, ranges: Sequence[Range]) -> dict[str, int]:
+        """Store and commit the ranges, chunk by chunk, and log the progress."""
+        waiting = sum(span.end - span.start for span in ranges)
+        self.log.info("%d messages of %s in %d partitions are to be read", waiting, self.topic, len(ranges))
+        files = StagingFiles(
+            named_sql([TRANSACTION, *STG_ORDERS_INCOMING], self.prepare), named_sql(STG_ORDERS, self.load)
+        )
+        totals: Counter[str] = Counter(messages=0, skipped=0, refused=0)
+        started = time.monotonic()
+        with open_postgres(self.postgres_conn_id) as connection:
+            for chunk in drain.chunks(ranges, max_messages=int(self.chunk_messages), max_bytes=self.chunk_bytes):
+                if chunk.records:
+                    counts = stage_records(
+                        connection,
+                        chunk.records,
+                        files,
+                        zone=ZoneInfo(self.zone),
+                        params={"statement_timeout_ms": int(self.statement_timeout_s * 1000)},
+                        log=self.log,
+                    )
+                    totals.update(counts)
+                drain.commit(chunk.next_offsets)
+                self._log_progress(totals["messages"], waiting, time.monotonic() - started)
+                if self.max_messages is not None and totals["messages"] >= self.max_messages:
+                    self.log.info("the limit of a run is reached; the rest waits for the next")
+                    break
+        self.log.info(
+            "%(messages)d messages read: %(skipped)d of another type skipped, %(refused)d refused into stg.dead_letters",
+            totals,
+        )
+        return dict(totals)
+
+    def _log_progress(self, done: int, waiting: int, seconds: float) -> None:
+        percent = 100 * done // waiting if waiting else 100
+        self.log.info(
+            "%d of %d messages stored (%d %%), %.0f a second", done, waiting, percent, done / max(seconds, 1e-3)
+        )

@@ -1,0 +1,22 @@
+-- Before the vault is built again from STG, in the same transaction: empties it and queues everything that STG holds.
+-- The marts' lock first: a CDM load that reads the vault must end before the tables are emptied.
+-- From: stg.order_event_log, stg.reference_log
+-- Rerun: harmless
+-- Params: load_dt
+select pg_advisory_xact_lock(hashtext('dwh.cdm'));
+
+select dds.clear_vault();
+
+insert into stg.load_queue (source, value_hash, load_dt)
+select
+    'order_event_log',
+    value_hash,
+    %(load_dt)s::timestamptz
+from stg.order_event_log
+union all
+select
+    'reference_log',
+    value_hash,
+    %(load_dt)s::timestamptz
+from stg.reference_log
+on conflict do nothing;

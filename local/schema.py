@@ -1,7 +1,4 @@
-"""Write the tables of the warehouse, as all migrations leave them, to `sql/schema.sql`, to be read whole and compared.
-
-    python -m local.schema
-"""
+"""Write the tables of the warehouse, as all migrations leave them, to `sql/schema.sql`, to be read whole and compared."""
 
 import re
 import subprocess

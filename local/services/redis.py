@@ -45,7 +45,7 @@ class Redis(Service):
             config = data / "valkey.conf"
             config.touch(mode=0o600)
             config.write_text(
-                f"bind {HOST}\nport {port}\nrequirepass {self.state.secret('redis')}\ndir {data}\n"
+                f"bind {HOST}\nport {port}\nrequirepass {self.state.secret('redis')}\n"
                 'save ""\nappendonly yes\nmaxmemory-policy noeviction\n'
             )
             daemon.launch([get_binary_path(), config], env=inherited_env(), cwd=data)

@@ -1,0 +1,189 @@
+"""Drives the warehouse in tests: the same files and functions as the DAGs, without a scheduler.
+
+    pipeline.stage([order(1, "CLOSED")]); pipeline.refer(...); pipeline.load()
+    assert pipeline.user_product_counters() == ...
+
+Results come keyed by the sources' ids, in the form of `tests.model`, so that both can be compared as they are.
+"""
+
+import logging
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+import psycopg
+import redis
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+from psycopg import sql
+
+from warehouse import constants
+from warehouse.layer_load import load_layer
+from warehouse.sql_files import read_sql
+from warehouse.staging import Document, Record, StagingFiles, stage_documents, stage_records
+
+LOG = logging.getLogger("tests.pipeline")
+PARAMS = {"statement_timeout_ms": 120_000}
+PREPARE = read_sql([constants.TRANSACTION])
+ORDER_FILES = StagingFiles(PREPARE + read_sql(constants.STG_ORDERS_INCOMING), read_sql(constants.STG_ORDERS))
+REFERENCE_FILES = StagingFiles(PREPARE + read_sql(constants.STG_REFERENCE_INCOMING), read_sql(constants.STG_REFERENCE))
+DDS = {
+    "prepare": PREPARE + read_sql(constants.DDS_LOCK),
+    "claim": read_sql(constants.DDS_CLAIM),
+    "load": read_sql(constants.DDS_LOAD),
+}
+CDM = {
+    "prepare": PREPARE + read_sql(constants.CDM_LOCK),
+    "claim": read_sql(constants.CDM_CLAIM),
+    "load": read_sql(constants.CDM_LOAD),
+}
+VAULT = [name.removesuffix(".sql").replace("/", ".") for name in constants.DDS_LOAD if "batch_" not in name]
+
+
+class Pipeline:
+    """The warehouse of the test stack. `etl` is the pipeline's own role, `owner` may do everything."""
+
+    def __init__(self, env: Mapping[str, str] = os.environ) -> None:
+        self.env = env
+        self.etl = psycopg.connect(env["DWH_ETL_URL"])
+        self.owner = psycopg.connect(env["DWH_URL"], autocommit=True)
+        self.redis = redis.Redis.from_url(env["REDIS_URL"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.etl.close()
+        self.owner.close()
+        self.redis.close()
+
+    # --- what it is told ---------------------------------------------------------------------------------------------
+
+    def clear(self) -> None:
+        """Empty the warehouse and Redis; ids begin at 1 again."""
+        tables = self.rows(
+            "select schemaname, tablename from pg_tables where schemaname in ('stg', 'dds', 'cdm') order by 1, 2"
+        )
+        names = sql.SQL(", ").join(sql.Identifier(*table) for table in tables)
+        self.owner.execute(sql.SQL("truncate {} restart identity").format(names))
+        self.owner.execute("truncate cdm.rule_queue restart identity")  # the trigger of cdm.tag_rules has filled it
+        self.redis.flushall()
+
+    def stage(self, values: Iterable[bytes | None], topic: str = "test") -> dict[str, int]:
+        """Put messages into STG as one chunk, without Kafka."""
+        records = [Record(value, None, topic, 0, offset) for offset, value in enumerate(values)]
+        return stage_records(self.etl, records, ORDER_FILES, zone=UTC, params=PARAMS, log=LOG)
+
+    def refer(self, documents: Sequence[tuple[str, str, bytes]]) -> dict[str, int]:
+        """Put reference documents (kind, key, value) into STG, without Redis."""
+        found = [Document(*document) for document in documents]
+        return stage_documents(self.etl, found, REFERENCE_FILES, zone=UTC, params=PARAMS, log=LOG)
+
+    def load_dds(self, max_events: int | None = None, max_batches: int | None = None) -> dict[str, int]:
+        """Load the vault from the queue."""
+        return load_layer(
+            self.etl, **DDS, params={**PARAMS, "max_events": max_events}, max_batches=max_batches, log=LOG
+        )
+
+    def load_cdm(self) -> dict[str, int]:
+        """Load the marts from the queue."""
+        return load_layer(self.etl, **CDM, params=PARAMS, max_batches=None, log=LOG)
+
+    def load(self) -> None:
+        """Load both layers."""
+        self.load_dds()
+        self.load_cdm()
+
+    def topic(self, partitions: int = 3) -> str:
+        """Create a topic of this test alone and return its name."""
+        name = f"orders-{uuid4().hex[:12]}"
+        admin = AdminClient({"bootstrap.servers": self.env["KAFKA_BOOTSTRAP_SERVERS"]})
+        admin.create_topics([NewTopic(name, partitions, 1)])[name].result(30)
+        return name
+
+    def produce(self, topic: str, values: Iterable[bytes | None], keys: Iterable[bytes | None] | None = None) -> None:
+        """Produce messages to Kafka and wait until the broker has them."""
+        producer = Producer({"bootstrap.servers": self.env["KAFKA_BOOTSTRAP_SERVERS"], "linger.ms": 5})
+        values = list(values)
+        for value, key in zip(values, keys or [None] * len(values), strict=True):
+            producer.produce(topic, value, key)
+        assert producer.flush(60) == 0
+
+    # --- what follows ------------------------------------------------------------------------------------------------
+
+    def rows(self, query: str, params: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+        """Return the rows of a query, as the owner sees them."""
+        return self.owner.execute(query, params).fetchall()
+
+    def value(self, query: str, params: Sequence[Any] | None = None) -> Any:
+        """Return the one value of a query."""
+        ((value,),) = self.rows(query, params)
+        return value
+
+    def user_product_counters(self) -> dict[tuple[str, str], tuple[str, int]]:
+        """Return {(user id, dish id): (dish name, orders)}."""
+        found = self.rows(
+            """
+            select u.user_id, p.product_id, c.product_name, c.order_cnt
+            from cdm.user_product_counters as c
+            inner join dds.h_user as u on c.user_id = u.h_user_pk
+            inner join dds.h_product as p on c.product_id = p.h_product_pk
+            """
+        )
+        return {(user, product): (name, count) for user, product, name, count in found}
+
+    def user_category_counters(self) -> dict[tuple[str, str], int]:
+        """Return {(user id, category): orders}."""
+        found = self.rows(
+            """
+            select u.user_id, c.category_name, c.order_cnt
+            from cdm.user_category_counters as c
+            inner join dds.h_user as u on c.user_id = u.h_user_pk
+            """
+        )
+        return {(user, category): count for user, category, count in found}
+
+    def user_tags(self) -> dict[tuple[str, str], tuple[str, int, int]]:
+        """Return {(user id, tag): (category, orders, threshold)}."""
+        found = self.rows(
+            """
+            select u.user_id, t.tag, t.category_name, t.order_cnt, t.threshold
+            from cdm.user_tags as t
+            inner join dds.h_user as u on t.user_id = u.h_user_pk
+            """
+        )
+        return {(user, tag): (category, count, threshold) for user, tag, category, count, threshold in found}
+
+    def tag_events(self) -> list[tuple[str, str, str, int, int, int]]:
+        """Return (user id, tag, event, orders, threshold, rule version) in the order in which they were decided."""
+        return self.rows(
+            """
+            select u.user_id, e.tag, e.event, e.order_cnt, e.threshold, e.rule_version
+            from cdm.tag_events as e
+            inner join dds.h_user as u on e.user_id = u.h_user_pk
+            order by e.id
+            """
+        )
+
+    def dead_letters(self) -> list[tuple[str, bytes | None]]:
+        """Return (reason, raw) of the rejected, in the order in which they came."""
+        found = self.rows("select reason, raw from stg.dead_letters order by id")
+        return [(reason, bytes(raw) if raw is not None else None) for reason, raw in found]
+
+    def snapshot(self, *, without_load_times: bool = True) -> dict[str, list[Any]]:
+        """Return every row of every table, ids included; "changes no row" means that two snapshots are equal."""
+        hidden = ["load_dt", "attempt_dt"] if without_load_times else []
+        tables = self.rows(
+            "select schemaname || '.' || tablename from pg_tables where schemaname in ('stg', 'dds', 'cdm')"
+        )
+        return {
+            table: sorted(
+                str(row) for (row,) in self.rows(f"select to_jsonb(t) - %s::text[] from {table} as t", [hidden])
+            )
+            for (table,) in sorted(tables)
+        }

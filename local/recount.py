@@ -122,20 +122,7 @@ def read_version(value: bytes | None) -> Version | None:
         if message["object_type"] != "order":
             return None
         payload = message["payload"]
-        for name in ("cost", "payment", "bonus_payment", "bonus_grant"):
-            _check_number(payload.get(name))
-        dishes: dict[str, str | None] = {}
-        for item in payload["order_items"]:
-            dish = _text(item["id"])
-            _check_number(item.get("price"))
-            _check_number(item.get("quantity"))
-            if dishes.get(dish) is None:
-                dishes[dish] = None if item.get("name") is None else _text(item["name"])
-        for status in payload.get("statuses") or []:
-            if status.get("dttm") is not None:
-                _moment(status["dttm"])
-        if payload.get("date") is not None:
-            _moment(payload["date"])
+        _check_optional(payload)
         order_id = message["object_id"]
         if type(order_id) is not int or abs(order_id) >= 2**63:
             return None
@@ -144,14 +131,36 @@ def read_version(value: bytes | None) -> Version | None:
             sent_dttm=_moment(message["sent_dttm"]),
             hash=hashlib.sha256(value).digest()[:16],
             order_id=order_id,
-            user_id=_text(payload["user"]["id"]),
-            restaurant_id=_text(payload["restaurant"]["id"]),
+            user_id=_id(payload["user"]["id"]),
+            restaurant_id=_id(payload["restaurant"]["id"]),
             status=_text(payload["final_status"]),
-            dishes=dishes,
+            dishes=_dishes(payload["order_items"]),
         )
     # Whatever is wrong with it, it is not an order that counts.
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, DecimalException, RecursionError):
         return None
+
+
+def _dishes(items: list[dict[str, Any]]) -> dict[str, str | None]:
+    """Each dish of a basket, with the name in its first line that has one."""
+    dishes: dict[str, str | None] = {}
+    for item in items:
+        dish = _id(item["id"])
+        _check_number(item.get("price"))
+        _check_number(item.get("quantity"))
+        if dishes.get(dish) is None:
+            dishes[dish] = None if item.get("name") is None else _text(item["name"])
+    return dishes
+
+
+def _check_optional(payload: dict[str, Any]) -> None:
+    """A field that may be absent must be right where it is present: a wrong field is a wrong message."""
+    for name in ("cost", "payment", "bonus_payment", "bonus_grant"):
+        _check_number(payload.get(name))
+    dates = [payload.get("date"), *(status.get("dttm") for status in payload.get("statuses") or [])]
+    for date in dates:
+        if date is not None:
+            _moment(date)
 
 
 def read_menus(restaurants: Mapping[str, bytes | str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -179,9 +188,15 @@ def _moment(text: str) -> datetime:
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str):
         raise TypeError(value)
     return value
+
+
+def _id(value: object) -> str:
+    if value == "":
+        raise ValueError("an empty id")
+    return _text(value)
 
 
 def _check_number(value: object) -> None:
@@ -218,7 +233,7 @@ def kafka_values(bootstrap_servers: str, topic: str = TOPIC) -> Iterator[bytes |
                 error = message.error()
                 if error is None:
                     yield message.value()
-                elif error.code() == KafkaError._PARTITION_EOF:
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
                     unfinished.discard(message.partition())
                 else:
                     raise KafkaException(error)

@@ -1,5 +1,6 @@
 """The stack that the tests own: real PostgreSQL, Redis-compatible server and Kafka, beside any other stack of this machine."""
 
+import fcntl
 import os
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ import psycopg
 import pytest
 
 REPO = Path(__file__).resolve().parents[1]
-HOME = REPO / ".local-test"
+# Another folder lets two sessions run side by side.
+HOME = REPO / os.environ.get("TEST_STACK_HOME", ".local-test")
 
 # Before anything imports Airflow: it reads its configuration once.
 os.environ.update(
@@ -28,6 +30,15 @@ from tests.pipeline import Pipeline  # noqa: E402
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """PostgreSQL, Redis and Kafka, empty at the start of the session and gone at its end; the environment points at them."""
+    with Path(f"{HOME}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pytest.exit(f"another test session uses {HOME}: wait for it, or set TEST_STACK_HOME", returncode=3)
+        yield from _own_stack()
+
+
+def _own_stack() -> Iterator[Stack]:
     stack = Stack(HOME, report=lambda line: None)
     stack.reset()
     stack.start(["postgres", "redis", "kafka"])

@@ -30,6 +30,7 @@ jars=.local/lib/kafka
 if ! is_done $jars/.installed local/kafka/pom.xml; then
   command -v mvn >/dev/null || apt_get maven
   rm -rf $jars && mkdir -p $jars
-  mvn --batch-mode --quiet -Dstyle.color=never --file local/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory="$PWD/$jars"
+  mvn --batch-mode --quiet -Dstyle.color=never --file local/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory="$PWD/$jars" |
+    fail "the jars of Kafka could not be fetched (see above)"
   fingerprint local/kafka/pom.xml > $jars/.installed
 fi

@@ -21,7 +21,7 @@ NOISE = re.compile(
 
 def dump(url: str) -> str:
     """Return the definition of everything in the database at this URL but the migrations' own table."""
-    pg_dump = find_programs() / "pg_dump"
+    pg_dump = str(find_programs() / "pg_dump")
     command = [pg_dump, "--schema-only", "--no-owner", "--exclude-schema=migration", f"--dbname={url}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -129,7 +129,7 @@ class Stack:
         known = service.running()
         try:
             service.start()
-        except NoFreePortError as error:
+        except (NoFreePortError, OSError) as error:
             raise StartError(f"{service.name} did not start: {error}") from error
         took = "was running" if known else f"ready in {time.monotonic() - begin:.1f} s"
         self._report(f"{service.name:<9} {took}, {service.address()}")

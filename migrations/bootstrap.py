@@ -1,8 +1,9 @@
 """Create the roles and the database of the warehouse: what must exist before the migrations can run.
 
-Reads DWH_ADMIN_URL (a superuser, or a role with CREATEROLE and CREATEDB as managed clouds give), and the passwords
-DWH_OWNER_PASSWORD, DWH_ETL_PASSWORD, DWH_BI_PASSWORD. Safe to run again and in parallel: what exists is kept, passwords
-and rights are set anew. A role that the cloud's console made and that the admin may not alter is left as it is.
+Reads DWH_ADMIN_URL (a superuser; or a role with CREATEROLE and CREATEDB, as managed clouds give; or `dwh_owner` itself
+where the cloud's console has made the roles and the database), and the passwords DWH_OWNER_PASSWORD, DWH_ETL_PASSWORD,
+DWH_BI_PASSWORD. Safe to run again and in parallel: what exists is kept, passwords and rights are set anew; a role that
+the admin may not alter is left as it is.
 
     python migrations/bootstrap.py
 """

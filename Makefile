@@ -8,7 +8,7 @@ ARGS ?=
 .PHONY: help install demo up down status reset env test lint format schema requirements
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s%s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {gsub(/\$$\$$/, "$$", $$2); printf "  make %-13s%s\n", $$1, $$2}' Makefile
 
 install: ## Make .venv and fetch Kafka's jars; quick when nothing has changed
 	@local/install.sh

@@ -30,7 +30,8 @@ jars=.local/lib/kafka
 if ! is_done $jars/.installed local/kafka/pom.xml; then
   command -v mvn >/dev/null || apt_get maven
   rm -rf $jars && mkdir -p $jars
-  mvn --batch-mode --quiet -Dstyle.color=never --file local/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory="$PWD/$jars" |
-    fail "the jars of Kafka could not be fetched (see above)"
+  # Captured, because even a quiet Maven prints escape sequences.
+  output=$(mvn --batch-mode --quiet --file local/kafka/pom.xml dependency:copy-dependencies \
+    -DoutputDirectory="$PWD/$jars" 2>&1) || fail "the jars of Kafka could not be fetched: $output"
   fingerprint local/kafka/pom.xml > $jars/.installed
 fi

@@ -82,20 +82,19 @@ class RefreshReferenceOperator(BaseOperator):
                 },
             )
             found = list(self._read(client, wanted))
-            hashes = {content_hash(document.value): document for document in found}
             unseen = self._rows(
                 connection,
                 prepare[:1],
                 unseen_sql,
                 params
                 | {
-                    "value_hashes": list(hashes),
-                    "refusal_hashes": [refusal_hash(document) for document in hashes.values()],
+                    "value_hashes": [content_hash(document.value) for document in found],
+                    "refusal_hashes": [refusal_hash(document) for document in found],
                 },
             )
             counts = stage_documents(
                 connection,
-                [hashes[value_hash.hex] for (value_hash,) in unseen],
+                [found[position - 1] for (position,) in unseen],
                 StagingFiles(prepare, named_sql(STG_REFERENCE, self.load)),
                 zone=ZoneInfo(self.zone),
                 params=params,

@@ -49,6 +49,8 @@ PASSING = (
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
 )
+# Messages taken from the client at once: a chunk exceeds its bytes by no more than these.
+BURST = 100
 # The default session of a consumer is 45 s.
 GROUP_RELEASE_S = 60.0
 
@@ -161,7 +163,7 @@ class TopicDrain:
         while ends:
             missing = sum(end - positions[partition] for partition, end in ends.items())
             room = max_messages - len(chunk.records)
-            messages = self._ask(partial(self.consumer.consume, min(room, missing, 1000), 1.0))
+            messages = self._ask(partial(self.consumer.consume, min(room, missing, BURST), 1.0))
             now = time.monotonic()
             if messages:
                 heard = now

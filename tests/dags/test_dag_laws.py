@@ -1,0 +1,94 @@
+"""Laws over all DAGs, as Airflow itself parses them."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG
+
+REPO = Path(__file__).resolve().parents[2]
+MAX_LINES = 110
+
+
+@pytest.fixture(scope="module")
+def dag_bag() -> DagBag:
+    return DagBag(str(REPO / "dags"))
+
+
+@pytest.fixture(params=sorted(path.stem for path in (REPO / "dags").glob("*.py")))
+def dag(request: pytest.FixtureRequest, dag_bag: DagBag) -> DAG:
+    """One DAG; by the house rule its file bears its id."""
+    dag = dag_bag.dags.get(request.param)
+    assert dag is not None, f"dags/{request.param}.py defines no DAG of that id"
+    return dag
+
+
+def rendered_texts(dag: DAG) -> Iterator[tuple[str, str]]:
+    """Yield (task id, text) of every SQL text that a task of the DAG will run, as Airflow resolves it."""
+    for task in dag.tasks:
+        task.resolve_template_files()
+        for field in task.template_fields:
+            value = getattr(task, field)
+            for text in value if isinstance(value, list) else [value]:
+                if isinstance(text, str):
+                    yield task.task_id, text
+
+
+def test_all_dags_import_and_are_the_expected_ones(dag_bag: DagBag) -> None:
+    assert dag_bag.import_errors == {}
+    assert set(dag_bag.dags) == {path.stem for path in (REPO / "dags").glob("*.py")}
+    assert {"orders_micro_batch", "orders_backfill", "marts_rebuild"} <= set(dag_bag.dags)
+
+
+def test_a_dag_tells_a_person_what_it_does(dag: DAG) -> None:
+    assert dag.doc_md, "its docstring becomes the documentation in the UI"
+    for word in ("Rerun", "If it fails", "docs/runbook.md"):
+        assert word in dag.doc_md
+    runbook = (REPO / "docs/runbook.md").read_text(encoding="utf-8")
+    assert f"## {dag.dag_id}\n" in runbook, "the runbook has a heading for each DAG"
+
+
+def test_a_dag_file_is_short(dag: DAG) -> None:
+    assert len(Path(dag.fileloc).read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def test_a_dag_never_catches_up_and_runs_one_at_a_time(dag: DAG) -> None:
+    assert dag.catchup is False
+    assert dag.max_active_runs == 1
+
+
+def test_every_task_ends_in_time_and_is_tried_again(dag: DAG) -> None:
+    assert isinstance(dag.dagrun_timeout, timedelta)
+    for task in dag.tasks:
+        assert isinstance(task.execution_timeout, timedelta), task.task_id
+        assert task.execution_timeout <= dag.dagrun_timeout, task.task_id
+        assert task.retries >= 1, task.task_id
+
+
+def test_postgresql_stops_a_statement_when_its_task_is_over(dag: DAG) -> None:
+    for task in dag.tasks:
+        assert task.execution_timeout is not None
+        assert task.statement_timeout_s == task.execution_timeout.total_seconds(), task.task_id
+
+
+def test_airflow_finds_every_sql_file_of_a_task(dag: DAG) -> None:
+    texts = list(rendered_texts(dag))
+    assert texts
+    assert [task_id for task_id, text in texts if text.endswith(".sql")] == []
+
+
+def test_the_minute_run_is_every_minute_and_the_others_wait_for_a_person(dag_bag: DagBag) -> None:
+    schedules = {dag_id: dag.schedule for dag_id, dag in dag_bag.dags.items()}
+    assert schedules["orders_micro_batch"] == "* * * * *"
+    assert schedules["orders_backfill"] is None
+    assert schedules["marts_rebuild"] is None
+
+
+def test_every_parameter_of_a_form_explains_itself(dag: DAG) -> None:
+    for name in dag.params:
+        param = dag.params.get_param(name)
+        assert param.description, name
+        assert param.schema.get("title"), name
+        assert param.schema.get("type"), name

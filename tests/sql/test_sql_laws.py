@@ -1,0 +1,147 @@
+"""Laws over the SQL files and the tables that they fill."""
+
+import re
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline import Pipeline
+from warehouse import constants
+
+REPO = Path(__file__).resolve().parents[2]
+LAYERS = ("stg", "dds", "cdm")
+FILES = sorted(
+    path.relative_to(REPO / "sql").as_posix() for layer in LAYERS for path in (REPO / "sql" / layer).glob("*.sql")
+)
+LISTED = list(chain.from_iterable(value for value in vars(constants).values() if isinstance(value, tuple)))
+HEADER = ("Rerun", "Params")
+# Tables that no file of their own fills: queues, which are filled together with what they queue.
+QUEUES = {"stg.load_queue", "cdm.rule_queue"}
+# Rules are data: people write them.
+WRITTEN_BY_PEOPLE = {"cdm.tag_rules"}
+
+
+def text_of(name: str) -> str:
+    return (REPO / "sql" / name).read_text(encoding="utf-8")
+
+
+def test_there_are_files() -> None:
+    assert len(FILES) > 40
+
+
+def test_every_file_belongs_to_a_load() -> None:
+    assert sorted(set(FILES) - set(LISTED)) == []
+
+
+def test_every_file_of_a_load_is_there() -> None:
+    assert sorted(name for name in LISTED if not (REPO / "sql" / name).is_file()) == []
+
+
+def test_a_file_stands_once_in_the_load_of_its_layer() -> None:
+    for value in vars(constants).values():
+        if isinstance(value, tuple):
+            assert len(value) == len(set(value))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_says_what_a_row_is_and_what_a_rerun_does(name: str) -> None:
+    header = text_of(name).split("\n\n", maxsplit=1)[0]
+    for word in HEADER:
+        assert re.search(rf"^-- {word}: ", header, re.MULTILINE), word
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_header_names_the_parameters_that_a_file_takes(name: str) -> None:
+    taken = set(re.findall(r"%\((\w+)\)s", text_of(name)))
+    (line,) = re.findall(r"^-- Params: (.+)$", text_of(name), re.MULTILINE)
+    named = set(re.findall(r"\w+", line.split("(")[0])) - {"none"}
+    assert named == taken
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_values_come_as_parameters_and_time_from_outside(name: str) -> None:
+    text = text_of(name)
+    assert "{{" not in text
+    assert "{%" not in text
+    assert not re.search(r"\b(now\(\)|current_timestamp|clock_timestamp)", text)
+
+
+def test_every_table_is_filled_by_a_file_of_its_name(pipeline: Pipeline) -> None:
+    tables = {
+        table
+        for (table,) in pipeline.rows(
+            "select schemaname || '.' || tablename from pg_tables where schemaname in ('stg', 'dds', 'cdm')"
+        )
+    }
+    filled = {name.removesuffix(".sql").replace("/", ".") for name in FILES}
+    assert tables - filled == QUEUES | WRITTEN_BY_PEOPLE
+
+
+def test_every_table_and_column_is_commented(pipeline: Pipeline) -> None:
+    silent = pipeline.rows(
+        """
+        select c.oid::regclass::text, a.attname
+        from pg_class as c
+        inner join pg_attribute as a on c.oid = a.attrelid and a.attnum >= 0 and not a.attisdropped
+        where
+            c.relnamespace in ('stg'::regnamespace, 'dds'::regnamespace, 'cdm'::regnamespace)
+            and c.relkind in ('r', 'v', 'm', 'p')
+            and (col_description(c.oid, a.attnum) is null or obj_description(c.oid, 'pg_class') is null)
+        """
+    )
+    assert silent == []
+
+
+def test_the_committed_schema_is_that_of_the_migrations(pipeline: Pipeline) -> None:
+    from local.schema import dump
+
+    assert dump(pipeline.env["DWH_URL"]) == (REPO / "sql/schema.sql").read_text(encoding="utf-8"), "run `make schema`"
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("dds.hash_key('12', '3')", "dds.hash_key('1', '23')"),
+        ("dds.hash_key(null)", "dds.hash_key('')"),
+        ("dds.hash_key('a', null)", "dds.hash_key('a', '')"),
+        ("dds.hash_key('a', null)", "dds.hash_key('a')"),
+        ("dds.hash_key('-')", "dds.hash_key(null)"),
+        ("dds.hash_key('a')", "dds.hash_key('A')"),
+        ("dds.hash_key('a')", "dds.hash_key(' a')"),
+        ("dds.hash_key('1:a')", "dds.hash_key('a', null)"),
+    ],
+)
+def test_different_business_keys_have_different_hash_keys(pipeline: Pipeline, left: str, right: str) -> None:
+    assert pipeline.value(f"select {left} <> {right}")
+
+
+def test_the_bi_role_reads_marts_and_nothing_else(pipeline: Pipeline) -> None:
+    rights = pipeline.rows(
+        """
+        select table_schema || '.' || table_name, privilege_type
+        from information_schema.role_table_grants
+        where grantee = 'dwh_bi'
+        """
+    )
+    assert rights
+    assert {right for _, right in rights} == {"SELECT"}
+    assert {table.split(".")[0] for table, _ in rights} == {"cdm"}
+
+
+def test_the_pipeline_can_not_change_the_vault_or_the_logs(pipeline: Pipeline) -> None:
+    rights = pipeline.rows(
+        """
+        select table_schema || '.' || table_name as name
+        from information_schema.role_table_grants
+        where
+            grantee = 'dwh_etl'
+            and privilege_type in ('UPDATE', 'DELETE', 'TRUNCATE')
+            and (
+                (table_schema = 'dds' and table_name <> 'counter_queue')
+                or (table_schema = 'stg' and table_name like '%%_log')
+                or table_name = 'tag_events'
+            )
+        """
+    )
+    assert rights == []

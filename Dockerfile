@@ -1,0 +1,27 @@
+# One image for everything that runs our code: migrations, scheduler, DAG processor, API server, task pods.
+ARG AIRFLOW_VERSION=3.3.2
+FROM apache/airflow:${AIRFLOW_VERSION}
+ARG AIRFLOW_VERSION
+
+# The very versions that the tests ran with. Airflow is named again so that a requirements.txt of another Airflow fails here
+# instead of replacing the one that the base image was built for.
+COPY requirements.txt /tmp/requirements.txt
+RUN uv pip install --no-cache --compile-bytecode "apache-airflow==${AIRFLOW_VERSION}" --requirements /tmp/requirements.txt
+
+# Laid out as in the repository: plugins/ finds sql/ beside it. Owned by root: uid 50000 runs this code and can't change it.
+WORKDIR /opt/airflow
+COPY alembic.ini ./
+COPY migrations ./migrations
+COPY sql ./sql
+COPY plugins ./plugins
+COPY dags ./dags
+
+# Each task is a new process, often with a read-only file system that can't keep the bytecode: it is made once, here.
+USER root
+RUN /home/airflow/.local/bin/python -m compileall -q plugins dags migrations
+USER airflow
+
+# Airflow adds plugins/ to sys.path by itself; this is for whoever starts python without Airflow.
+ENV PYTHONPATH=/opt/airflow/plugins \
+    AIRFLOW__CORE__LOAD_EXAMPLES=False \
+    AIRFLOW__USAGE_DATA_COLLECTION__ENABLED=False

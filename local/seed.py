@@ -63,9 +63,10 @@ class OrderProducer:
         self.topic = topic
         self._failure: KafkaError | None = None
         self._last_error = ""
-        settings = {"bootstrap.servers": bootstrap_servers, "error_cb": self._on_error}
+        # Errors only: librdkafka also talks about what it gets over by itself.
+        settings = {"bootstrap.servers": bootstrap_servers, "log_level": 3}
         try:
-            prepare_topic(AdminClient({"bootstrap.servers": bootstrap_servers}), topic)
+            prepare_topic(AdminClient(settings), topic)
         except KafkaException as error:
             raise SeedError(
                 f"Kafka at {bootstrap_servers} is not usable: {error.args[0].str()}. "
@@ -74,7 +75,7 @@ class OrderProducer:
         self._producer = Producer(
             settings
             | {
-                "log_level": 3,  # errors; librdkafka also talks about what it gets over by itself
+                "error_cb": self._on_error,
                 "enable.idempotence": True,
                 "compression.type": "lz4",
                 "linger.ms": 20,

@@ -123,7 +123,8 @@ def _wait_for_end(processes: set[psutil.Process], *, timeout_s: float) -> set[ps
 
 def _runs(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+        # A zombie that still has threads (the JVM's) has not closed its ports and files yet.
+        return bool(process.is_running() and (process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1))
     return False
 
 

@@ -87,6 +87,9 @@ class Kafka(Service):
             "share.coordinator.state.topic.replication.factor": 1,
             "share.coordinator.state.topic.min.isr": 1,
             "group.initial.rebalance.delay.ms": 0,
+            # After a crash the controller refuses the broker until its former life has timed out (9 s by default).
+            "broker.session.timeout.ms": 3000,
+            "broker.heartbeat.interval.ms": 500,
         }
         return "".join(f"{name}={value}\n" for name, value in settings.items())
 

@@ -10,9 +10,11 @@ import psutil
 import psycopg
 import pytest
 import redis
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from local.__main__ import main
 from local.processes import StartError
+from local.services.kafka import ORDERS_PARTITIONS, ORDERS_TOPIC
 from local.stack import NotStartedError, Stack
 from local.state import DEFAULT_PORTS, EPHEMERAL_PORTS_BEGIN, State, is_free
 
@@ -121,6 +123,27 @@ def test_a_killed_server_comes_back_on_its_port_with_its_data(stack: Stack) -> N
     assert stack.env()["DWH_URL"] == url
     with psycopg.connect(url) as connection:
         assert connection.execute("select answer from public.kept").fetchone() == (42,)
+
+
+def test_a_killed_broker_comes_back_on_its_port_with_its_messages(stack: Stack) -> None:
+    stack.start(["kafka"])
+    servers = stack.env()["KAFKA_BOOTSTRAP_SERVERS"]
+    producer = Producer({"bootstrap.servers": servers, "log_level": 0})
+    for partition in range(ORDERS_PARTITIONS):
+        producer.produce(ORDERS_TOPIC, b"kept", partition=partition)
+    assert producer.flush(30) == 0
+    stack.kill("kafka")
+    stack.start(["kafka"])
+    assert stack.env()["KAFKA_BOOTSTRAP_SERVERS"] == servers
+    consumer = Consumer({"bootstrap.servers": servers, "group.id": "anybody"})
+    try:
+        ends = [
+            consumer.get_watermark_offsets(TopicPartition(ORDERS_TOPIC, partition), timeout=30)
+            for partition in range(ORDERS_PARTITIONS)
+        ]
+    finally:
+        consumer.close()
+    assert ends == [(0, 1)] * ORDERS_PARTITIONS
 
 
 def test_down_leaves_no_process_and_frees_the_ports_although_clients_are_connected(stack: Stack) -> None:

@@ -64,7 +64,7 @@ class OrderProducer:
         self._failure: KafkaError | None = None
         self._last_error = ""
         # Errors only: librdkafka also talks about what it gets over by itself.
-        settings = {"bootstrap.servers": bootstrap_servers, "log_level": 3}
+        settings: dict[str, str | int | float | bool] = {"bootstrap.servers": bootstrap_servers, "log_level": 3}
         try:
             prepare_topic(AdminClient(settings), topic)
         except KafkaException as error:

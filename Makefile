@@ -5,7 +5,7 @@ PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status reset env test lint format schema requirements
+.PHONY: help install demo up down status reset env test lint format schema requirements secrets
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {gsub(/\$$\$$/, "$$", $$2); printf "  make %-13s%s\n", $$1, $$2}' Makefile
@@ -52,6 +52,9 @@ schema: install ## Write the tables as they are after all migrations to sql/sche
 requirements: install ## Pin anew what pyproject.toml asks for
 	@$(PIN) pyproject.toml -o requirements.txt
 	@$(PIN) --group pyproject.toml:dev -c requirements.txt -o requirements-dev.txt
+
+secrets: ## Fill in .env at random: the secrets of the Docker and Kubernetes deployments
+	@python3 -m deploy.make_secrets env
 
 $(BIN):
 	@echo "nothing is installed here yet: run 'make up' first" >&2; exit 1

@@ -1,0 +1,1 @@
+"""Tools of the deployment: secrets, the monthly budget, the trial of a whole cluster."""

@@ -1,0 +1,129 @@
+"""Make the secrets of a deployment at random, and Kubernetes Secrets of them. Needs nothing but Python.
+
+    python3 -m deploy.make_secrets env                   # .env, from .env.example; what .env has already is kept
+    python3 -m deploy.make_secrets manifest | kubectl apply --namespace dwh --filename -
+
+Each Kubernetes Secret holds what one kind of pod needs, so that a task's pod never sees the superuser's password.
+"""
+
+import argparse
+import base64
+import json
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[1]
+EXAMPLE = REPO / ".env.example"
+DEFAULT_FILE = REPO / ".env"
+
+
+def read_env(text: str) -> dict[str, str]:
+    """Return the NAME=value lines of an env file."""
+    lines = (line.strip() for line in text.splitlines())
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name: value for name, _, value in pairs}
+
+
+def random_value(name: str) -> str:
+    """Return a new secret: letters and digits that are safe in URLs, JSON and shells; Fernet wants a form of its own."""
+    if name == "AIRFLOW_FERNET_KEY":
+        return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    return secrets.token_hex(32 if name.startswith("AIRFLOW_") else 16)
+
+
+def filled(example: str, known: Mapping[str, str]) -> str:
+    """Return the example with each empty value replaced by the known one, else by a random one."""
+    lines = []
+    for line in example.splitlines():
+        name, equals, value = line.partition("=")
+        if equals and not line.startswith("#"):
+            line = f"{name}={known.get(name) or value or random_value(name)}"
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def kubernetes_secrets(
+    env: Mapping[str, str], *, postgres: str = "postgres", kafka: str = "kafka:9092", valkey: str = "valkey"
+) -> dict[str, dict[str, str]]:
+    """Return the data of each Kubernetes Secret by its name; the arguments are where the services answer."""
+    etl = {
+        "conn_type": "postgres",
+        "host": postgres,
+        "port": 5432,
+        "login": "dwh_etl",
+        "password": env["DWH_ETL_PASSWORD"],
+        "schema": "dwh",
+    }
+    orders = {"conn_type": "kafka", "extra": {"bootstrap.servers": kafka, "group.id": "dwh-orders"}}
+    reference = {
+        "conn_type": "redis",
+        "host": valkey,
+        "port": 6379,
+        "password": env["VALKEY_PASSWORD"],
+        "extra": {"db": 0},
+    }
+    return {
+        # The server, its bootstrap and its backup.
+        "dwh-server": {
+            "DWH_ADMIN_URL": f"postgresql://postgres:{env['POSTGRES_PASSWORD']}@{postgres}:5432/postgres",
+            **{name: env[name] for name in ("POSTGRES_PASSWORD", "AIRFLOW_DB_PASSWORD")},
+            **{name: env[name] for name in ("DWH_OWNER_PASSWORD", "DWH_ETL_PASSWORD", "DWH_BI_PASSWORD")},
+        },
+        # The migrations of the warehouse.
+        "dwh-owner": {"DWH_URL": f"postgresql://dwh_owner:{env['DWH_OWNER_PASSWORD']}@{postgres}:5432/dwh"},
+        # The pods of the tasks, and no others.
+        "pipeline-connections": {
+            "AIRFLOW_CONN_KAFKA_ORDERS": json.dumps(orders),
+            "AIRFLOW_CONN_POSTGRES_DWH": json.dumps(etl),
+            "AIRFLOW_CONN_REDIS_REFERENCE": json.dumps(reference),
+        },
+        "valkey": {"VALKEY_PASSWORD": env["VALKEY_PASSWORD"]},
+        # Airflow; names of keys as its chart wants them.
+        "airflow-metadata": {
+            "connection": f"postgresql://airflow:{env['AIRFLOW_DB_PASSWORD']}@{postgres}:5432/airflow"
+        },
+        "airflow-fernet-key": {"fernet-key": env["AIRFLOW_FERNET_KEY"]},
+        "airflow-api-secret-key": {"api-secret-key": env["AIRFLOW_API_SECRET_KEY"]},
+        "airflow-jwt-secret": {"jwt-secret": env["AIRFLOW_JWT_SECRET"]},
+        "airflow-admin": {"AIRFLOW_ADMIN_PASSWORD": env["AIRFLOW_ADMIN_PASSWORD"]},
+    }
+
+
+def manifest(data: Mapping[str, Mapping[str, str]]) -> str:
+    """Return the Secrets as one YAML stream; JSON is YAML, and sops keeps a stream of documents."""
+    documents = (
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values}
+        for name, values in data.items()
+    )
+    return "".join(f"---\n{json.dumps(document, indent=2)}\n" for document in documents)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write .env or print the Kubernetes Secrets made of it."""
+    parser = argparse.ArgumentParser(prog="python3 -m deploy.make_secrets", description=main.__doc__)
+    parser.add_argument("command", choices=["env", "manifest"])
+    parser.add_argument("--env", type=Path, default=DEFAULT_FILE, metavar="FILE", help="(default %(default)s)")
+    parser.add_argument("--postgres", default="postgres", metavar="HOST", help="(default %(default)s)")
+    parser.add_argument("--kafka", default="kafka:9092", metavar="HOST:PORT,...", help="(default %(default)s)")
+    parser.add_argument("--valkey", default="valkey", metavar="HOST", help="(default %(default)s)")
+    options = parser.parse_args(arguments)
+    known = read_env(options.env.read_text()) if options.env.exists() else {}
+    if options.command == "env":
+        with os.fdopen(os.open(options.env, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(filled(EXAMPLE.read_text(), known))
+        print(f"secrets are in {options.env}", file=sys.stderr)
+        return
+    missing = [name for name in read_env(EXAMPLE.read_text()) if not known.get(name)]
+    if missing:
+        parser.error(f"{options.env} has no {', '.join(missing)}: run `make secrets` first")
+    print(
+        manifest(kubernetes_secrets(known, postgres=options.postgres, kafka=options.kafka, valkey=options.valkey)),
+        end="",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -296,7 +296,6 @@ ALTER TABLE dds.counter_queue ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 CREATE TABLE dds.es_order_product (
     h_order_pk uuid NOT NULL,
     h_product_pk uuid NOT NULL,
-    hk_order_product_pk uuid NOT NULL,
     is_active boolean NOT NULL,
     effective_dttm timestamp with time zone NOT NULL,
     sent_dttm timestamp with time zone NOT NULL,
@@ -305,13 +304,11 @@ CREATE TABLE dds.es_order_product (
     load_src character varying NOT NULL
 );
 
-COMMENT ON TABLE dds.es_order_product IS 'Effectivity satellite: whether an order holds a dish. A link is in force while its last row by (effective_dttm, sent_dttm, value_hash) is active';
+COMMENT ON TABLE dds.es_order_product IS 'Effectivity satellite of dds.l_order_product: whether an order holds a dish. A link is in force while its last row by (effective_dttm, sent_dttm, value_hash) is active';
 
 COMMENT ON COLUMN dds.es_order_product.h_order_pk IS 'The order';
 
 COMMENT ON COLUMN dds.es_order_product.h_product_pk IS 'The dish';
-
-COMMENT ON COLUMN dds.es_order_product.hk_order_product_pk IS 'The link that begins or ends to hold';
 
 COMMENT ON COLUMN dds.es_order_product.is_active IS 'Whether the basket holds the dish from this version on';
 
@@ -328,7 +325,6 @@ COMMENT ON COLUMN dds.es_order_product.load_src IS 'Where it came from: kafka:<t
 CREATE TABLE dds.es_order_user (
     h_order_pk uuid NOT NULL,
     h_user_pk uuid NOT NULL,
-    hk_order_user_pk uuid NOT NULL,
     effective_dttm timestamp with time zone NOT NULL,
     sent_dttm timestamp with time zone NOT NULL,
     value_hash uuid NOT NULL,
@@ -336,13 +332,11 @@ CREATE TABLE dds.es_order_user (
     load_src character varying NOT NULL
 );
 
-COMMENT ON TABLE dds.es_order_user IS 'Effectivity satellite: which guest an order belongs to. The link in force is that of the last row by (effective_dttm, sent_dttm, value_hash)';
+COMMENT ON TABLE dds.es_order_user IS 'Effectivity satellite of dds.l_order_user: which guest an order belongs to. The link in force is that of the last row by (effective_dttm, sent_dttm, value_hash)';
 
 COMMENT ON COLUMN dds.es_order_user.h_order_pk IS 'The order: the driving key, one guest at a time';
 
 COMMENT ON COLUMN dds.es_order_user.h_user_pk IS 'The guest from this version on';
-
-COMMENT ON COLUMN dds.es_order_user.hk_order_user_pk IS 'The link that holds from this version on';
 
 COMMENT ON COLUMN dds.es_order_user.effective_dttm IS 'Business time at which the row became true';
 
@@ -357,7 +351,6 @@ COMMENT ON COLUMN dds.es_order_user.load_src IS 'Where it came from: kafka:<topi
 CREATE TABLE dds.es_product_category (
     h_product_pk uuid NOT NULL,
     h_category_pk uuid NOT NULL,
-    hk_product_category_pk uuid NOT NULL,
     effective_dttm timestamp with time zone NOT NULL,
     restaurant_id character varying NOT NULL COLLATE pg_catalog."C",
     value_hash uuid NOT NULL,
@@ -365,13 +358,11 @@ CREATE TABLE dds.es_product_category (
     load_src character varying NOT NULL
 );
 
-COMMENT ON TABLE dds.es_product_category IS 'Effectivity satellite: which category a dish belongs to. The link in force is that of the last row by (effective_dttm, restaurant_id, value_hash)';
+COMMENT ON TABLE dds.es_product_category IS 'Effectivity satellite of dds.l_product_category: which category a dish belongs to. The link in force is that of the last row by (effective_dttm, restaurant_id, value_hash)';
 
 COMMENT ON COLUMN dds.es_product_category.h_product_pk IS 'The dish: the driving key, one category at a time';
 
 COMMENT ON COLUMN dds.es_product_category.h_category_pk IS 'The category from this version on';
-
-COMMENT ON COLUMN dds.es_product_category.hk_product_category_pk IS 'The link that holds from this version on';
 
 COMMENT ON COLUMN dds.es_product_category.effective_dttm IS 'Business time at which the row became true';
 
@@ -952,10 +943,10 @@ ALTER TABLE ONLY dds.counter_queue
     ADD CONSTRAINT counter_queue_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY dds.es_order_product
-    ADD CONSTRAINT es_order_product_pkey PRIMARY KEY (h_order_pk, h_product_pk, effective_dttm, sent_dttm, value_hash);
+    ADD CONSTRAINT es_order_product_pkey PRIMARY KEY (h_order_pk, h_product_pk, value_hash);
 
 ALTER TABLE ONLY dds.es_order_user
-    ADD CONSTRAINT es_order_user_pkey PRIMARY KEY (h_order_pk, effective_dttm, sent_dttm, value_hash);
+    ADD CONSTRAINT es_order_user_pkey PRIMARY KEY (h_order_pk, value_hash);
 
 ALTER TABLE ONLY dds.es_product_category
     ADD CONSTRAINT es_product_category_pkey PRIMARY KEY (h_product_pk, effective_dttm, restaurant_id, value_hash);
@@ -1055,9 +1046,9 @@ CREATE INDEX l_order_product_h_product_pk ON dds.l_order_product USING btree (h_
 
 CREATE INDEX l_product_restaurant_h_product_pk ON dds.l_product_restaurant USING btree (h_product_pk);
 
-CREATE UNIQUE INDEX s_order_cost_version ON dds.s_order_cost USING btree (h_order_pk, effective_dttm, sent_dttm, value_hash);
+CREATE INDEX s_order_cost_h_order_pk ON dds.s_order_cost USING btree (h_order_pk);
 
-CREATE UNIQUE INDEX s_order_status_version ON dds.s_order_status USING btree (h_order_pk, effective_dttm, sent_dttm, value_hash) INCLUDE (status);
+CREATE INDEX s_order_status_h_order_pk ON dds.s_order_status USING btree (h_order_pk);
 
 CREATE UNIQUE INDEX s_product_names_version ON dds.s_product_names USING btree (h_product_pk, is_from_menu, effective_dttm, sent_dttm, restaurant_id, value_hash);
 
@@ -1078,15 +1069,6 @@ CREATE TRIGGER queue_all_tag_rules BEFORE TRUNCATE ON cdm.tag_rules FOR EACH STA
 CREATE TRIGGER queue_tag_rule AFTER INSERT OR DELETE OR UPDATE ON cdm.tag_rules FOR EACH ROW EXECUTE FUNCTION cdm.queue_tag_rule();
 
 CREATE TRIGGER stamp_tag_rule BEFORE INSERT OR UPDATE ON cdm.tag_rules FOR EACH ROW EXECUTE FUNCTION cdm.stamp_tag_rule();
-
-ALTER TABLE ONLY dds.es_order_product
-    ADD CONSTRAINT es_order_product_hk_order_product_pk_fkey FOREIGN KEY (hk_order_product_pk) REFERENCES dds.l_order_product(hk_order_product_pk);
-
-ALTER TABLE ONLY dds.es_order_user
-    ADD CONSTRAINT es_order_user_hk_order_user_pk_fkey FOREIGN KEY (hk_order_user_pk) REFERENCES dds.l_order_user(hk_order_user_pk);
-
-ALTER TABLE ONLY dds.es_product_category
-    ADD CONSTRAINT es_product_category_hk_product_category_pk_fkey FOREIGN KEY (hk_product_category_pk) REFERENCES dds.l_product_category(hk_product_category_pk);
 
 ALTER TABLE ONLY dds.l_order_product
     ADD CONSTRAINT l_order_product_h_order_pk_fkey FOREIGN KEY (h_order_pk) REFERENCES dds.h_order(h_order_pk);

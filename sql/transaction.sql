@@ -5,4 +5,6 @@
 set local timezone = 'UTC';
 set local jit = off;
 set local work_mem = '64MB';
+-- The batch tables of a history's chunk stay in memory.
+set local temp_buffers = '128MB';
 set local statement_timeout = %(statement_timeout_ms)s;

@@ -137,6 +137,7 @@ comment on column dds.l_product_restaurant.h_restaurant_pk is 'The restaurant';
 comment on column dds.l_product_restaurant.load_dt is 'When the row was loaded';
 comment on column dds.l_product_restaurant.load_src is 'Where it came from: kafka:<topic> or redis';
 
+-- An order has a handful of versions: to find the last one among them, an index on the order is enough, and much cheaper to fill.
 create table dds.s_order_cost (
     hk_order_cost_pk uuid primary key,
     h_order_pk uuid not null references dds.h_order (h_order_pk),
@@ -148,7 +149,7 @@ create table dds.s_order_cost (
     load_dt timestamptz not null,
     load_src varchar not null
 );
-create unique index s_order_cost_version on dds.s_order_cost (h_order_pk, effective_dttm, sent_dttm, value_hash);
+create index s_order_cost_h_order_pk on dds.s_order_cost (h_order_pk);
 comment on table dds.s_order_cost is 'Satellite, what an order costs: one row = a change, by business time. The row in force is the last by (effective_dttm, sent_dttm, value_hash)';
 comment on column dds.s_order_cost.hk_order_cost_pk is 'dds.hash_key(parent key, value_hash)';
 comment on column dds.s_order_cost.h_order_pk is 'The order';
@@ -170,7 +171,7 @@ create table dds.s_order_status (
     load_dt timestamptz not null,
     load_src varchar not null
 );
-create unique index s_order_status_version on dds.s_order_status (h_order_pk, effective_dttm, sent_dttm, value_hash) include (status);
+create index s_order_status_h_order_pk on dds.s_order_status (h_order_pk);
 comment on table dds.s_order_status is 'Satellite, status of an order: one row = a change, by business time. The row in force is the last by (effective_dttm, sent_dttm, value_hash)';
 comment on column dds.s_order_status.hk_order_status_pk is 'dds.hash_key(parent key, value_hash)';
 comment on column dds.s_order_status.h_order_pk is 'The order';
@@ -246,22 +247,21 @@ comment on column dds.s_restaurant_names.value_hash is 'The message or document 
 comment on column dds.s_restaurant_names.load_dt is 'When the row was loaded';
 comment on column dds.s_restaurant_names.load_src is 'Where it came from: kafka:<topic> or redis';
 
+-- Effectivity satellites name the two ends of their link, which is unique in them: readers come from an end, not from the link's key.
 create table dds.es_order_user (
     h_order_pk uuid not null,
     h_user_pk uuid not null,
-    hk_order_user_pk uuid not null references dds.l_order_user (hk_order_user_pk),
     effective_dttm timestamptz not null,
     sent_dttm timestamptz not null,
     value_hash uuid not null,
     load_dt timestamptz not null,
     load_src varchar not null,
-    primary key (h_order_pk, effective_dttm, sent_dttm, value_hash)
+    primary key (h_order_pk, value_hash)
 );
 create index es_order_user_h_user_pk on dds.es_order_user (h_user_pk, h_order_pk);
-comment on table dds.es_order_user is 'Effectivity satellite: which guest an order belongs to. The link in force is that of the last row by (effective_dttm, sent_dttm, value_hash)';
+comment on table dds.es_order_user is 'Effectivity satellite of dds.l_order_user: which guest an order belongs to. The link in force is that of the last row by (effective_dttm, sent_dttm, value_hash)';
 comment on column dds.es_order_user.h_order_pk is 'The order: the driving key, one guest at a time';
 comment on column dds.es_order_user.h_user_pk is 'The guest from this version on';
-comment on column dds.es_order_user.hk_order_user_pk is 'The link that holds from this version on';
 comment on column dds.es_order_user.effective_dttm is 'Business time at which the row became true';
 comment on column dds.es_order_user.sent_dttm is 'When the source sent that version: breaks ties of effective_dttm';
 comment on column dds.es_order_user.value_hash is 'The message or document in STG that says so: breaks ties that are left';
@@ -271,19 +271,17 @@ comment on column dds.es_order_user.load_src is 'Where it came from: kafka:<topi
 create table dds.es_order_product (
     h_order_pk uuid not null,
     h_product_pk uuid not null,
-    hk_order_product_pk uuid not null references dds.l_order_product (hk_order_product_pk),
     is_active boolean not null,
     effective_dttm timestamptz not null,
     sent_dttm timestamptz not null,
     value_hash uuid not null,
     load_dt timestamptz not null,
     load_src varchar not null,
-    primary key (h_order_pk, h_product_pk, effective_dttm, sent_dttm, value_hash)
+    primary key (h_order_pk, h_product_pk, value_hash)
 );
-comment on table dds.es_order_product is 'Effectivity satellite: whether an order holds a dish. A link is in force while its last row by (effective_dttm, sent_dttm, value_hash) is active';
+comment on table dds.es_order_product is 'Effectivity satellite of dds.l_order_product: whether an order holds a dish. A link is in force while its last row by (effective_dttm, sent_dttm, value_hash) is active';
 comment on column dds.es_order_product.h_order_pk is 'The order';
 comment on column dds.es_order_product.h_product_pk is 'The dish';
-comment on column dds.es_order_product.hk_order_product_pk is 'The link that begins or ends to hold';
 comment on column dds.es_order_product.is_active is 'Whether the basket holds the dish from this version on';
 comment on column dds.es_order_product.effective_dttm is 'Business time at which the row became true';
 comment on column dds.es_order_product.sent_dttm is 'When the source sent that version: breaks ties of effective_dttm';
@@ -294,7 +292,6 @@ comment on column dds.es_order_product.load_src is 'Where it came from: kafka:<t
 create table dds.es_product_category (
     h_product_pk uuid not null,
     h_category_pk uuid not null,
-    hk_product_category_pk uuid not null references dds.l_product_category (hk_product_category_pk),
     effective_dttm timestamptz not null,
     restaurant_id varchar collate "C" not null,
     value_hash uuid not null,
@@ -302,10 +299,9 @@ create table dds.es_product_category (
     load_src varchar not null,
     primary key (h_product_pk, effective_dttm, restaurant_id, value_hash)
 );
-comment on table dds.es_product_category is 'Effectivity satellite: which category a dish belongs to. The link in force is that of the last row by (effective_dttm, restaurant_id, value_hash)';
+comment on table dds.es_product_category is 'Effectivity satellite of dds.l_product_category: which category a dish belongs to. The link in force is that of the last row by (effective_dttm, restaurant_id, value_hash)';
 comment on column dds.es_product_category.h_product_pk is 'The dish: the driving key, one category at a time';
 comment on column dds.es_product_category.h_category_pk is 'The category from this version on';
-comment on column dds.es_product_category.hk_product_category_pk is 'The link that holds from this version on';
 comment on column dds.es_product_category.effective_dttm is 'Business time at which the row became true';
 comment on column dds.es_product_category.restaurant_id is 'Restaurant whose menu says so; breaks ties of effective_dttm. Empty where no menu does';
 comment on column dds.es_product_category.value_hash is 'The message or document in STG that says so: breaks ties that are left';

@@ -1,5 +1,7 @@
 -- Temporary: the orders of this batch with every version of theirs that STG holds, not only the new ones: so a late version is
 -- put on its order's whole timeline, and the result does not depend on how the messages were cut into batches.
+-- Each version knows its place on the timeline and what it changes; the first one changes everything. The rows lie in the order of
+-- the key, as the timeline's sort leaves them: so they enter the indexes of the vault from left to right.
 -- From: batch_events, stg.order_event_log
 -- Grain: value_hash (a version of an order)
 -- Rerun: dropped at the end of the transaction
@@ -11,6 +13,11 @@ create temporary table batch_orders (
     update_ts timestamptz,
     sent_dttm timestamptz,
     value_hash uuid,
+    version integer,
+    last_version integer,
+    is_cost_changed boolean,
+    is_status_changed boolean,
+    is_user_changed boolean,
     order_id bigint,
     user_id text,
     restaurant_id text,
@@ -25,28 +32,50 @@ create temporary table batch_orders (
 
 insert into batch_orders
 select
-    dds.hash_key(versions.object_id::text),
-    dds.hash_key(versions.user_id),
-    dds.hash_key(versions.restaurant_id),
-    versions.update_ts,
-    versions.sent_dttm,
-    versions.value_hash,
-    versions.object_id,
-    versions.user_id,
-    versions.restaurant_id,
-    versions.order_dt,
-    versions.final_status,
-    versions.cost,
-    versions.payment,
-    versions.item_ids,
-    versions.item_names,
-    'kafka:' || versions.topic
+    placed.h_order_pk,
+    dds.hash_key(placed.user_id),
+    dds.hash_key(placed.restaurant_id),
+    placed.update_ts,
+    placed.sent_dttm,
+    placed.value_hash,
+    placed.version,
+    placed.last_version,
+    placed.version = 1 or (placed.cost, placed.payment) is distinct from (placed.cost_before, placed.payment_before),
+    placed.version = 1 or placed.final_status <> placed.status_before,
+    placed.version = 1 or placed.user_id <> placed.user_before,
+    placed.object_id,
+    placed.user_id,
+    placed.restaurant_id,
+    placed.order_dt,
+    placed.final_status,
+    placed.cost,
+    placed.payment,
+    placed.item_ids,
+    placed.item_names,
+    'kafka:' || placed.topic
 from (
-    select distinct claimed.object_id
-    from batch_events as batch
-    inner join stg.order_event_log as claimed on batch.value_hash = claimed.value_hash
-    where batch.source = 'order_event_log'
-) as touched
-inner join stg.order_event_log as versions on touched.object_id = versions.object_id;
+    select
+        versions.*,
+        touched.h_order_pk,
+        row_number() over timeline as version,
+        count(*) over (partition by touched.h_order_pk) as last_version,
+        lag(versions.cost) over timeline as cost_before,
+        lag(versions.payment) over timeline as payment_before,
+        lag(versions.final_status) over timeline as status_before,
+        lag(versions.user_id) over timeline as user_before
+    from (
+        select distinct
+            claimed.object_id,
+            dds.hash_key(claimed.object_id::text) as h_order_pk
+        from batch_events as batch
+        inner join stg.order_event_log as claimed on batch.value_hash = claimed.value_hash
+        where batch.source = 'order_event_log'
+    ) as touched
+    inner join stg.order_event_log as versions on touched.object_id = versions.object_id
+    window timeline as (
+        partition by touched.h_order_pk
+        order by versions.update_ts asc, versions.sent_dttm asc, versions.value_hash asc
+    )
+) as placed;
 
 analyze batch_orders;

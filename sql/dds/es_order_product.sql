@@ -1,48 +1,54 @@
--- One row = a dish enters an order's basket or leaves it, by business time.
--- From: batch_orders, batch_lines
+-- One row = a dish enters an order's basket or leaves it, by business time. A version that holds a dish begins a stretch where the
+-- version before it does not hold it; the version after a stretch, where there is one, ends it.
+-- From: batch_lines, batch_orders
 -- Grain: h_order_pk, h_product_pk, a version that begins or ends to hold the dish
 -- Rerun: adds no row
 -- Params: load_dt
-with baskets as (
-    select distinct
-        h_order_pk,
-        h_product_pk,
-        hk_order_product_pk
-    from batch_lines
-),
-
-versions as (
-    select
-        baskets.h_order_pk,
-        baskets.h_product_pk,
-        baskets.hk_order_product_pk,
-        orders.update_ts,
-        orders.sent_dttm,
-        orders.value_hash,
-        orders.load_src,
-        lines.value_hash is not null as is_active
-    from baskets
-    inner join batch_orders as orders on baskets.h_order_pk = orders.h_order_pk
-    left join batch_lines as lines
-        on
-            orders.value_hash = lines.value_hash
-            and baskets.h_product_pk = lines.h_product_pk
-),
-
-timeline as (
+with held as (
     select
         *,
-        lag(is_active, 1, false) over (
-            partition by h_order_pk, h_product_pk
-            order by update_ts asc, sent_dttm asc, value_hash asc
-        ) as is_active_before
-    from versions
+        lag(version, 1, -1) over stretch <> version - 1 as is_begin,
+        version < last_version and lead(version, 1, 0) over stretch <> version + 1 as is_end
+    from batch_lines
+    window stretch as (
+        partition by h_order_pk, h_product_pk
+        order by version asc
+    )
+),
+
+changes as (
+    select
+        h_order_pk,
+        h_product_pk,
+        true as is_active,
+        update_ts,
+        sent_dttm,
+        value_hash,
+        load_src
+    from held
+    where is_begin
+
+    union all
+
+    select
+        held.h_order_pk,
+        held.h_product_pk,
+        false as is_active,
+        next_version.update_ts,
+        next_version.sent_dttm,
+        next_version.value_hash,
+        next_version.load_src
+    from held
+    inner join batch_orders as next_version
+        on
+            held.h_order_pk = next_version.h_order_pk
+            and held.version + 1 = next_version.version
+    where held.is_end
 )
 
 insert into dds.es_order_product (
     h_order_pk,
     h_product_pk,
-    hk_order_product_pk,
     is_active,
     effective_dttm,
     sent_dttm,
@@ -53,13 +59,20 @@ insert into dds.es_order_product (
 select
     h_order_pk,
     h_product_pk,
-    hk_order_product_pk,
     is_active,
     update_ts,
     sent_dttm,
     value_hash,
     %(load_dt)s::timestamptz,
     load_src
-from timeline
-where is_active <> is_active_before
-on conflict do nothing;
+from changes
+where
+    not exists (
+        select 1
+        from dds.es_order_product as stored
+        where
+            stored.h_order_pk = changes.h_order_pk
+            and stored.h_product_pk = changes.h_product_pk
+            and stored.value_hash = changes.value_hash
+    )
+order by h_order_pk asc, h_product_pk asc;

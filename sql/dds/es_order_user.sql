@@ -6,7 +6,6 @@
 insert into dds.es_order_user (
     h_order_pk,
     h_user_pk,
-    hk_order_user_pk,
     effective_dttm,
     sent_dttm,
     value_hash,
@@ -16,20 +15,18 @@ insert into dds.es_order_user (
 select
     h_order_pk,
     h_user_pk,
-    dds.hash_key(order_id::text, user_id),
     update_ts,
     sent_dttm,
     value_hash,
     %(load_dt)s::timestamptz,
     load_src
-from (
-    select
-        *,
-        lag(h_user_pk) over (
-            partition by h_order_pk
-            order by update_ts asc, sent_dttm asc, value_hash asc
-        ) as h_user_pk_before
-    from batch_orders
-) as versions
-where h_user_pk is distinct from h_user_pk_before
-on conflict do nothing;
+from batch_orders
+where
+    is_user_changed
+    and not exists (
+        select 1
+        from dds.es_order_user as stored
+        where
+            stored.h_order_pk = batch_orders.h_order_pk
+            and stored.value_hash = batch_orders.value_hash
+    );

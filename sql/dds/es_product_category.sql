@@ -8,7 +8,6 @@ with incoming as (
     select
         h_product_pk,
         dds.hash_key(category_name) as h_category_pk,
-        dds.hash_key(product_id, category_name) as hk_product_category_pk,
         update_ts,
         restaurant_id,
         value_hash
@@ -62,7 +61,6 @@ changed as (
     insert into dds.es_product_category (
         h_product_pk,
         h_category_pk,
-        hk_product_category_pk,
         effective_dttm,
         restaurant_id,
         value_hash,
@@ -72,7 +70,6 @@ changed as (
     select
         h_product_pk,
         h_category_pk,
-        hk_product_category_pk,
         update_ts,
         restaurant_id,
         value_hash,

@@ -4,12 +4,17 @@
 -- Rerun: adds no row
 -- Params: load_dt
 insert into dds.h_order (h_order_pk, order_id, order_dt, load_dt, load_src)
-select distinct on (h_order_pk)
+select
     h_order_pk,
     order_id,
     order_dt,
     %(load_dt)s::timestamptz,
     load_src
 from batch_orders
-order by h_order_pk asc, update_ts asc, sent_dttm asc, value_hash asc
-on conflict do nothing;
+where
+    version = 1
+    and not exists (
+        select 1
+        from dds.h_order as stored
+        where stored.h_order_pk = batch_orders.h_order_pk
+    );

@@ -4,12 +4,24 @@
 -- Rerun: adds no row
 -- Params: load_dt
 insert into dds.l_order_product (hk_order_product_pk, h_order_pk, h_product_pk, load_dt, load_src)
-select distinct on (hk_order_product_pk)
-    hk_order_product_pk,
-    h_order_pk,
-    h_product_pk,
+select
+    held.hk_order_product_pk,
+    held.h_order_pk,
+    held.h_product_pk,
     %(load_dt)s::timestamptz,
-    load_src
-from batch_lines
-order by hk_order_product_pk asc
-on conflict do nothing;
+    held.load_src
+from (
+    select distinct on (hk_order_product_pk)
+        dds.hash_key(order_id::text, product_id) as hk_order_product_pk,
+        h_order_pk,
+        h_product_pk,
+        load_src
+    from batch_lines
+    order by hk_order_product_pk asc
+) as held
+where
+    not exists (
+        select 1
+        from dds.l_order_product as stored
+        where stored.hk_order_product_pk = held.hk_order_product_pk
+    );

@@ -5,19 +5,24 @@
 -- Params: load_dt
 insert into dds.l_order_user (hk_order_user_pk, h_order_pk, h_user_pk, load_dt, load_src)
 select
-    dds.hash_key(held.order_id::text, held.user_id) as hk_order_user_pk,
+    held.hk_order_user_pk,
     held.h_order_pk,
     held.h_user_pk,
     %(load_dt)s::timestamptz,
     held.load_src
 from (
-    select distinct
-        order_id,
-        user_id,
+    select distinct on (hk_order_user_pk)
+        dds.hash_key(order_id::text, user_id) as hk_order_user_pk,
         h_order_pk,
         h_user_pk,
         load_src
     from batch_orders
+    where is_user_changed
+    order by hk_order_user_pk asc
 ) as held
-order by hk_order_user_pk asc
-on conflict do nothing;
+where
+    not exists (
+        select 1
+        from dds.l_order_user as stored
+        where stored.hk_order_user_pk = held.hk_order_user_pk
+    );

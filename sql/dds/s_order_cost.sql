@@ -24,20 +24,11 @@ select
     value_hash,
     %(load_dt)s::timestamptz,
     load_src
-from (
-    select
-        *,
-        row_number() over timeline as version,
-        lag(cost) over timeline as cost_before,
-        lag(payment) over timeline as payment_before
-    from batch_orders
-    window timeline as (
-        partition by h_order_pk
-        order by update_ts asc, sent_dttm asc, value_hash asc
-    )
-) as versions
+from batch_orders
 where
-    version = 1
-    or cost is distinct from cost_before
-    or payment is distinct from payment_before
-on conflict do nothing;
+    is_cost_changed
+    and not exists (
+        select 1
+        from dds.s_order_cost as stored
+        where stored.hk_order_cost_pk = dds.hash_key(batch_orders.h_order_pk::text, batch_orders.value_hash::text)
+    );

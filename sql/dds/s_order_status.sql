@@ -22,14 +22,11 @@ select
     value_hash,
     %(load_dt)s::timestamptz,
     load_src
-from (
-    select
-        *,
-        lag(status) over (
-            partition by h_order_pk
-            order by update_ts asc, sent_dttm asc, value_hash asc
-        ) as status_before
-    from batch_orders
-) as versions
-where status is distinct from status_before
-on conflict do nothing;
+from batch_orders
+where
+    is_status_changed
+    and not exists (
+        select 1
+        from dds.s_order_status as stored
+        where stored.hk_order_status_pk = dds.hash_key(batch_orders.h_order_pk::text, batch_orders.value_hash::text)
+    );

@@ -31,7 +31,7 @@ MAX_KEY_CHARACTERS = 200
 MAX_DIGITS = 40
 
 _TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(Z|([+-])(\d\d)(?::?(\d\d))?)?", re.ASCII
+    r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(Z|([+-])(\d\d)(?::?([0-5]\d))?)?", re.ASCII
 )
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d{1,6})?", re.ASCII)
 

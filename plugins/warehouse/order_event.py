@@ -1,12 +1,12 @@
 """An order message of the topic `order-service_orders`: from the bytes of a Kafka value to one row of `stg.order_event_log`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from decimal import Decimal
+from typing import NamedTuple
 
 from warehouse.fields import (
     JsonObject,
+    Number,
     check_storable,
     key_text,
     objects,
@@ -24,11 +24,9 @@ from warehouse.fields import (
 from warehouse.rejection import Reason, RejectedError
 
 ORDER = "order"
-OPTIONAL_NUMBERS = ("cost", "payment", "bonus_payment", "bonus_grant")
 
 
-@dataclass(frozen=True, slots=True)
-class OrderEvent:
+class OrderEvent(NamedTuple):
     """One version of one order. Times are in UTC; dishes stand once, in the order of their first lines."""
 
     object_id: int
@@ -38,8 +36,8 @@ class OrderEvent:
     user_id: str
     restaurant_id: str
     final_status: str
-    cost: Decimal | None
-    payment: Decimal | None
+    cost: Number | None
+    payment: Number | None
     item_ids: Sequence[str]
     item_names: Sequence[str | None]
 
@@ -57,46 +55,47 @@ def parse_order_event(value: bytes | None, zone: tzinfo = UTC) -> OrderEvent | N
     check_storable(value, message)
     payload = required_object(message, "payload")
     update_ts = required_time(payload, "update_ts", zone, "payload.")
-    began = _status_times(payload, zone)
     date = optional_time(payload, "date", zone, "payload.")
-    numbers = {name: optional_number(payload, name, "payload.") for name in OPTIONAL_NUMBERS}
+    optional_number(payload, "bonus_payment", "payload.")
+    optional_number(payload, "bonus_grant", "payload.")
     items = _items(payload)
     return OrderEvent(
-        object_id=required_bigint(message, "object_id"),
-        update_ts=update_ts,
-        sent_dttm=required_time(message, "sent_dttm", zone),
-        order_dt=min(began, default=date or update_ts),
-        user_id=required_id(required_object(payload, "user", "payload."), "id", "payload.user."),
-        restaurant_id=required_id(required_object(payload, "restaurant", "payload."), "id", "payload.restaurant."),
-        final_status=key_text(payload, "final_status", "payload."),
-        cost=numbers["cost"],
-        payment=numbers["payment"],
-        item_ids=tuple(items),
-        item_names=tuple(items.values()),
+        required_bigint(message, "object_id"),
+        update_ts,
+        required_time(message, "sent_dttm", zone),
+        _first_status_time(payload, zone) or date or update_ts,
+        required_id(required_object(payload, "user", "payload."), "id", "payload.user."),
+        required_id(required_object(payload, "restaurant", "payload."), "id", "payload.restaurant."),
+        key_text(payload, "final_status", "payload."),
+        optional_number(payload, "cost", "payload."),
+        optional_number(payload, "payment", "payload."),
+        tuple(items),
+        tuple(items.values()),
     )
 
 
-def _status_times(payload: JsonObject, zone: tzinfo) -> list[datetime]:
-    if payload.get("statuses") is None:
-        return []
-    times = []
-    for status in objects(payload["statuses"], "payload.statuses"):
+def _first_status_time(payload: JsonObject, zone: tzinfo) -> datetime | None:
+    """Return the earliest `dttm` of the statuses."""
+    statuses = payload.get("statuses")
+    if statuses is None:
+        return None
+    first = None
+    for status in objects(statuses, "payload.statuses"):
         optional_text(status, "status", "payload.statuses[].")
         dttm = optional_time(status, "dttm", zone, "payload.statuses[].")
-        if dttm is not None:
-            times.append(dttm)
-    return times
+        if dttm is not None and (first is None or dttm < first):
+            first = dttm
+    return first
 
 
 def _items(payload: JsonObject) -> dict[str, str | None]:
     """Return the dishes as {id: name}; of two lines of one dish the first that has a name names it."""
     items: dict[str, str | None] = {}
     for line in objects(required(payload, "order_items", "payload."), "payload.order_items"):
-        path = "payload.order_items[]."
-        item_id = required_id(line, "id", path)
-        name = optional_text(line, "name", path)
-        optional_number(line, "price", path)
-        optional_number(line, "quantity", path)
+        item_id = required_id(line, "id", "payload.order_items[].")
+        name = optional_text(line, "name", "payload.order_items[].")
+        optional_number(line, "price", "payload.order_items[].")
+        optional_number(line, "quantity", "payload.order_items[].")
         if items.get(item_id) is None:
             items[item_id] = name
     return items

@@ -2,10 +2,12 @@
 
 import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 
@@ -19,6 +21,10 @@ REDIS_TOPIC = "redis"
 COPY_ORDERS = "copy incoming_orders from stdin"
 COPY_REFERENCES = "copy incoming_references from stdin"
 COPY_DEAD_LETTERS = "copy incoming_dead_letters from stdin"
+REASON = 6  # the place of the reason in a row of incoming_dead_letters
+
+# What PostgreSQL says of a value that it can't hold. Everything else (down, full, no rights) is not the message's fault.
+MESSAGE_FAULTS = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, psycopg.errors.StatementTooComplex)
 
 
 class Record(NamedTuple):
@@ -39,13 +45,20 @@ class Document(NamedTuple):
     value: bytes
 
 
+Item = TypeVar("Item", Record, Document)
+
+
 @dataclass(slots=True)
 class Judged:
-    """What a chunk consists of: rows for the COPY of accepted and refused ones, and the number of those not ours."""
+    """What a chunk consists of: rows for the COPY of accepted and refused ones, and the number of those not ours.
+
+    `identities` has one entry for each message or document: what it is, or would be, called in `stg.dead_letters`.
+    """
 
     accepted: list[tuple[Any, ...]] = field(default_factory=list)
     refused: list[tuple[Any, ...]] = field(default_factory=list)
     skipped: int = 0
+    identities: list[str] = field(default_factory=list)
 
 
 class StagingFiles(NamedTuple):
@@ -60,24 +73,37 @@ def content_hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
 
-def refusal_hash(document: Document) -> str:
-    """Return the identity of a refused document: one content may be right under one id and wrong under another."""
-    return content_hash(f"{document.object_type}\n{document.object_id}\n".encode() + document.value)
+def refusal_hash(item: Record | Document) -> str:
+    """Return what a message or document is called in `stg.dead_letters`.
+
+    A message is its content. A tombstone has none: its key tells it apart. A document is its content under an id, for it may be
+    right under one and wrong under another. For these two the other half of the SHA-256 serves, so that no message of Kafka
+    that holds the same bytes is taken for them.
+    """
+    if isinstance(item, Document):
+        content = f"{item.object_type}\n{item.object_id}\n".encode() + item.value
+    elif item.value is None:
+        content = b"tombstone\n" + (item.key or b"")
+    else:
+        return content_hash(item.value)
+    return hashlib.sha256(content).hexdigest()[32:]
 
 
 def judge_records(records: Iterable[Record], zone: tzinfo) -> Judged:
     """Judge messages one by one: a bad one costs none of its neighbours."""
     judged = Judged()
     for record in records:
+        identity = refusal_hash(record)
+        judged.identities.append(identity)
         try:
             event = parse_order_event(record.value, zone)
         except RejectedError as error:
-            judged.refused.append(_refused_record(record, error))
+            judged.refused.append(_refused_row(record, identity, error))
             continue
         if event is None:
             judged.skipped += 1
         else:
-            judged.accepted.append(_order_row(record, event))
+            judged.accepted.append(_order_row(record, identity, event))
     return judged
 
 
@@ -85,13 +111,12 @@ def judge_documents(documents: Iterable[Document], zone: tzinfo) -> Judged:
     """Judge reference documents one by one: a bad one costs none of its neighbours."""
     judged = Judged()
     for document in documents:
+        identity = refusal_hash(document)
+        judged.identities.append(identity)
         try:
             version = parse_reference(document.object_type, document.object_id, document.value, zone)
         except RejectedError as error:
-            key = document.object_id.encode()
-            judged.refused.append(
-                (refusal_hash(document), document.value, REDIS_TOPIC, None, None, key, error.reason, error.detail)
-            )
+            judged.refused.append(_refused_row(document, identity, error))
         else:
             judged.accepted.append(_reference_row(document, version))
     return judged
@@ -106,18 +131,16 @@ def stage_records(
     params: dict[str, Any],
     log: logging.Logger,
 ) -> dict[str, int]:
-    """Store a chunk of messages in one transaction; return counts (messages, skipped, refused, rows written by table).
+    """Store a chunk of messages in one transaction; return counts.
 
-    When this returns, the transaction has committed and the offsets of the messages may be. A message that PostgreSQL refuses
-    although it has passed the checks is found by halving the chunk and becomes a dead letter; a server that is down, full or
-    forbids something raises, and nothing of the chunk is stored.
+    These are messages, skipped, refused, the refused by reason (`refused:bad_time`), and rows written by table. When this
+    returns, the transaction has committed and the offsets of the messages may be. A message that PostgreSQL refuses although it
+    has passed the checks is found by halving the chunk and becomes a dead letter; a server that is down, full or forbids
+    something raises, and nothing of what it was storing is stored.
     """
-    judged = judge_records(records, zone)
-    try:
-        counts = _store(connection, judged, COPY_ORDERS, files, params, log)
-    except psycopg.DataError as error:
-        return _stage_halves(connection, records, files, zone=zone, params=params, log=log, error=error)
-    return {"messages": len(records), "skipped": judged.skipped, "refused": len(judged.refused), **counts}
+    judge = partial(judge_records, zone=zone)
+    counts = _stage(connection, records, judge, COPY_ORDERS, files, params, log)
+    return {"messages": len(records), **counts}
 
 
 def stage_documents(
@@ -129,33 +152,47 @@ def stage_documents(
     params: dict[str, Any],
     log: logging.Logger,
 ) -> dict[str, int]:
-    """Store reference documents in one transaction; return counts (documents, refused, rows written by table)."""
-    judged = judge_documents(documents, zone)
-    counts = _store(connection, judged, COPY_REFERENCES, files, params, log)
-    return {"documents": len(documents), "refused": len(judged.refused), **counts}
+    """Store reference documents as `stage_records` does messages; return counts (documents in place of messages)."""
+    judge = partial(judge_documents, zone=zone)
+    counts = _stage(connection, documents, judge, COPY_REFERENCES, files, params, log)
+    return {"documents": len(documents), **counts}
 
 
-def _stage_halves(
+def _stage(
     connection: psycopg.Connection[Any],
-    records: Sequence[Record],
+    items: Sequence[Item],
+    judge: Callable[[Sequence[Item]], Judged],
+    copy_accepted: str,
     files: StagingFiles,
-    *,
-    zone: tzinfo,
     params: dict[str, Any],
     log: logging.Logger,
-    error: psycopg.DataError,
 ) -> dict[str, int]:
-    if len(records) == 1:
+    judged = judge(items)
+    try:
+        counts = _store(connection, judged, copy_accepted, files, params, log)
+    except MESSAGE_FAULTS as error:
+        if len(items) > 1:
+            middle = len(items) // 2
+            totals: Counter[str] = Counter()
+            for half in (items[:middle], items[middle:]):
+                totals.update(_stage(connection, half, judge, copy_accepted, files, params, log))
+            return totals
         refusal = RejectedError(Reason.REFUSED_BY_DATABASE, ascii(str(error)))
-        judged = Judged(refused=[_refused_record(records[0], refusal)])
-        counts = _store(connection, judged, COPY_ORDERS, files, params, log)
-        return {"messages": 1, "skipped": 0, "refused": 1, **counts}
-    middle = len(records) // 2
-    halves = [
-        stage_records(connection, half, files, zone=zone, params=params, log=log)
-        for half in (records[:middle], records[middle:])
-    ]
-    return {name: sum(half.get(name, 0) for half in halves) for name in {**halves[0], **halves[1]}}
+        identity = refusal_hash(items[0])
+        judged = Judged(refused=[_refused_row(items[0], identity, refusal)], identities=[identity])
+        counts = _store(connection, judged, copy_accepted, files, params, log)
+    return {**counts, "skipped": judged.skipped, **_refused_by_reason(judged, log)}
+
+
+def _refused_by_reason(judged: Judged, log: logging.Logger) -> dict[str, int]:
+    """Count the refused, in total and by reason, and log an example of each reason."""
+    examples = {row[REASON]: row for row in reversed(judged.refused)}
+    by_reason = Counter(row[REASON] for row in judged.refused)
+    for reason, count in by_reason.most_common():
+        _, _, topic, partition, offset, _, _, detail = examples[reason]
+        where = topic if partition is None else f"{topic}, partition {partition}, offset {offset}"
+        log.warning("%d refused as %s, such as (%s): %s", count, reason, where, detail)
+    return {"refused": len(judged.refused), **{f"refused:{reason}": count for reason, count in by_reason.items()}}
 
 
 def _store(
@@ -166,7 +203,7 @@ def _store(
     params: dict[str, Any],
     log: logging.Logger,
 ) -> dict[str, int]:
-    values = {**params, "load_dt": datetime.now(UTC)}
+    values = {**params, "load_dt": datetime.now(UTC), "tried_hashes": judged.identities}
     with connection.transaction():
         run_sql(connection, files.prepare, values, log)
         _copy(connection, copy_accepted, judged.accepted)
@@ -180,11 +217,11 @@ def _copy(connection: psycopg.Connection[Any], statement: str, rows: Iterable[tu
             copy.write_row(row)
 
 
-def _order_row(record: Record, event: OrderEvent) -> tuple[Any, ...]:
+def _order_row(record: Record, identity: str, event: OrderEvent) -> tuple[Any, ...]:
     """Return the columns of `incoming_orders`."""
     assert record.value is not None  # noqa: S101  # an event was read from it
     return (
-        content_hash(record.value),
+        identity,
         event.object_id,
         event.update_ts,
         event.sent_dttm,
@@ -219,16 +256,17 @@ def _reference_row(document: Document, version: ReferenceVersion) -> tuple[Any, 
     )
 
 
-def _refused_record(record: Record, error: RejectedError) -> tuple[Any, ...]:
-    """Return the columns of `incoming_dead_letters`. Tombstones have no content: their key tells them apart."""
-    identity = record.value if record.value is not None else b"tombstone\n" + (record.key or b"")
+def _refused_row(item: Record | Document, identity: str, error: RejectedError) -> tuple[Any, ...]:
+    """Return the columns of `incoming_dead_letters`."""
+    if isinstance(item, Document):
+        item = Record(item.value, item.object_id.encode(), REDIS_TOPIC, None, None)
     return (
-        content_hash(identity),
-        record.value,
-        record.topic,
-        record.partition,
-        record.offset,
-        record.key,
+        identity,
+        item.value,
+        item.topic,
+        item.partition,
+        item.offset,
+        item.key,
         error.reason,
         error.detail,
     )
@@ -236,10 +274,5 @@ def _refused_record(record: Record, error: RejectedError) -> tuple[Any, ...]:
 
 def array_literal(texts: Iterable[str | None]) -> str:
     """Return PostgreSQL's text form of a text[]; much faster than psycopg's own for the many small arrays of a chunk."""
-    return (
-        "{"
-        + ",".join(
-            "NULL" if text is None else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts
-        )
-        + "}"
-    )
+    quoted = ["NULL" if text is None else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts]
+    return "{" + ",".join(quoted) + "}"

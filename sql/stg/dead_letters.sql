@@ -16,22 +16,26 @@ insert into stg.dead_letters (
     load_dt,
     attempt_dt
 )
-select distinct on (incoming.value_hash)
-    incoming.value_hash,
-    incoming.raw,
-    incoming.topic,
-    incoming."partition",
-    incoming."offset",
-    incoming.message_key,
-    incoming.reason,
-    incoming.detail,
+select
+    first.value_hash,
+    first.raw,
+    first.topic,
+    first."partition",
+    first."offset",
+    first.message_key,
+    first.reason,
+    first.detail,
     1,
     %(load_dt)s::timestamptz,
     %(load_dt)s::timestamptz
-from incoming_dead_letters as incoming
-where not exists (
-    select 1
-    from stg.dead_letters as stored
-    where stored.value_hash = incoming.value_hash
-)
-order by incoming.value_hash asc, incoming."partition" asc, incoming."offset" asc;
+from (
+    select distinct on (incoming.value_hash) incoming.*
+    from incoming_dead_letters as incoming
+    where not exists (
+        select 1
+        from stg.dead_letters as stored
+        where stored.value_hash = incoming.value_hash
+    )
+    order by incoming.value_hash asc, incoming."partition" asc, incoming."offset" asc
+) as first
+order by first."partition" asc, first."offset" asc, first.message_key asc;

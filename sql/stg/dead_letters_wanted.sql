@@ -1,0 +1,35 @@
+-- The next dead letters of a replay: not solved, not tried yet by this run, as many as a batch may hold of letters and bytes.
+-- From: stg.dead_letters
+-- Grain: id
+-- Rerun: reads only
+-- Params: is_reference, reason, ids, after_id, begun_at, max_letters, max_bytes
+select
+    id,
+    value_hash,
+    raw,
+    topic,
+    "partition",
+    "offset",
+    message_key
+from (
+    select
+        next.*,
+        sum(octet_length(next.raw)) over (
+            order by next.id rows between unbounded preceding and 1 preceding
+        ) as bytes_before
+    from (
+        select *
+        from stg.dead_letters
+        where
+            solved_dt is null
+            and (topic = 'redis') = %(is_reference)s
+            and (%(reason)s::text is null or reason = %(reason)s::text)
+            and (%(ids)s::bigint[] is null or id = any(%(ids)s::bigint[]))
+            and id > %(after_id)s
+            and attempt_dt < %(begun_at)s::timestamptz
+        order by id
+        limit %(max_letters)s
+    ) as next
+) as batch
+where coalesce(bytes_before, 0) < %(max_bytes)s
+order by id;

@@ -5,6 +5,7 @@ import fcntl
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -59,7 +60,7 @@ class Stack:
         What runs already is left alone. Raises StartError, after stopping what this call had started.
         """
         wanted = set(names) | {need for name in names for need in self._service(name).needs}
-        with self._locked():
+        with self._locked(), _alone_on_this_machine():
             new = [name for name in ALL if name in wanted and not self._services[name].running()]
             pending: dict[str, Future[None]] = {}
             with ThreadPoolExecutor(len(ALL)) as pool:
@@ -158,6 +159,15 @@ class Stack:
         with (self.home / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+@contextlib.contextmanager
+def _alone_on_this_machine() -> Iterator[None]:
+    """Let one stack of this user start at a time: a port is chosen a moment before its server listens on it."""
+    lock_file = Path(tempfile.gettempdir(), f"guest-tags-dwh-{os.getuid()}.lock")
+    with os.fdopen(os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _path() -> str:

@@ -23,17 +23,21 @@ class BackfillRequest:
 
 
 def parse_backfill_request(params: Mapping[str, Any], conf: Mapping[str, Any]) -> BackfillRequest:
-    """Return the request in the run's `params` (declared parameters with their defaults) and `conf` (as it was given).
+    """Return the request in the run's `params` (declared parameters with their defaults) and `conf` (as it was given)."""
+    refuse_unknown(params, conf)
+    return BackfillRequest(_begin_at(params["from"]), _chunk_messages(params["chunk_messages"]))
 
-    Airflow takes keys of `conf` that no parameter declares without a word: here they are an error, for a misspelt `form` would
-    otherwise load the whole history.
+
+def refuse_unknown(params: Mapping[str, Any], conf: Mapping[str, Any]) -> None:
+    """Raise where `conf` has a key that no parameter declares.
+
+    Airflow takes such keys without a word, and a misspelt `form` would load the whole history.
     """
     unknown = sorted(set(conf) - set(params))
     if unknown:
         near = difflib.get_close_matches(unknown[0], list(params), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise BadRequestError(f"unknown parameter {unknown[0]!r}{hint} Known: {', '.join(sorted(params))}")
-    return BackfillRequest(_begin_at(params["from"]), _chunk_messages(params["chunk_messages"]))
 
 
 def _begin_at(value: object) -> datetime | None:

@@ -1,0 +1,143 @@
+"""`ReplayDeadLettersOperator`: what was refused, through the same door again."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import psycopg
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowFailException
+
+from operators.connections import open_postgres
+from warehouse.backfill_request import BadRequestError
+from warehouse.constants import (
+    POSTGRES_CONN_ID,
+    STG_ORDERS_INCOMING,
+    STG_REFERENCE_INCOMING,
+    STG_REPLAY_ORDERS,
+    STG_REPLAY_QUERY,
+    STG_REPLAY_REFERENCE,
+    TRANSACTION,
+)
+from warehouse.reference import RESTAURANT, USER
+from warehouse.replay_request import ReplayRequest, parse_replay_request
+from warehouse.sql_files import named_sql, run_sql
+from warehouse.staging import Document, Record, StagingFiles, refusal_hash, stage_documents, stage_records
+
+MESSAGES = "messages"
+DOCUMENTS = "documents"
+
+
+class ReplayDeadLettersOperator(BaseOperator):
+    """Judge and store unsolved dead letters again, by the rules of today: messages of Kafka first, then documents of Redis.
+
+    Batches of at most `batch_letters` and about `batch_bytes` bound the memory. Each is one transaction: what is accepted enters
+    STG and is marked solved, what is refused again gets today's reason and detail, every try is counted. A document is judged
+    as it was when it was refused; what Redis holds by now, the reference task reads anyway.
+
+    Which letters and how many is told by the run's parameters (`warehouse.replay_request`); a wrong one fails the task at once.
+    A task that is tried again goes on with those that this run has not tried. Returns counts: tried, solved, refused (also by
+    reason), and the rows written, by table. `zone` is that of times written without one.
+    """
+
+    template_fields: Sequence[str] = ("query", "prepare", "load", "prepare_reference", "load_reference")
+    template_ext: Sequence[str] = (".sql",)
+
+    def __init__(
+        self,
+        *,
+        batch_letters: int = 1_000,
+        batch_bytes: int = 32 * 1024 * 1024,
+        statement_timeout_s: float = 300.0,
+        zone: str = "UTC",
+        postgres_conn_id: str = POSTGRES_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.batch_letters = batch_letters
+        self.batch_bytes = batch_bytes
+        self.statement_timeout_s = statement_timeout_s
+        self.zone = zone
+        self.postgres_conn_id = postgres_conn_id
+        self.query = [TRANSACTION, *STG_REPLAY_QUERY]
+        self.prepare = [TRANSACTION, *STG_ORDERS_INCOMING]
+        self.load = list(STG_REPLAY_ORDERS)
+        self.prepare_reference = [TRANSACTION, *STG_REFERENCE_INCOMING]
+        self.load_reference = list(STG_REPLAY_REFERENCE)
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Try what the run's parameters ask for."""
+        run = context["dag_run"]
+        try:
+            request = parse_replay_request(dict(context["params"]), run.conf or {})
+        except BadRequestError as error:
+            raise AirflowFailException(str(error)) from error
+        totals: Counter[str] = Counter(tried=0, solved=0, refused=0)
+        with open_postgres(self.postgres_conn_id) as connection:
+            for kind in (MESSAGES, DOCUMENTS):
+                for letters in self._batches(connection, request, kind, run.start_date, totals):
+                    counts = self._try(connection, kind, letters)
+                    tried = counts.pop(kind)
+                    totals.update(counts, tried=tried, solved=tried - counts["refused"])
+        self.log.info("%(tried)d dead letters tried: %(solved)d are solved, %(refused)d refused again", totals)
+        if request.ids is not None and totals["tried"] < len(set(request.ids)):
+            self.log.warning(
+                "%d of the ids asked for were not tried: they are solved, beyond the limit, of another reason or not there",
+                len(set(request.ids)) - totals["tried"],
+            )
+        return dict(totals)
+
+    def _batches(
+        self,
+        connection: psycopg.Connection[Any],
+        request: ReplayRequest,
+        kind: str,
+        begun_at: datetime,
+        totals: Counter[str],
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield the dead letters of one kind that the request names, by id."""
+        settings, query = named_sql([TRANSACTION, *STG_REPLAY_QUERY], self.query)
+        params = {
+            "statement_timeout_ms": int(self.statement_timeout_s * 1000),
+            "is_reference": kind == DOCUMENTS,
+            "reason": request.reason,
+            "ids": request.ids,
+            "after_id": 0,
+            "begun_at": begun_at,
+            "max_bytes": self.batch_bytes,
+        }
+        while (room := request.max_letters - totals["tried"]) > 0:
+            params["max_letters"] = min(self.batch_letters, room)
+            with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
+                run_sql(connection, [settings], params, self.log)
+                letters = cursor.execute(query.text, params).fetchall()  # type: ignore[arg-type]  # the text of a file of ours
+            if not letters:
+                return
+            yield letters
+            params["after_id"] = letters[-1][0]
+
+    def _try(self, connection: psycopg.Connection[Any], kind: str, letters: list[tuple[Any, ...]]) -> dict[str, int]:
+        """Put one batch through the door; return its counts."""
+        params = {"statement_timeout_ms": int(self.statement_timeout_s * 1000)}
+        if kind == MESSAGES:
+            records = [Record(raw, key, topic, *where) for _, _, raw, topic, *where, key in letters]
+            prepare = named_sql([TRANSACTION, *STG_ORDERS_INCOMING], self.prepare)
+            files = StagingFiles(prepare, named_sql(STG_REPLAY_ORDERS, self.load))
+            return stage_records(connection, records, files, zone=ZoneInfo(self.zone), params=params, log=self.log)
+        documents = [_document(identity, raw, key) for _, identity, raw, _, _, _, key in letters]
+        prepare = named_sql([TRANSACTION, *STG_REFERENCE_INCOMING], self.prepare_reference)
+        files = StagingFiles(prepare, named_sql(STG_REPLAY_REFERENCE, self.load_reference))
+        return stage_documents(connection, documents, files, zone=ZoneInfo(self.zone), params=params, log=self.log)
+
+
+def _document(identity: UUID, raw: bytes, key: bytes) -> Document:
+    """Return the document of a dead letter. What was sought under its id is told by its identity, which is made from that."""
+    object_id = key.decode()
+    for object_type in (USER, RESTAURANT):
+        document = Document(object_type, object_id, raw)
+        if UUID(refusal_hash(document)) == identity:
+            return document
+    raise ValueError(f"the dead letter {identity} of {object_id!r} has the identity of neither a user nor a restaurant")

@@ -1,5 +1,5 @@
 -- One row = a guest or a restaurant that an order has named.
--- From: incoming_orders
+-- From: incoming_orders, stg.reference_log
 -- Grain: object_type, object_id
 -- Rerun: changes nothing
 -- Params: load_dt
@@ -7,7 +7,13 @@ insert into stg.reference_keys (object_type, object_id, is_found, load_dt)
 select
     named.object_type,
     named.object_id,
-    false,
+    exists (
+        select 1
+        from stg.reference_log as log
+        where
+            log.object_type = named.object_type
+            and log.object_id = named.object_id
+    ),
     %(load_dt)s::timestamptz
 from (
     select
@@ -20,4 +26,11 @@ from (
         restaurant_id as object_id
     from incoming_orders
 ) as named
+where not exists (
+    select 1
+    from stg.reference_keys as known
+    where
+        known.object_type = named.object_type
+        and known.object_id = named.object_id
+)
 on conflict (object_type, object_id) do nothing;

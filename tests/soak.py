@@ -1,0 +1,58 @@
+"""Hours of random streams against the model: `make soak`, or `python -m tests.soak --minutes 60`.
+
+Each round gives the properties of tests/warehouse/test_streams.py a new seed; what differs is shrunk, printed and counted, and
+the campaign goes on. The exit code is 1 where anything differed.
+"""
+
+import argparse
+import logging
+import os
+import sys
+import time
+import traceback
+from contextlib import contextmanager
+from itertools import count
+
+os.environ["STREAMS_PROFILE"] = "long"
+os.environ.setdefault("STREAMS_EXAMPLES", "300")
+os.environ.setdefault("TEST_STACK_HOME", ".local-soak")
+
+from hypothesis import seed
+
+from tests.conftest import _own_stack
+from tests.pipeline import Pipeline
+from tests.streams import TALLY, Broom
+from tests.warehouse import test_streams
+
+PROPERTIES = [value for name, value in vars(test_streams).items() if name.startswith("test_")]
+
+
+def main() -> int:
+    """Run until the time is up; return the number of rounds that found a difference, at most 1."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="of the first round; printed")
+    arguments = parser.parse_args()
+    logging.disable(logging.INFO)
+    differences = 0
+    started = time.monotonic()
+    with contextmanager(_own_stack)(), Pipeline() as pipeline:
+        broom = Broom(pipeline)
+        for number in count(arguments.seed):
+            for check in PROPERTIES:
+                try:
+                    seed(number)(check)(broom=broom)
+                except Exception:  # noqa: BLE001  # whatever it is, it is a finding
+                    differences += 1
+                    print(f"seed {number}: {check.__name__}\n{traceback.format_exc()}", flush=True)
+                    pipeline.etl.rollback()
+            minutes = (time.monotonic() - started) / 60
+            print(f"{minutes:.1f} minutes: {TALLY}; {differences} differences found", flush=True)
+            if minutes >= arguments.minutes:
+                break
+        broom.close()
+    return min(differences, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,561 @@
+"""Random histories of the warehouse: what the sources send, how it is cut into loads, what breaks in between.
+
+A stream is a list of steps. `Run` puts it through a real PostgreSQL and tells `tests.model` the same; `settle` loads what is
+left and compares everything: the vault's current rows, counters, tags and their events. The worlds are tiny on purpose (three
+orders, two guests, three dishes, five moments), so that versions collide all the time.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import Any
+
+import psycopg
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from tests import messages
+from tests.model import Model, tag_events
+from tests.pipeline import CDM, DDS, LOG, ORDER_FILES, PARAMS, Pipeline
+from warehouse import constants
+from warehouse.layer_load import load_layer
+from warehouse.sql_files import SqlFile, read_sql
+from warehouse.staging import Record, StagingFiles, stage_records
+
+CRASH = SqlFile("crash", "do $$ begin raise exception 'crash'; end $$")
+REBUILDS = {"dds": read_sql(constants.DDS_REBUILD), "cdm": read_sql(constants.CDM_REBUILD)}
+
+_COMMON = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+    print_blob=False,
+)
+PROFILES = {
+    "ci": settings(_COMMON, max_examples=100, derandomize=True),
+    "long": settings(_COMMON, max_examples=int(os.environ.get("STREAMS_EXAMPLES", "5000")), database=None),
+}
+STREAMS_PROFILE = PROFILES[os.environ.get("STREAMS_PROFILE", "ci")]
+
+
+class Brief:
+    """A repr that names only what differs from the default: failing streams are read by people."""
+
+    def __repr__(self) -> str:
+        shown = []
+        for item in dataclasses.fields(self):  # type: ignore[arg-type]  # every heir is a dataclass
+            value = getattr(self, item.name)
+            if value != item.default:
+                shown.append(f"{item.name}={value!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Tell hypothesis to print it so, too."""
+        printer.text(repr(self))
+
+
+def moment(minute: int) -> str:
+    """Return the time of a minute in the tiny world."""
+    return f"2026-01-01 12:{minute:02}:00"
+
+
+@dataclass(frozen=True, repr=False)
+class Order(Brief):
+    """A version of an order. `basket`: (dish, name or None) of each line; `blank`: a re-encoded copy of the same."""
+
+    id: int = 1
+    at: int = 0
+    sent: int = 0
+    status: str = "CLOSED"
+    user: str = "ann"
+    restaurant: str = "x"
+    basket: tuple[tuple[str, str | None], ...] = ()
+    cost: int | None = 1
+    blank: bool = False
+
+    def value(self) -> bytes:
+        """Return the message."""
+        return (
+            messages.order(
+                self.id,
+                self.status,
+                user=self.user,
+                restaurant=self.restaurant,
+                dishes=tuple(dish if name is None else f"{dish}={name}" for dish, name in self.basket),
+                update_ts=moment(self.at),
+                sent=moment(self.sent),
+                cost=self.cost,
+            )
+            + b" " * self.blank
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class Guest(Brief):
+    """A guest's document."""
+
+    key: str = "ann"
+    at: int = 0
+    name: str | None = "Ann"
+    login: str | None = "ann"
+
+    def document(self) -> tuple[str, str, bytes]:
+        """Return (kind, key, value)."""
+        fields = {"_id": self.key, "name": self.name, "login": self.login, "update_ts_utc": moment(self.at)}
+        return "user", self.key, json.dumps(fields).encode()
+
+
+@dataclass(frozen=True, repr=False)
+class Menu(Brief):
+    """A restaurant's document. `dishes`: (dish, name or None, category or None) of each entry."""
+
+    key: str = "x"
+    at: int = 0
+    name: str | None = "X"
+    dishes: tuple[tuple[str, str | None, str | None], ...] = ()
+
+    def document(self) -> tuple[str, str, bytes]:
+        """Return (kind, key, value)."""
+        entries = [{"_id": dish, "name": name, "category": category} for dish, name, category in self.dishes]
+        fields = {"_id": self.key, "name": self.name, "menu": entries, "update_ts_utc": moment(self.at)}
+        return "restaurant", self.key, json.dumps(fields).encode()
+
+
+@dataclass(frozen=True, repr=False)
+class Stage(Brief):
+    """A chunk of Kafka. With `crash` the first try fails and is rolled back."""
+
+    orders: tuple[Order, ...] = ()
+    crash: bool = False
+
+
+@dataclass(frozen=True, repr=False)
+class Refer(Brief):
+    """What a run reads from Redis."""
+
+    documents: tuple[Guest | Menu, ...] = ()
+
+
+@dataclass(frozen=True, repr=False)
+class Rule(Brief):
+    """A rule is written or changed; `threshold` None: deleted, -1: made inactive."""
+
+    tag: str = "fan"
+    category: str = "Pizza"
+    threshold: int | None = 0
+
+
+@dataclass(frozen=True, repr=False)
+class LoadDds(Brief):
+    """Loads of the vault. `crash_at`: the number of statements after which the first batch fails."""
+
+    max_events: int | None = None
+    max_batches: int | None = None
+    crash_at: int | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class LoadCdm(Brief):
+    """A load of the marts. `crash_at`: the number of statements after which it fails."""
+
+    crash_at: int | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class Settle(Brief):
+    """Everything is loaded and compared."""
+
+
+@dataclass(frozen=True, repr=False)
+class Replay(Brief):
+    """Everything that was ever sent arrives once more, backwards."""
+
+
+@dataclass(frozen=True, repr=False)
+class Rebuild(Brief):
+    """The vault or the marts are built again."""
+
+    layer: str = "cdm"
+
+
+Step = Stage | Refer | Rule | LoadDds | LoadCdm | Settle | Replay | Rebuild
+
+# --- what can happen -----------------------------------------------------------------------------------------------------
+
+MINUTES = st.integers(0, 4)
+DISHES = st.sampled_from(["a", "b", "c"])
+USERS = st.sampled_from(["ann", "bob"])
+RESTAURANTS = st.sampled_from(["x", "y"])
+CATEGORIES = st.sampled_from(["Pizza", "Tea"])
+NAMES = st.sampled_from([None, "N1", "N2"])
+
+ORDERS = st.builds(
+    Order,
+    id=st.integers(1, 3),
+    at=MINUTES,
+    sent=st.integers(0, 1),
+    status=st.sampled_from(["CLOSED", "CLOSED", "CANCELLED", "OPEN"]),
+    user=USERS,
+    restaurant=RESTAURANTS,
+    basket=st.lists(st.tuples(DISHES, NAMES), max_size=3).map(tuple),
+    cost=st.sampled_from([1, 1, 2, None]),
+    blank=st.booleans(),
+)
+GUESTS = st.builds(
+    Guest, key=USERS, at=MINUTES, name=st.sampled_from(["Ann", "Bob", None]), login=st.sampled_from(["ann", None])
+)
+MENUS = st.builds(
+    Menu,
+    key=RESTAURANTS,
+    at=MINUTES,
+    name=st.sampled_from(["X", "Y", None]),
+    dishes=st.lists(st.tuples(DISHES, NAMES, st.one_of(CATEGORIES, st.none())), max_size=3).map(tuple),
+)
+DOCUMENTS = st.one_of(MENUS, MENUS, GUESTS)
+RULES = st.builds(
+    Rule,
+    tag=st.sampled_from(["fan", "lover"]),
+    category=CATEGORIES,
+    threshold=st.sampled_from([0, 0, 1, 2, -1, None]),
+)
+FEW = st.one_of(st.none(), st.integers(1, 3))
+DDS_LOADS = st.builds(LoadDds, max_events=FEW, max_batches=FEW)
+DDS_CRASHES = st.builds(
+    LoadDds, max_events=FEW, max_batches=FEW, crash_at=st.integers(0, len(DDS["claim"] + DDS["load"]))
+)
+CDM_CRASHES = st.builds(LoadCdm, crash_at=st.integers(0, len(CDM["claim"] + CDM["load"])))
+CDM_LOADS = st.just(LoadCdm())
+
+
+def steps(chunk: int) -> st.SearchStrategy[Step]:
+    """Return what can happen, with chunks of up to `chunk` messages."""
+    stages = st.builds(
+        Stage,
+        orders=st.lists(ORDERS, min_size=1, max_size=chunk).map(tuple),
+        crash=st.sampled_from([False, False, False, True]),
+    )
+    refers = st.builds(Refer, documents=st.lists(DOCUMENTS, min_size=1, max_size=chunk).map(tuple))
+    return st.one_of(
+        stages,
+        stages,
+        stages,
+        refers,
+        refers,
+        RULES,
+        DDS_LOADS,
+        DDS_LOADS,
+        CDM_LOADS,
+        DDS_CRASHES,
+        CDM_CRASHES,
+        st.just(Settle()),
+        st.sampled_from([Replay(), Rebuild("cdm"), Rebuild("dds")]),
+    )
+
+
+def streams(length: int = 16, chunk: int = 5) -> st.SearchStrategy[list[Step]]:
+    """Return histories of up to `length` steps."""
+    return st.lists(steps(chunk), min_size=1, max_size=length)
+
+
+# --- putting them through ------------------------------------------------------------------------------------------------
+
+# The newest row of a parent, as the marts read it; orders and names by their business keys.
+CURRENT = {
+    "orders": """
+        select
+            hub.order_id,
+            (
+                select u.user_id
+                from dds.es_order_user as es
+                inner join dds.h_user as u on es.h_user_pk = u.h_user_pk
+                where es.h_order_pk = hub.h_order_pk
+                order by es.effective_dttm desc, es.sent_dttm desc, es.value_hash desc
+                limit 1
+            ),
+            (
+                select s.status
+                from dds.s_order_status as s
+                where s.h_order_pk = hub.h_order_pk
+                order by s.effective_dttm desc, s.sent_dttm desc, s.value_hash desc
+                limit 1
+            ),
+            (
+                select array_agg(p.product_id order by p.product_id)
+                from (
+                    select distinct on (es.h_product_pk) es.h_product_pk, es.is_active
+                    from dds.es_order_product as es
+                    where es.h_order_pk = hub.h_order_pk
+                    order by es.h_product_pk, es.effective_dttm desc, es.sent_dttm desc, es.value_hash desc
+                ) as held
+                inner join dds.h_product as p on held.h_product_pk = p.h_product_pk
+                where held.is_active
+            )
+        from dds.h_order as hub
+    """,
+    "costs": """
+        select distinct on (s.h_order_pk) hub.order_id, s.cost, s.payment
+        from dds.s_order_cost as s
+        inner join dds.h_order as hub on s.h_order_pk = hub.h_order_pk
+        order by s.h_order_pk, s.effective_dttm desc, s.sent_dttm desc, s.value_hash desc
+    """,
+    "guests": """
+        select distinct on (s.h_user_pk) hub.user_id, s.username, s.userlogin
+        from dds.s_user_names as s
+        inner join dds.h_user as hub on s.h_user_pk = hub.h_user_pk
+        order by s.h_user_pk, s.effective_dttm desc, s.value_hash desc
+    """,
+    "restaurants": """
+        select distinct on (s.h_restaurant_pk) hub.restaurant_id, s.name
+        from dds.s_restaurant_names as s
+        inner join dds.h_restaurant as hub on s.h_restaurant_pk = hub.h_restaurant_pk
+        order by s.h_restaurant_pk, s.effective_dttm desc, s.value_hash desc
+    """,
+    "names": """
+        select distinct on (s.h_product_pk) hub.product_id, s.name
+        from dds.s_product_names as s
+        inner join dds.h_product as hub on s.h_product_pk = hub.h_product_pk
+        order by
+            s.h_product_pk, s.is_from_menu desc, s.effective_dttm desc, s.sent_dttm desc,
+            s.restaurant_id desc, s.value_hash desc
+    """,
+    "categories": """
+        select distinct on (es.h_product_pk) p.product_id, c.category_name
+        from dds.es_product_category as es
+        inner join dds.h_product as p on es.h_product_pk = p.h_product_pk
+        inner join dds.h_category as c on es.h_category_pk = c.h_category_pk
+        order by es.h_product_pk, es.effective_dttm desc, es.restaurant_id desc, es.value_hash desc
+    """,
+    "newest": "select object_id, value_hash from stg.order_events",
+}
+SEQUENCES = "select schemaname || '.' || sequencename, last_value from pg_sequences order by 1"
+
+
+def warehouse_state(pipeline: Pipeline) -> dict[str, Any]:
+    """Return what the warehouse says now, by the sources' ids."""
+    rows = {name: pipeline.rows(query) for name, query in CURRENT.items()}
+    return {
+        "orders": {i: (user, status, frozenset(dishes or ())) for i, user, status, dishes in rows["orders"]},
+        "costs": {i: (cost, payment) for i, cost, payment in rows["costs"]},
+        "guests": {i: (name, login) for i, name, login in rows["guests"]},
+        "restaurants": dict(rows["restaurants"]),
+        "names": dict(rows["names"]),
+        "categories": dict(rows["categories"]),
+        "newest": {i: value_hash.bytes for i, value_hash in rows["newest"]},
+        "product counters": pipeline.user_product_counters(),
+        "category counters": pipeline.user_category_counters(),
+        "tags": pipeline.user_tags(),
+    }
+
+
+def model_state(model: Model) -> dict[str, Any]:
+    """Return what it must say."""
+    return {
+        "orders": {i: tuple(state) for i, state in model.orders().items()},
+        "costs": model.order_costs(),
+        "guests": model.user_names(),
+        "restaurants": model.restaurant_names(),
+        "names": model.product_names(),
+        "categories": model.product_categories(),
+        "newest": {i: version.age.hash for i, version in model.current().items()},
+        "product counters": model.user_product_counters(),
+        "category counters": model.user_category_counters(),
+        "tags": model.user_tags(),
+    }
+
+
+def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
+    """Return a line for each part that differs."""
+    return [
+        f"{part}: {found[part]}, but must be {expected[part]}" for part in expected if found[part] != expected[part]
+    ]
+
+
+@dataclass
+class Tally:
+    """What a campaign has done."""
+
+    streams: int = 0
+    batches: int = 0
+    crashes: int = 0
+    comparisons: int = 0
+    replays: int = 0
+
+    def __str__(self) -> str:
+        return ", ".join(f"{value:,} {name}" for name, value in vars(self).items())
+
+
+TALLY = Tally()
+
+
+class Broom:
+    """Empties the warehouse quickly: DELETE of a few rows takes a tenth of the TRUNCATE of two dozen tables."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.admin = psycopg.connect(pipeline.env["DWH_ADMIN_URL"].rsplit("/", 1)[0] + "/dwh", autocommit=True)
+        self.admin.execute("set session_replication_role = replica")  # neither foreign keys nor the triggers of rules
+        tables = pipeline.rows("select schemaname, tablename from pg_tables where schemaname in ('stg', 'dds', 'cdm')")
+        self.statement = ";".join(f"delete from {schema}.{table}" for schema, table in sorted(tables))
+        self.uses = 0
+
+    def sweep(self) -> None:
+        """Empty all tables."""
+        self.uses += 1
+        if self.uses % 500 == 1:
+            self.pipeline.clear()
+        else:
+            self.admin.execute(self.statement)  # type: ignore[arg-type]  # names of our own tables
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.admin.close()
+
+
+@dataclass
+class Run:
+    """One stream on its way through the warehouse, and the model beside it."""
+
+    pipeline: Pipeline
+    model: Model = field(default_factory=Model)
+    values: list[bytes] = field(default_factory=list)
+    documents: list[tuple[str, str, bytes]] = field(default_factory=list)
+
+    def play(self, stream: Iterable[Step]) -> None:
+        """Take the steps one by one."""
+        TALLY.streams += 1
+        for step in stream:
+            self.take(step)
+
+    def take(self, step: Step) -> None:
+        """Take one step."""
+        match step:
+            case Stage():
+                self._stage(step)
+            case Refer():
+                self._refer(step.documents)
+            case Rule():
+                self._rule(step)
+            case LoadDds():
+                self._load_dds(step)
+            case LoadCdm():
+                self._load_cdm(step.crash_at)
+            case Settle():
+                self.settle()
+            case Replay():
+                self.replay()
+            case Rebuild():
+                self._rebuild(step.layer)
+
+    def settle(self) -> dict[str, Any]:
+        """Load what is left, compare everything with the model, and return it."""
+        self._load_dds(LoadDds())
+        self._load_cdm(None)
+        TALLY.comparisons += 1
+        found = warehouse_state(self.pipeline)
+        assert not differences(found, model_state(self.model)), "\n".join(differences(found, model_state(self.model)))
+        return found
+
+    def replay(self) -> None:
+        """Everything arrives once more: no row changes and no serial number is burnt."""
+        self.settle()
+        before = self.pipeline.snapshot(), self.pipeline.rows(SEQUENCES)
+        self.pipeline.stage(reversed(self.values))
+        self.pipeline.refer(self.documents[::-1])
+        self._load_dds(LoadDds())
+        self._load_cdm(None)
+        TALLY.replays += 1
+        assert (self.pipeline.snapshot(), self.pipeline.rows(SEQUENCES)) == before
+
+    def _stage(self, step: Stage) -> None:
+        values = [order.value() for order in step.orders]
+        if step.crash:
+            files = StagingFiles(ORDER_FILES.prepare, [*ORDER_FILES.load, CRASH])
+            records = [Record(value, None, "test", 0, offset) for offset, value in enumerate(values)]
+            self._crash(lambda: stage_records(self.pipeline.etl, records, files, zone=UTC, params=PARAMS, log=LOG))
+        self.pipeline.stage(values)
+        self.model.messages(values)
+        self.values += values
+
+    def _refer(self, documents: Sequence[Guest | Menu]) -> None:
+        found = [document.document() for document in documents]
+        self.pipeline.refer(found)
+        for document in found:
+            self.model.document(*document)
+        self.documents += found
+
+    def _rule(self, rule: Rule) -> None:
+        execute = self.pipeline.owner.execute
+        if rule.threshold is None:
+            execute("delete from cdm.tag_rules where tag = %s", [rule.tag])
+            self.model.drop_rule(rule.tag)
+        elif rule.threshold < 0:
+            execute("update cdm.tag_rules set active = false where tag = %s", [rule.tag])
+            self.model.drop_rule(rule.tag)
+        else:
+            values = [rule.category, rule.threshold, rule.tag]
+            changed = execute(
+                "update cdm.tag_rules set category_name = %s, threshold = %s where tag = %s and active", values
+            )
+            if not changed.rowcount:
+                execute("insert into cdm.tag_rules (category_name, threshold, tag) values (%s, %s, %s)", values)
+            self.model.add_rule(rule.tag, rule.category, rule.threshold)
+
+    def _load_dds(self, step: LoadDds) -> None:
+        if step.crash_at is not None:
+            self._load_and_crash(DDS, step.crash_at, max_events=step.max_events)
+        else:
+            TALLY.batches += self.pipeline.load_dds(step.max_events, step.max_batches)["batches"]
+
+    def _load_cdm(self, crash_at: int | None) -> None:
+        if crash_at is not None:
+            self._load_and_crash(CDM, crash_at)
+            return
+        before, events = self.pipeline.user_tags(), len(self.pipeline.tag_events())
+        TALLY.batches += self.pipeline.load_cdm()["batches"]
+        after, history = self.pipeline.user_tags(), self.pipeline.tag_events()
+        new = [event[:3] for event in history[events:]]
+        assert len(new) == len(set(new))
+        assert set(new) == tag_events(before, after), "the events of a run are what it has changed"
+        carried: set[tuple[str, str]] = set()
+        for user, tag, event, count, threshold, _ in history:
+            assert ((user, tag) in carried) == (event == "revoked"), "assigned and revoked take turns"
+            assert event == "revoked" or count > threshold
+            carried ^= {(user, tag)}
+        assert carried == after.keys(), "the events add up to the tags"
+
+    def _rebuild(self, layer: str) -> None:
+        files, params = (DDS, {"max_events": None}) if layer == "dds" else (CDM, {})
+        load_layer(
+            self.pipeline.etl,
+            prepare=[*files["prepare"], *REBUILDS[layer]],
+            claim=files["claim"],
+            load=files["load"],
+            params={**PARAMS, **params},
+            max_batches=1,
+            log=LOG,
+        )
+
+    def _load_and_crash(self, files: Mapping[str, list[SqlFile]], crash_at: int, **params: Any) -> None:
+        run = [*files["claim"], *files["load"]]
+        run.insert(crash_at, CRASH)
+        self._crash(
+            lambda: load_layer(
+                self.pipeline.etl,
+                prepare=files["prepare"],
+                claim=run,
+                load=(),
+                params={**PARAMS, **params},
+                max_batches=1,
+                log=LOG,
+            )
+        )
+
+    def _crash(self, load: Any) -> None:
+        TALLY.crashes += 1
+        try:
+            load()
+        except psycopg.errors.RaiseException:
+            return
+        raise AssertionError("the load was to fail in the middle")

@@ -1,0 +1,72 @@
+"""Properties: whatever arrives, however it is cut, repeated, mixed and interrupted, the warehouse equals the model.
+
+A failing stream shrinks to a few steps, printed as they are written here. Longer campaigns: `make soak`, or
+`STREAMS_PROFILE=long STREAMS_EXAMPLES=100000 pytest tests/warehouse/test_streams.py`.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.stack import Stack
+from tests.pipeline import Pipeline
+from tests.streams import (
+    DDS_LOADS,
+    DOCUMENTS,
+    ORDERS,
+    STREAMS_PROFILE,
+    Broom,
+    LoadCdm,
+    Refer,
+    Rule,
+    Run,
+    Settle,
+    Stage,
+    Step,
+    streams,
+)
+
+
+@pytest.fixture(scope="module")
+def broom(stack: Stack) -> Iterator[Broom]:
+    """A warehouse that is emptied quickly."""
+    with Pipeline() as pipeline:
+        broom = Broom(pipeline)
+        yield broom
+        broom.close()
+        pipeline.clear()
+
+
+@STREAMS_PROFILE
+@given(stream=streams())
+def test_after_any_stream_the_warehouse_equals_the_model(broom: Broom, stream: list[Step]) -> None:
+    broom.sweep()
+    Run(broom.pipeline).play([*stream, Settle()])
+
+
+@STREAMS_PROFILE
+@given(stream=streams(length=8))
+def test_a_replay_of_any_stream_changes_no_row_and_burns_no_id(broom: Broom, stream: list[Step]) -> None:
+    broom.sweep()
+    run = Run(broom.pipeline)
+    run.play(stream)
+    run.replay()
+
+
+@STREAMS_PROFILE
+@given(data=st.data())
+def test_two_cuts_and_orders_of_one_stream_give_the_same_state(broom: Broom, data: st.DataObject) -> None:
+    sent = data.draw(st.lists(st.one_of(ORDERS, ORDERS, DOCUMENTS), min_size=1, max_size=10, unique=True), "sent")
+    states = []
+    for label in ("first", "second"):
+        steps: list[Step] = [Rule("fan", "Pizza", 0), Rule("lover", "Tea", 1)]
+        for thing in data.draw(st.permutations(sent), label):
+            steps.append(Refer((thing,)) if hasattr(thing, "document") else Stage((thing,)))
+            steps += data.draw(st.lists(st.one_of(DDS_LOADS, st.just(LoadCdm())), max_size=2), "loads")
+        broom.sweep()
+        run = Run(broom.pipeline)
+        run.play(steps)
+        states.append(run.settle())
+    assert states[0] == states[1]

@@ -1,0 +1,104 @@
+"""The whole path under a real Airflow: its scheduler, API server and DAG processor, as `make up` starts them."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from local.airflow_api import FINISHED, AirflowApi, AirflowApiError
+from local.generate import Generator
+from local.seed import OrderProducer, load_reference
+from local.stack import Stack
+from tests.messages import order, restaurant
+from tests.model import Model
+from tests.pipeline import Pipeline
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+TOPIC = "order-service_orders"
+DAGS = ("orders_micro_batch", "orders_backfill", "marts_rebuild")
+
+
+@pytest.fixture(scope="module")
+def airflow(stack: Stack) -> Iterator[AirflowApi]:
+    """Airflow beside the other servers of the test stack, with all DAGs paused."""
+    stack.start(["airflow"])
+    api = AirflowApi(*stack.ui_login())
+    api.wait_for_dags(DAGS)
+    yield api
+    stack.stop(["airflow"])
+
+
+def finished(api: AirflowApi, dag_id: str, run_id: str, timeout_s: float = 180) -> str:
+    """Wait for a run and return its state."""
+    deadline = time.monotonic() + timeout_s
+    while (state := api.run_state(dag_id, run_id)) not in FINISHED:
+        assert time.monotonic() < deadline, f"{dag_id} is {state} after {timeout_s:.0f} s: {api.tasks(dag_id, run_id)}"
+        time.sleep(0.5)
+    return state
+
+
+def test_history_live_orders_and_a_rebuild_end_in_the_right_counters_and_tags(
+    airflow: AirflowApi, pipeline: Pipeline
+) -> None:
+    generator = Generator(seed=3, orders=400)
+    model = Model()
+    model.add_rule("pizza_lover", "Пицца", 2)
+    pipeline.owner.execute(
+        "insert into cdm.tag_rules (tag, category_name, threshold) values ('pizza_lover', 'Пицца', 2)"
+    )
+    load_reference(pipeline.env["REDIS_URL"], generator)
+    producer = OrderProducer(pipeline.env["KAFKA_BOOTSTRAP_SERVERS"], TOPIC)
+    for message in generator.messages():
+        producer.send(message)
+        model.message(message.value, message.key)
+    producer.flush()
+    model.refresh({key: document.encode() for key, document in generator.reference()})
+
+    # History, by the parametrised run.
+    for dag_id in DAGS[1:]:
+        airflow.unpause(dag_id)
+    run_id = airflow.trigger("orders_backfill", {"from": "beginning", "chunk_messages": 100})
+    assert finished(airflow, "orders_backfill", run_id) == "success"
+    assert pipeline.user_product_counters() == model.user_product_counters()
+    assert pipeline.user_category_counters() == model.user_category_counters()
+    assert pipeline.user_tags() == model.user_tags()
+    assert pipeline.user_tags()
+
+    # Live orders, by the minute run: from Kafka to the tag within two minutes.
+    pipeline.redis.set("new-diner", restaurant("new-diner", menu={"new-pizza=Новая": "Пицца"}))
+    airflow.unpause("orders_micro_batch")
+    live = [order(n, user="newcomer", restaurant="new-diner", dishes=("new-pizza",)) for n in (1, 2, 3)]
+    pipeline.produce(TOPIC, live)
+    produced = time.monotonic()
+    while ("newcomer", "pizza_lover") not in pipeline.user_tags():
+        assert time.monotonic() - produced < 120, "a closed order is a tag within two minutes"
+        time.sleep(0.5)
+    model.messages(live)
+    model.document("restaurant", "new-diner", pipeline.redis.get("new-diner"))
+
+    # A rebuild beside it changes nothing that is right.
+    before = pipeline.snapshot()
+    run_id = airflow.trigger("marts_rebuild", {"layers": "dds and cdm"})
+    assert finished(airflow, "marts_rebuild", run_id) == "success"
+    assert {task["task_id"]: task["state"] for task in airflow.tasks("marts_rebuild", run_id)} == {
+        "dds": "success",
+        "cdm": "success",
+    }
+    after = pipeline.snapshot()
+    assert {table: rows for table, rows in after.items() if "queue" not in table} == {
+        table: rows for table, rows in before.items() if "queue" not in table
+    }
+    assert pipeline.user_tags() == model.user_tags()
+
+
+def test_the_form_refuses_values_that_a_parameter_does_not_allow(airflow: AirflowApi) -> None:
+    with pytest.raises(AirflowApiError, match="chunk_messages"):
+        airflow.trigger("orders_backfill", {"chunk_messages": 5})
+
+
+def test_a_wrong_time_fails_the_run_at_once(airflow: AirflowApi) -> None:
+    airflow.unpause("orders_backfill")
+    run_id = airflow.trigger("orders_backfill", {"from": "yesterday"})
+    assert finished(airflow, "orders_backfill", run_id) == "failed"
+    drain = next(task for task in airflow.tasks("orders_backfill", run_id) if task["task_id"] == "drain")
+    assert drain["try_number"] == 1

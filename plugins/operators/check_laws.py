@@ -1,0 +1,77 @@
+"""`CheckLawsOperator`: the laws of the data, asked of the warehouse as it is."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from operators.connections import open_postgres
+from warehouse.constants import POSTGRES_CONN_ID, TRANSACTION
+from warehouse.laws import check_laws, read_laws
+from warehouse.sql_files import named_sql
+
+
+class BrokenLawError(AirflowFailException):
+    """The data breaks a law; the text names it, the log shows the rows. To ask again would not mend it: no retry."""
+
+
+class UncheckedLawError(AirflowException):
+    """A law could not be checked, because PostgreSQL did not answer; the text says why."""
+
+
+class CheckLawsOperator(BaseOperator):
+    """Check every law of `sql/checks/` and fail at the end where one is broken.
+
+    All laws run, in one snapshot and without writing: a broken one, or one that PostgreSQL does not answer, costs none of the
+    others. What waits in the queues breaks no law unless it has waited for over `max_queue_age_minutes`. Logs a line a law
+    and up to `max_rows` offending rows of each broken one. Returns counts: laws, and 0 broken.
+
+    Raises `BrokenLawError`, `UncheckedLawError`, and `UnreachableError` where PostgreSQL refuses us.
+    """
+
+    template_fields: Sequence[str] = ("prepare",)
+    template_ext: Sequence[str] = (".sql",)
+
+    def __init__(
+        self,
+        *,
+        max_queue_age_minutes: float = 30.0,
+        max_rows: int = 20,
+        statement_timeout_s: float = 300.0,
+        postgres_conn_id: str = POSTGRES_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.max_queue_age_minutes = max_queue_age_minutes
+        self.max_rows = max_rows
+        self.statement_timeout_s = statement_timeout_s
+        self.postgres_conn_id = postgres_conn_id
+        self.prepare = [TRANSACTION]
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Ask all laws, then judge."""
+        laws = read_laws()
+        with open_postgres(self.postgres_conn_id) as connection:
+            broken, unanswered = check_laws(
+                connection,
+                prepare=named_sql([TRANSACTION], self.prepare),
+                laws=laws,
+                params={
+                    "statement_timeout_ms": int(self.statement_timeout_s * 1000),
+                    "queued_before": datetime.now(UTC) - timedelta(minutes=self.max_queue_age_minutes),
+                },
+                max_rows=self.max_rows,
+                log=self.log,
+            )
+        if broken:
+            found = ", ".join(f"{law} ({rows} rows)" for law, rows in broken.items())
+            raise BrokenLawError(
+                f"{len(broken)} of {len(laws)} laws are broken: {found}. See docs/runbook.md, data_checks"
+            )
+        if unanswered:
+            raise UncheckedLawError(
+                f"{len(unanswered)} of {len(laws)} laws could not be checked: {', '.join(unanswered)}"
+            )
+        return {"laws": len(laws), "broken": 0}

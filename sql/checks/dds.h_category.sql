@@ -1,0 +1,7 @@
+-- Law: the key of each category is dds.hash_key of its business key.
+-- Params: none
+select
+    h_category_pk,
+    category_name
+from dds.h_category
+where h_category_pk <> dds.hash_key(category_name);

@@ -1,0 +1,22 @@
+-- Law: what waits for the vault is in STG.
+-- Params: none
+select
+    queue.source,
+    queue.value_hash,
+    queue.load_dt
+from stg.load_queue as queue
+where
+    not exists (
+        select 1
+        from stg.order_event_log as log
+        where
+            queue.source = 'order_event_log'
+            and log.value_hash = queue.value_hash
+    )
+    and not exists (
+        select 1
+        from stg.reference_log as log
+        where
+            queue.source = 'reference_log'
+            and log.value_hash = queue.value_hash
+    );

@@ -13,7 +13,7 @@ import psycopg
 
 from warehouse.order_event import OrderEvent, parse_order_event
 from warehouse.reference import ReferenceVersion, parse_reference
-from warehouse.rejection import Reason, RejectedError
+from warehouse.rejection import Reason, RejectedError, shown
 from warehouse.sql_files import SqlFile, run_sql
 
 REDIS_TOPIC = "redis"
@@ -24,7 +24,12 @@ COPY_DEAD_LETTERS = "copy incoming_dead_letters from stdin"
 REASON = 6  # the place of the reason in a row of incoming_dead_letters
 
 # What PostgreSQL says of a value that it can't hold. Everything else (down, full, no rights) is not the message's fault.
-MESSAGE_FAULTS = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, psycopg.errors.StatementTooComplex)
+MESSAGE_FAULTS = (
+    psycopg.DataError,
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.StatementTooComplex,
+    UnicodeEncodeError,  # psycopg's, before it sends
+)
 
 
 class Record(NamedTuple):
@@ -177,7 +182,7 @@ def _stage(
             for half in (items[:middle], items[middle:]):
                 totals.update(_stage(connection, half, judge, copy_accepted, files, params, log))
             return totals
-        refusal = RejectedError(Reason.REFUSED_BY_DATABASE, ascii(str(error)))
+        refusal = RejectedError(Reason.REFUSED_BY_DATABASE, shown(str(error), 300))
         identity = refusal_hash(items[0])
         judged = Judged(refused=[_refused_row(items[0], identity, refusal)], identities=[identity])
         counts = _store(connection, judged, copy_accepted, files, params, log)

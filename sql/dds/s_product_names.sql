@@ -16,7 +16,7 @@ with first_incoming as (
         h_product_pk asc, is_from_menu asc, update_ts asc, sent_dttm asc, restaurant_id asc, value_hash asc
 ),
 
--- The stored row that was in force just before: all versions after it that matter are among the incoming.
+-- The stored row that was in force just before the first of them.
 before_incoming as (
     select
         first_incoming.h_product_pk,
@@ -41,25 +41,64 @@ before_incoming as (
     ) as stored
 ),
 
+-- Incoming rows, and stored ones between them, which other orders have brought.
+versions as (
+    select
+        h_product_pk,
+        is_from_menu,
+        update_ts,
+        sent_dttm,
+        restaurant_id,
+        value_hash,
+        product_name,
+        load_src,
+        true as is_incoming
+    from batch_names
+
+    union all
+
+    select
+        stored.h_product_pk,
+        stored.is_from_menu,
+        stored.effective_dttm,
+        stored.sent_dttm,
+        stored.restaurant_id,
+        stored.value_hash,
+        stored.name,
+        stored.load_src,
+        false as is_incoming
+    from first_incoming
+    inner join dds.s_product_names as stored
+        on
+            first_incoming.h_product_pk = stored.h_product_pk
+            and first_incoming.is_from_menu = stored.is_from_menu
+            and (
+                first_incoming.update_ts,
+                first_incoming.sent_dttm,
+                first_incoming.restaurant_id,
+                first_incoming.value_hash
+            ) < (stored.effective_dttm, stored.sent_dttm, stored.restaurant_id, stored.value_hash)
+),
+
 timeline as (
     select
-        incoming.*,
+        versions.*,
         coalesce(
-            lag(incoming.product_name) over (
-                partition by incoming.h_product_pk, incoming.is_from_menu
+            lag(versions.product_name) over (
+                partition by versions.h_product_pk, versions.is_from_menu
                 order by
-                    incoming.update_ts asc,
-                    incoming.sent_dttm asc,
-                    incoming.restaurant_id asc,
-                    incoming.value_hash asc
+                    versions.update_ts asc,
+                    versions.sent_dttm asc,
+                    versions.restaurant_id asc,
+                    versions.value_hash asc
             ),
             before_incoming.name
         ) as name_before
-    from batch_names as incoming
+    from versions
     left join before_incoming
         on
-            incoming.h_product_pk = before_incoming.h_product_pk
-            and incoming.is_from_menu = before_incoming.is_from_menu
+            versions.h_product_pk = before_incoming.h_product_pk
+            and versions.is_from_menu = before_incoming.is_from_menu
 ),
 
 changed as (
@@ -87,7 +126,9 @@ changed as (
         %(load_dt)s::timestamptz,
         load_src
     from timeline
-    where product_name is distinct from name_before
+    where
+        is_incoming
+        and product_name is distinct from name_before
     on conflict do nothing
     returning h_product_pk
 )

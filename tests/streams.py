@@ -7,10 +7,11 @@ orders, two guests, three dishes, five moments), so that versions collide all th
 
 import dataclasses
 import json
+import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -19,12 +20,14 @@ from hypothesis import strategies as st
 
 from tests import messages
 from tests.model import Model, tag_events
-from tests.pipeline import CDM, DDS, LOG, ORDER_FILES, PARAMS, Pipeline
+from tests.pipeline import CDM, DDS, LOG, ORDER_FILES, PARAMS, PREPARE, Pipeline
 from warehouse import constants
+from warehouse.laws import check_laws, read_laws
 from warehouse.layer_load import load_layer
 from warehouse.sql_files import SqlFile, read_sql
 from warehouse.staging import Record, StagingFiles, stage_records
 
+LAWS = read_laws()
 CRASH = SqlFile("crash", "do $$ begin raise exception 'crash'; end $$")
 REBUILDS = {"dds": read_sql(constants.DDS_REBUILD), "cdm": read_sql(constants.CDM_REBUILD)}
 
@@ -372,6 +375,20 @@ def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[s
     ]
 
 
+def broken_laws(connection: psycopg.Connection[Any], log: logging.Logger = LOG) -> dict[str, int]:
+    """Return the laws of sql/checks that the warehouse breaks now, with the number of rows."""
+    broken, unanswered = check_laws(
+        connection,
+        prepare=PREPARE,
+        laws=LAWS,
+        params={**PARAMS, "queued_before": datetime.now(UTC) - timedelta(minutes=30)},
+        max_rows=5,
+        log=log,
+    )
+    assert not unanswered
+    return broken
+
+
 @dataclass
 class Tally:
     """What a campaign has done."""
@@ -432,11 +449,11 @@ class Run:
         """Take one step."""
         match step:
             case Stage():
-                self._stage(step)
+                self.send([order.value() for order in step.orders], crash=step.crash)
             case Refer():
-                self._refer(step.documents)
+                self.read([document.document() for document in step.documents])
             case Rule():
-                self._rule(step)
+                self.rule(step.tag, step.category, step.threshold)
             case LoadDds():
                 self._load_dds(step)
             case LoadCdm():
@@ -468,9 +485,9 @@ class Run:
         TALLY.replays += 1
         assert (self.pipeline.snapshot(), self.pipeline.rows(SEQUENCES)) == before
 
-    def _stage(self, step: Stage) -> None:
-        values = [order.value() for order in step.orders]
-        if step.crash:
+    def send(self, values: Sequence[bytes], *, crash: bool = False) -> None:
+        """Stage messages as one chunk; with `crash` the first try fails."""
+        if crash:
             files = StagingFiles(ORDER_FILES.prepare, [*ORDER_FILES.load, CRASH])
             records = [Record(value, None, "test", 0, offset) for offset, value in enumerate(values)]
             self._crash(lambda: stage_records(self.pipeline.etl, records, files, zone=UTC, params=PARAMS, log=LOG))
@@ -478,29 +495,30 @@ class Run:
         self.model.messages(values)
         self.values += values
 
-    def _refer(self, documents: Sequence[Guest | Menu]) -> None:
-        found = [document.document() for document in documents]
-        self.pipeline.refer(found)
-        for document in found:
+    def read(self, documents: Sequence[tuple[str, str, bytes]]) -> None:
+        """Stage what a run reads from Redis."""
+        self.pipeline.refer(documents)
+        for document in documents:
             self.model.document(*document)
-        self.documents += found
+        self.documents += documents
 
-    def _rule(self, rule: Rule) -> None:
+    def rule(self, tag: str, category: str, threshold: int | None) -> None:
+        """Write or change a rule; `threshold` None: delete it, -1: make it inactive."""
         execute = self.pipeline.owner.execute
-        if rule.threshold is None:
-            execute("delete from cdm.tag_rules where tag = %s", [rule.tag])
-            self.model.drop_rule(rule.tag)
-        elif rule.threshold < 0:
-            execute("update cdm.tag_rules set active = false where tag = %s", [rule.tag])
-            self.model.drop_rule(rule.tag)
+        if threshold is None:
+            execute("delete from cdm.tag_rules where tag = %s", [tag])
+            self.model.drop_rule(tag)
+        elif threshold < 0:
+            execute("update cdm.tag_rules set active = false where tag = %s", [tag])
+            self.model.drop_rule(tag)
         else:
-            values = [rule.category, rule.threshold, rule.tag]
+            values = [category, threshold, tag]
             changed = execute(
                 "update cdm.tag_rules set category_name = %s, threshold = %s where tag = %s and active", values
             )
             if not changed.rowcount:
                 execute("insert into cdm.tag_rules (category_name, threshold, tag) values (%s, %s, %s)", values)
-            self.model.add_rule(rule.tag, rule.category, rule.threshold)
+            self.model.add_rule(tag, category, threshold)
 
     def _load_dds(self, step: LoadDds) -> None:
         if step.crash_at is not None:

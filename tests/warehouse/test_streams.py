@@ -4,10 +4,12 @@ A failing stream shrinks to a few steps, printed as they are written here. Longe
 `STREAMS_PROFILE=long STREAMS_EXAMPLES=100000 pytest tests/warehouse/test_streams.py`.
 """
 
+import os
 from collections.abc import Iterator
 
+import psycopg
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.stack import Stack
@@ -25,6 +27,7 @@ from tests.streams import (
     Settle,
     Stage,
     Step,
+    broken_laws,
     streams,
 )
 
@@ -70,3 +73,14 @@ def test_two_cuts_and_orders_of_one_stream_give_the_same_state(broom: Broom, dat
         run.play(steps)
         states.append(run.settle())
     assert states[0] == states[1]
+
+
+@settings(STREAMS_PROFILE, max_examples=STREAMS_PROFILE.max_examples // 4)
+@given(stream=streams(length=8))
+def test_at_any_moment_of_a_stream_what_waits_breaks_no_law(broom: Broom, stream: list[Step]) -> None:
+    broom.sweep()
+    run = Run(broom.pipeline)
+    with psycopg.connect(os.environ["DWH_ETL_URL"]) as connection:
+        for step in [*stream, Settle()]:
+            run.take(step)
+            assert broken_laws(connection) == {}

@@ -33,6 +33,8 @@ import redis
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 TOPIC = "order-service_orders"
+# A CLOSED order is a tag within two minutes.
+PROMISED_MS = 120_000
 SQL = Path(__file__).with_name("sql")
 
 UserProduct = tuple[str, str]
@@ -219,8 +221,46 @@ def _not_json(constant: str) -> None:
 # --- from the running stack -----------------------------------------------------------------------------------------
 
 
-def kafka_values(bootstrap_servers: str, topic: str = TOPIC) -> Iterator[bytes | None]:
-    """Every value of the topic, from its beginning to the end it has now. Joins no consumer group, commits nothing."""
+class Record(NamedTuple):
+    """One Kafka record and where it lies. Its time is in milliseconds since 1970."""
+
+    partition: int
+    offset: int
+    timestamp_ms: int
+    value: bytes | None
+
+
+@dataclass
+class Marts:
+    """What the marts hold, keyed by the sources' ids and in the form of a `Recount`; and what they were made of."""
+
+    user_product_counters: dict[UserProduct, object]
+    user_category_counters: dict[UserCategory, object]
+    user_tags: dict[UserTag, object]
+    rules: list[tuple[str, str, int]]
+    loaded: dict[int, int]
+    """partition -> last offset stored in STG"""
+    queued: int
+    """what STG or DDS hold and the marts don't yet"""
+
+
+@dataclass
+class Comparison:
+    """The recount, what differs from it in each mart, and how many messages were too new to be compared."""
+
+    recount: Recount
+    differences: dict[str, list[str]]
+    rows: dict[str, int]
+    on_their_way: int
+    queued: int
+
+    def equal(self) -> bool:
+        """Tell whether every counter and tag is as recounted."""
+        return not any(self.differences.values())
+
+
+def kafka_records(bootstrap_servers: str, topic: str = TOPIC) -> Iterator[Record]:
+    """Every record of the topic, from its beginning to the end it has now. Joins no consumer group, commits nothing."""
     settings = {
         "bootstrap.servers": bootstrap_servers,
         "group.id": "recount",
@@ -238,11 +278,19 @@ def kafka_values(bootstrap_servers: str, topic: str = TOPIC) -> Iterator[bytes |
             for message in consumer.consume(10_000, timeout=1):
                 error = message.error()
                 if error is None:
-                    yield message.value()
+                    partition, offset = message.partition(), message.offset()
+                    assert partition is not None  # noqa: S101 -- a message without an error has a place
+                    assert offset is not None  # noqa: S101
+                    yield Record(partition, offset, message.timestamp()[1], message.value())
                 elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
                     unfinished.discard(message.partition())
                 else:
                     raise KafkaException(error)
+
+
+def is_due(record: Record, loaded: Mapping[int, int], now_ms: float) -> bool:
+    """Tell whether the marts must count this record: it lies before one that is loaded, or has had two minutes' time."""
+    return record.offset <= loaded.get(record.partition, -1) or record.timestamp_ms < now_ms - PROMISED_MS
 
 
 def restaurant_documents(redis_url: str, ids: Iterable[str]) -> dict[str, bytes]:
@@ -253,21 +301,25 @@ def restaurant_documents(redis_url: str, ids: Iterable[str]) -> dict[str, bytes]
     return {key: value for key, value in zip(keys, values, strict=True) if value is not None}
 
 
-def marts(
-    connection: psycopg.Connection[Any],
-) -> tuple[dict[UserProduct, Any], dict[UserCategory, Any], dict[UserTag, Any]]:
-    """What the marts hold, keyed by the sources' ids, in the form of a `Recount`."""
-    products = {(u, p): (name, count) for u, p, name, count in _rows(connection, "recount_product_counters")}
-    categories = {
-        (u, c): count if mart_name == c else (mart_name, count)
-        for u, c, mart_name, count in _rows(connection, "recount_category_counters")
-    }
-    tags = {(u, tag): tuple(evidence) for u, tag, *evidence in _rows(connection, "recount_tags")}
-    return products, categories, tags
+def read_marts(dwh_url: str) -> Marts:
+    """The marts, with what they were made of, in one snapshot: no run can commit between two of the selects."""
+    with psycopg.connect(dwh_url) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
 
+        def rows(name: str, **parameters: object) -> list[tuple[Any, ...]]:
+            return connection.execute((SQL / f"{name}.sql").read_bytes(), parameters or None).fetchall()
 
-def _rows(connection: psycopg.Connection[Any], name: str) -> list[tuple[Any, ...]]:
-    return connection.execute((SQL / f"{name}.sql").read_bytes()).fetchall()
+        return Marts(
+            user_product_counters={(u, p): (name, n) for u, p, name, n in rows("recount_product_counters")},
+            user_category_counters={
+                (u, category): n if category == mart_name else (mart_name, n)
+                for u, category, mart_name, n in rows("recount_category_counters")
+            },
+            user_tags={(u, tag): tuple(evidence) for u, tag, *evidence in rows("recount_tags")},
+            rules=[(tag, category, threshold) for tag, category, threshold in rows("recount_rules")],
+            loaded=dict(rows("recount_loaded", topic=TOPIC)),
+            queued=rows("recount_queued")[0][0],
+        )
 
 
 def differences(name: str, expected: Mapping[Any, object], found: Mapping[Any, object]) -> list[str]:
@@ -279,26 +331,40 @@ def differences(name: str, expected: Mapping[Any, object], found: Mapping[Any, o
     ]
 
 
-def compare(
-    bootstrap_servers: str, redis_url: str, dwh_url: str
-) -> tuple[Recount, dict[str, list[str]], dict[str, int]]:
-    """Recount the topic and compare: (the recount, differences by mart, rows compared by mart)."""
-    read = [read_version(value) for value in kafka_values(bootstrap_servers)]
-    versions = [version for version in read if version is not None]
+def compare(bootstrap_servers: str, redis_url: str, dwh_url: str, wait_s: float = 60) -> Comparison:
+    """Recount the topic and compare with the marts.
+
+    Orders may be flowing: the marts are read at a moment when nothing is queued before them (waited for, at most
+    `wait_s` seconds), and then the topic up to where they have come. What is beyond that and younger than two minutes
+    is on its way; what is older should have been there, and counts.
+    """
+    deadline = time.monotonic() + wait_s
+    marts = read_marts(dwh_url)
+    while marts.queued and time.monotonic() < deadline:
+        time.sleep(0.5)
+        marts = read_marts(dwh_url)
+    now_ms = time.time() * 1000
+    due, new = [], 0
+    for record in kafka_records(bootstrap_servers):
+        if is_due(record, marts.loaded, now_ms):
+            due.append(read_version(record.value))
+        else:
+            new += 1
+    versions = [version for version in due if version is not None]
     counted = count_orders(versions, restaurant_documents(redis_url, {v.restaurant_id for v in versions}))
-    counted.unread = read.count(None)
-    with psycopg.connect(dwh_url) as connection:
-        # One snapshot: a run that commits between two selects is no difference.
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        rules = [(tag, category, threshold) for tag, category, threshold in _rows(connection, "recount_rules")]
-        products, categories, tags = marts(connection)
+    counted.unread = due.count(None)
     sides: dict[str, tuple[Mapping[Any, object], Mapping[Any, object]]] = {
-        "user_product_counters": (counted.user_product_counters, products),
-        "user_category_counters": (counted.user_category_counters, categories),
-        "user_tags": (counted.user_tags(rules), tags),
+        "user_product_counters": (counted.user_product_counters, marts.user_product_counters),
+        "user_category_counters": (counted.user_category_counters, marts.user_category_counters),
+        "user_tags": (counted.user_tags(marts.rules), marts.user_tags),
     }
-    found = {name: differences(name, expected, mart) for name, (expected, mart) in sides.items()}
-    return counted, found, {name: len(expected) for name, (expected, _) in sides.items()}
+    return Comparison(
+        recount=counted,
+        differences={name: differences(name, expected, found) for name, (expected, found) in sides.items()},
+        rows={name: len(expected) for name, (expected, _) in sides.items()},
+        on_their_way=new,
+        queued=marts.queued,
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -306,31 +372,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m local.recount", description=main.__doc__)
     parser.add_argument("--show", type=int, default=20, help="differences to print of each mart (default %(default)s)")
     parser.add_argument(
-        "--wait",
-        type=float,
-        default=0,
-        help="seconds to try again while they differ: orders may be flowing (default 0)",
+        "--wait", type=float, default=60, help="seconds to wait for a run that is under way (default %(default)s)"
     )
     args = parser.parse_args(argv)
     try:
-        addresses = [os.environ[name] for name in ("KAFKA_BOOTSTRAP_SERVERS", "REDIS_URL", "DWH_URL")]
+        kafka, reference, dwh = (os.environ[name] for name in ("KAFKA_BOOTSTRAP_SERVERS", "REDIS_URL", "DWH_URL"))
     except KeyError as error:
         parser.error(f'{error.args[0]} is not set; after `make up`: eval "$(make -s env)"')
-    deadline = time.monotonic() + args.wait
-    while True:
-        began = time.monotonic()
-        counted, found, compared = compare(*addresses)
-        if not any(found.values()) or time.monotonic() >= deadline:
-            break
-        time.sleep(2)
-    for lines in found.values():
+    began = time.monotonic()
+    compared = compare(kafka, reference, dwh, wait_s=args.wait)
+    for lines in compared.differences.values():
         print(*lines[: args.show], sep="\n", end="\n" if lines else "")
+    counted = compared.recount
     orders = ", ".join(f"{count} {status}" for status, count in counted.orders.most_common())
     print(f"{counted.orders.total()} orders ({orders}); {counted.unread} messages are no orders or not readable")
-    for name, lines in found.items():
-        print(f"cdm.{name}: {compared[name]} rows recounted, {len(lines)} differ")
+    if compared.on_their_way:
+        print(f"{compared.on_their_way} messages of the last two minutes are on their way and not compared")
+    if compared.queued:
+        print(f"{compared.queued} entries are still queued between the layers: is a run under way, or did one fail?")
+    for name, lines in compared.differences.items():
+        print(f"cdm.{name}: {compared.rows[name]} rows recounted, {len(lines)} differ")
     print(f"recounted and compared in {time.monotonic() - began:.1f} s")
-    return 1 if any(found.values()) else 0
+    return 0 if compared.equal() else 1
 
 
 if __name__ == "__main__":

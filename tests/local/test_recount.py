@@ -7,7 +7,7 @@ import json
 import pytest
 
 from local.generate import Generator, Mix
-from local.recount import Recount, differences, read_version, recount
+from local.recount import Record, Recount, differences, is_due, read_version, recount
 
 
 def test_it_sees_a_history_as_it_was_made() -> None:
@@ -67,3 +67,20 @@ def test_of_two_menus_with_a_dish_the_newer_counts() -> None:
         counted = recount(told, {key: json.dumps(document) for key, document in documents.items()})
         assert {category for _, category in counted.user_category_counters} >= {newer}
         documents[newer]["update_ts_utc"] = "2000-01-01 00:00:00"
+
+
+@pytest.mark.parametrize(
+    ("offset", "age_s", "due"),
+    [
+        (5, 0, True),  # loaded
+        (6, 10, False),  # on its way
+        (6, 121, True),  # should have been loaded long since
+    ],
+)
+def test_what_is_loaded_or_should_be_is_compared_and_what_is_on_its_way_is_not(
+    offset: int, age_s: int, due: bool
+) -> None:
+    now_ms = 1_795_600_800_000
+    record = Record(partition=0, offset=offset, timestamp_ms=now_ms - age_s * 1000, value=b"{}")
+    assert is_due(record, {0: 5}, now_ms) is due
+    assert is_due(record._replace(partition=1), {0: 5}, now_ms) is (age_s > 120)

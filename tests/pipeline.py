@@ -40,7 +40,6 @@ CDM = {
     "claim": read_sql(constants.CDM_CLAIM),
     "load": read_sql(constants.CDM_LOAD),
 }
-VAULT = [name.removesuffix(".sql").replace("/", ".") for name in constants.DDS_LOAD if "batch_" not in name]
 
 
 class Pipeline:
@@ -175,15 +174,17 @@ class Pipeline:
         found = self.rows("select reason, raw from stg.dead_letters order by id")
         return [(reason, bytes(raw) if raw is not None else None) for reason, raw in found]
 
-    def snapshot(self, *, without_load_times: bool = True) -> dict[str, list[Any]]:
-        """Return every row of every table, ids included; "changes no row" means that two snapshots are equal."""
-        hidden = ["load_dt", "attempt_dt"] if without_load_times else []
+    def snapshot(self, hide: Sequence[str] = ("load_dt", "attempt_dt")) -> dict[str, list[Any]]:
+        """Return every row of every table, ids included, without the columns to hide.
+
+        "Changes no row" means that two snapshots are equal.
+        """
         tables = self.rows(
             "select schemaname || '.' || tablename from pg_tables where schemaname in ('stg', 'dds', 'cdm')"
         )
         return {
             table: sorted(
-                str(row) for (row,) in self.rows(f"select to_jsonb(t) - %s::text[] from {table} as t", [hidden])
+                str(row) for (row,) in self.rows(f"select to_jsonb(t) - %s::text[] from {table} as t", [list(hide)])
             )
             for (table,) in sorted(tables)
         }

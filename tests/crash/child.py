@@ -1,0 +1,145 @@
+"""A run of the pipeline in a process of its own, which can be told to kill itself at any of its steps.
+
+Steps are: each statement, each COPY, each commit of PostgreSQL and of Kafka, before and after. The process dies by SIGKILL, so
+that nothing of it can clean up: servers see a client that is gone.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from typing import Any
+
+import psycopg
+
+from operators.load_layer import LoadLayerOperator
+from operators.refresh_reference import RefreshReferenceOperator
+from tests.operators.drain_case import backfill, drain, run
+from warehouse.constants import CDM_CLAIM, CDM_LOAD, CDM_LOCK, DDS_CLAIM, DDS_LOAD, DDS_LOCK
+from warehouse.drain import TopicDrain
+
+Job = Callable[..., None]
+
+
+def minute_run(topic: str) -> None:
+    """Do what `orders_micro_batch` does."""
+    drain(topic)
+    load_layers()
+
+
+def history_run(topic: str, run_id: str) -> None:
+    """Do what `orders_backfill` does, in chunks of 100 messages."""
+    backfill(topic, run_id=run_id, chunk_messages=100)
+    load_layers()
+
+
+def load_layers(max_events: int = 50_000) -> None:
+    """Do what follows the drain."""
+    run(RefreshReferenceOperator(task_id="reference"))
+    run(
+        LoadLayerOperator(
+            task_id="dds", prepare=DDS_LOCK, claim=DDS_CLAIM, load=DDS_LOAD, parameters={"max_events": max_events}
+        )
+    )
+    run(LoadLayerOperator(task_id="cdm", prepare=CDM_LOCK, claim=CDM_CLAIM, load=CDM_LOAD))
+
+
+def rebuild_run() -> None:
+    """Do what `marts_rebuild` does with both layers."""
+    from warehouse.constants import CDM_REBUILD, DDS_REBUILD
+
+    for task_id, prepare, claim, load in (
+        ("dds", DDS_LOCK + DDS_REBUILD, DDS_CLAIM, DDS_LOAD),
+        ("cdm", CDM_LOCK + CDM_REBUILD, CDM_CLAIM, CDM_LOAD),
+    ):
+        run(
+            LoadLayerOperator(
+                task_id=task_id,
+                prepare=prepare,
+                claim=claim,
+                load=load,
+                parameters={"max_events": None},
+                max_batches=1,
+            )
+        )
+
+
+class Children:
+    """Starts jobs in processes that are forked from a clean one, which has imported everything and opened nothing."""
+
+    def __init__(self) -> None:
+        self._context: ForkServerContext = multiprocessing.get_context("forkserver")
+        # The server preloads before it learns of this process's path (CPython 3.11), and ignores what it can't import.
+        os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
+        self._context.set_forkserver_preload([__name__])
+
+    def start(self, job: Job, *arguments: Any, die_at: int | None = None) -> tuple[ForkServerProcess, Connection]:
+        """Start a job; `die_at` is the number of the step before which it kills itself."""
+        reader, writer = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=_work, args=(writer, job, arguments, die_at))
+        process.start()
+        writer.close()
+        return process, reader
+
+    def run(self, job: Job, *arguments: Any, die_at: int | None = None) -> list[str]:
+        """Run a job to its end, or to its death at `die_at`; return the names of the steps it has taken."""
+        process, reader = self.start(job, *arguments, die_at=die_at)
+        steps = []
+        try:
+            while True:
+                steps.append(reader.recv())
+        except EOFError:
+            process.join(60)
+        if die_at is None:
+            assert process.exitcode == 0, f"failed after {steps[-1:]}"
+        return steps
+
+
+def _work(writer: Connection, job: Job, arguments: tuple[Any, ...], die_at: int | None) -> None:
+    taken = 0
+
+    def step(name: str) -> None:
+        nonlocal taken
+        taken += 1
+        writer.send(name)
+        if taken == die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    _count_steps(step)
+    job(*arguments)
+
+
+def _count_steps(step: Callable[[str], None]) -> None:
+    """Announce each step of this process before (and, for commits, after) it is taken."""
+    execute, copy, transaction = psycopg.ClientCursor.execute, psycopg.Cursor.copy, psycopg.Connection.transaction
+    commit = TopicDrain.commit
+
+    def counted_execute(self: psycopg.ClientCursor[Any], query: Any, params: Any = None, **options: Any) -> Any:
+        words = [line for line in str(query).splitlines() if line and not line.startswith("--")]
+        step(f"before {words[0] if words else query}")
+        return execute(self, query, params, **options)
+
+    def counted_copy(self: psycopg.Cursor[Any], statement: Any, *arguments: Any, **options: Any) -> Any:
+        step(f"before {statement}")
+        return copy(self, statement, *arguments, **options)
+
+    @contextmanager
+    def counted_transaction(self: psycopg.Connection[Any], *arguments: Any, **options: Any) -> Iterator[Any]:
+        with transaction(self, *arguments, **options) as inner:
+            yield inner
+            step("before the commit of PostgreSQL")
+        step("after the commit of PostgreSQL")
+
+    def counted_commit(self: TopicDrain, next_offsets: dict[int, int]) -> None:
+        step("before the commit of Kafka")
+        commit(self, next_offsets)
+        step("after the commit of Kafka")
+
+    psycopg.ClientCursor.execute = counted_execute  # type: ignore[method-assign]
+    psycopg.Cursor.copy = counted_copy  # type: ignore[method-assign]
+    psycopg.Connection.transaction = counted_transaction  # type: ignore[method-assign]
+    TopicDrain.commit = counted_commit  # type: ignore[method-assign]

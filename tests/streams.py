@@ -411,11 +411,16 @@ class Broom:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
-        self.admin = psycopg.connect(pipeline.env["DWH_ADMIN_URL"].rsplit("/", 1)[0] + "/dwh", autocommit=True)
+        self.admin = psycopg.connect(self.admin_url(pipeline), autocommit=True)
         self.admin.execute("set session_replication_role = replica")  # neither foreign keys nor the triggers of rules
         tables = pipeline.rows("select schemaname, tablename from pg_tables where schemaname in ('stg', 'dds', 'cdm')")
         self.statement = ";".join(f"delete from {schema}.{table}" for schema, table in sorted(tables))
         self.uses = 0
+
+    @staticmethod
+    def admin_url(pipeline: Pipeline) -> str:
+        """Return the address of the warehouse for the superuser."""
+        return pipeline.env["DWH_ADMIN_URL"].rsplit("/", 1)[0] + "/" + pipeline.env["DWH_URL"].rsplit("/", 1)[1]
 
     def sweep(self) -> None:
         """Empty all tables."""

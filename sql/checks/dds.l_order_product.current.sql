@@ -19,5 +19,5 @@ left join (
         link.h_order_pk = placed.h_order_pk
         and link.h_product_pk = placed.h_product_pk
         and placed.place = 1
-group by link.h_order_pk, link.h_product_pk
+group by link.hk_order_product_pk, link.h_order_pk, link.h_product_pk
 having count(placed.place) <> 1;

@@ -1,0 +1,420 @@
+"""The laws of sql/checks: each holds in a sound warehouse, and is broken by what it is there to find."""
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from local.stack import Stack
+from operators import check_laws as operator_module
+from operators.check_laws import BrokenLawError, CheckLawsOperator, UncheckedLawError
+from tests.messages import order, restaurant, user
+from tests.operators.drain_case import run
+from tests.pipeline import LOG, PARAMS, PREPARE, Pipeline
+from tests.streams import LAWS, Broom
+from warehouse.laws import ask_laws, check_laws, stated_law
+from warehouse.sql_files import SqlFile
+
+NOW = "2026-01-01 00:00:00+00"
+OLD = "2025-01-01 00:00:00+00"
+EARLIER, LATER = "2020-01-01 00:00:00+00", "2030-01-01 00:00:00+00"
+NOBODY = "00000000-0000-0000-0000-000000000000"
+# In the sound warehouse below, orders 1 and 2 are CLOSED and counted; order 3 is OPEN, so that what it holds counts nowhere.
+H1, H3 = "(select value_hash from stg.order_events where object_id = 1)", "dds.hash_key('3')"
+DOCUMENT = "(select value_hash from stg.reference_log where object_type = 'user' and object_id = 'ann')"
+MENU = "(select value_hash from stg.reference_log where object_id = 'diner')"
+SYSTEM = f"'{NOW}', 'test'"
+ANN, DINER, SOUP = "dds.hash_key('ann')", "dds.hash_key('diner')", "dds.hash_key('soup')"
+
+
+def satellite(table: str, parent: str, key: str, value_hash: str, values: str) -> str:
+    """Return the insert of a row; `values`: what follows the parent in the table's order."""
+    return f"insert into dds.{table} values ({key}, {parent}, {values}, {value_hash}, {SYSTEM})"
+
+
+def row_key(parent: str, value_hash: str) -> str:
+    return f"dds.hash_key(({parent})::text, ({value_hash})::text)"
+
+
+def named_by_line(name: str, effective: str) -> str:
+    return f"'{name}', false, '{effective}', '{effective}', ''"
+
+
+def twice(table: str, *drops: str) -> str:
+    """Return what lets a table hold each of its rows twice."""
+    return ";".join(drops) + f"; insert into dds.{table} select * from dds.{table}"
+
+
+def without_key(table: str) -> str:
+    return f"alter table dds.{table} drop constraint {table}_pkey cascade"
+
+
+# Law: ways to break it, and it alone.
+BREAKS: dict[str, list[str]] = {
+    "stg.order_events": [
+        "update stg.order_events set sent_dttm = sent_dttm + interval '1 second' where object_id = 3",
+    ],
+    "stg.order_event_log": [
+        f"""
+        insert into stg.reference_keys values ('restaurant', 'elsewhere', false, '{NOW}');
+        insert into stg.order_event_log
+        select
+            '{NOBODY}', object_id, '{EARLIER}', sent_dttm, order_dt, user_id, 'elsewhere', final_status, cost, payment,
+            '{{}}', '{{}}', value, topic, "partition", "offset", load_dt
+        from stg.order_event_log where object_id = 3
+        """,
+    ],
+    "stg.reference_log": [
+        f"""
+        insert into stg.reference_log
+        values (
+            '{NOBODY}', 'restaurant', 'diner', '{EARLIER}', 'Old', null, '{{ghost}}', '{{null}}', '{{null}}',
+            '{{"menu": []}}', '{NOW}'
+        )
+        """,
+    ],
+    "stg.reference_keys": [
+        "update stg.reference_keys set is_found = false where object_id = 'ann'",
+        "delete from stg.reference_keys where object_id = 'bob'",
+    ],
+    "stg.load_queue": [
+        f"insert into stg.load_queue values ('order_event_log', '{NOBODY}', '{NOW}')",
+        f"insert into stg.load_queue select 'reference_log', {H1}, '{NOW}'",
+    ],
+    "stg.load_queue.age": [f"insert into stg.load_queue select 'order_event_log', {H1}, '{OLD}'"],
+    "dds.counter_queue": [f"insert into dds.counter_queue (h_user_pk, load_dt) values ('{NOBODY}', '{NOW}')"],
+    "dds.counter_queue.age": [f"insert into dds.counter_queue (h_user_pk, load_dt) select {ANN}, '{OLD}'"],
+    "cdm.rule_queue.age": [
+        f"insert into cdm.rule_queue (tag) values ('fan'); update cdm.tag_rules set changed_dt = '{OLD}'",
+    ],
+    "dds.h_user": [f"insert into dds.h_user values ('{NOBODY}', 'carl', {SYSTEM})"],
+    "dds.h_product": [f"insert into dds.h_product values ('{NOBODY}', 'cake', {SYSTEM})"],
+    "dds.h_category": [f"insert into dds.h_category values ('{NOBODY}', 'Cakes', {SYSTEM})"],
+    "dds.h_restaurant": [f"insert into dds.h_restaurant values ('{NOBODY}', 'cafe', {SYSTEM})"],
+    "dds.l_order_user": [
+        f"insert into dds.l_order_user select '{NOBODY}', {H3}, {ANN}, {SYSTEM}",
+        f"insert into dds.l_order_user select '{NOBODY}', {H3}, '{NOBODY}', {SYSTEM}",
+        f"insert into dds.l_order_user select '{NOBODY}', '{NOBODY}', {ANN}, {SYSTEM}",
+    ],
+    "dds.l_order_product": [f"insert into dds.l_order_product select '{NOBODY}', {H3}, {SOUP}, {SYSTEM}"],
+    "dds.l_product_category": [
+        f"insert into dds.l_product_category select '{NOBODY}', {SOUP}, dds.hash_key('Soups'), {SYSTEM}",
+        f"insert into dds.l_product_category select '{NOBODY}', {SOUP}, '{NOBODY}', {SYSTEM}",
+    ],
+    "dds.l_product_restaurant": [
+        f"insert into dds.l_product_restaurant select '{NOBODY}', {SOUP}, {DINER}, {SYSTEM}",
+        f"insert into dds.l_product_restaurant select '{NOBODY}', '{NOBODY}', {DINER}, {SYSTEM}",
+    ],
+    "dds.s_order_cost": [
+        satellite("s_order_cost", H3, f"'{NOBODY}'", H1, f"1, 1, '{EARLIER}', '{EARLIER}'"),
+        satellite("s_order_cost", f"'{NOBODY}'", row_key(f"'{NOBODY}'", H1), H1, f"1, 1, '{EARLIER}', '{EARLIER}'"),
+    ],
+    "dds.s_order_status": [
+        satellite("s_order_status", H3, f"'{NOBODY}'", H1, f"'OPEN', '{EARLIER}', '{EARLIER}'"),
+        satellite("s_order_status", H3, row_key(H3, f"'{NOBODY}'"), f"'{NOBODY}'", f"'OPEN', '{EARLIER}', '{EARLIER}'"),
+    ],
+    "dds.s_user_names": [satellite("s_user_names", ANN, f"'{NOBODY}'", DOCUMENT, f"'A', 'a', '{EARLIER}'")],
+    "dds.s_product_names": [
+        satellite("s_product_names", SOUP, f"'{NOBODY}'", H1, named_by_line("S", EARLIER)),
+    ],
+    "dds.s_restaurant_names": [satellite("s_restaurant_names", DINER, f"'{NOBODY}'", MENU, f"'D', '{EARLIER}'")],
+    "dds.es_order_user": [
+        f"insert into dds.es_order_user select {H3}, '{NOBODY}', '{EARLIER}', '{EARLIER}', {H1}, {SYSTEM}",
+    ],
+    "dds.es_order_product": [
+        f"insert into dds.es_order_product select {H3}, '{NOBODY}', false, '{EARLIER}', '{EARLIER}', {H1}, {SYSTEM}",
+    ],
+    "dds.es_product_category": [
+        f"insert into dds.es_product_category select {SOUP}, '{NOBODY}', '{EARLIER}', 'diner', {MENU}, {SYSTEM}",
+    ],
+    "dds.h_order.current": [
+        twice("s_order_status", without_key("s_order_status")),
+        twice("s_order_cost", without_key("s_order_cost")),
+        twice("es_order_user", without_key("es_order_user")),
+    ],
+    "dds.h_user.current": [
+        twice("s_user_names", without_key("s_user_names"), "drop index dds.s_user_names_version"),
+    ],
+    "dds.h_restaurant.current": [
+        twice("s_restaurant_names", without_key("s_restaurant_names"), "drop index dds.s_restaurant_names_version"),
+    ],
+    "dds.h_product.current": [
+        twice("s_product_names", without_key("s_product_names"), "drop index dds.s_product_names_version"),
+        twice("es_product_category", without_key("es_product_category")),
+    ],
+    "dds.l_order_product.current": [
+        twice("es_order_product", without_key("es_order_product")),
+    ],
+    "dds.s_order_status.newest": [
+        satellite("s_order_status", H3, row_key(H3, H1), H1, f"'COOKING', '{LATER}', '{LATER}'"),
+    ],
+    "dds.s_order_cost.newest": [
+        satellite("s_order_cost", H3, row_key(H3, H1), H1, f"null, 1, '{LATER}', '{LATER}'"),
+    ],
+    "dds.es_order_user.newest": [
+        f"""
+        insert into dds.l_order_user select dds.hash_key('3', 'bob'), {H3}, dds.hash_key('bob'), {SYSTEM};
+        insert into dds.es_order_user select {H3}, dds.hash_key('bob'), '{LATER}', '{LATER}', {H1}, {SYSTEM}
+        """,
+    ],
+    "dds.es_order_product.newest": [
+        f"insert into dds.es_order_product select {H3}, {SOUP}, false, '{LATER}', '{LATER}', {H1}, {SYSTEM}",
+        f"""
+        insert into dds.l_order_product select dds.hash_key('3', 'tea'), {H3}, dds.hash_key('tea'), {SYSTEM};
+        insert into dds.es_order_product select {H3}, dds.hash_key('tea'), true, '{LATER}', '{LATER}', {H1}, {SYSTEM}
+        """,
+    ],
+    "dds.s_user_names.newest": [
+        satellite("s_user_names", ANN, row_key(ANN, H1), H1, f"'A', 'a', '{LATER}'").replace(H1, MENU),
+    ],
+    "dds.s_restaurant_names.newest": [
+        satellite("s_restaurant_names", DINER, row_key(DINER, DOCUMENT), DOCUMENT, f"'D', '{LATER}'"),
+    ],
+    "dds.s_product_names.newest": [
+        satellite("s_product_names", SOUP, row_key(SOUP, H1), H1, f"'S', true, '{LATER}', '{LATER}', 'diner'"),
+    ],
+    "dds.es_product_category.newest": [
+        f"""
+        insert into dds.l_product_category
+        select dds.hash_key('soup', 'Drinks'), {SOUP}, dds.hash_key('Drinks'), {SYSTEM};
+        insert into dds.es_product_category
+        select {SOUP}, dds.hash_key('Drinks'), '{LATER}', 'diner', {DOCUMENT}, {SYSTEM}
+        """,
+    ],
+    "cdm.user_product_counters": [
+        f"update cdm.user_product_counters set product_name = 'Other' where user_id = {ANN}",
+    ],
+    "cdm.user_product_counters.source": [
+        """
+        update stg.order_events
+        set payload = replace(payload::text, '"pizza"', '"calzone"')::json
+        where object_id = 1
+        """,
+    ],
+    "cdm.user_category_counters": [
+        f"update cdm.user_category_counters set category_name = 'Other' where user_id = {ANN}",
+    ],
+    "cdm.user_category_counters.source": [
+        "update stg.reference_log set value = replace(value::text, '\"Drinks\"', '\"Juices\"')::json",
+    ],
+    "cdm.user_tags": [
+        "update cdm.user_tags set order_cnt = order_cnt + 1",
+        "update cdm.user_tags set threshold = threshold + 1",
+        "update cdm.user_tags set rule_version = rule_version + 1",
+    ],
+    "cdm.tag_events": [
+        f"""
+        insert into cdm.tag_events overriding system value
+        select -1, user_id, tag, 'assigned', category_name, order_cnt, threshold, rule_version, '{NOW}'
+        from cdm.tag_events
+        """,
+    ],
+    "cdm.tag_events.fold": ["update cdm.user_tags set assigned_dt = assigned_dt - interval '1 hour'"],
+}
+# A hub's key can't be wrong alone: what hangs from it must hang from the wrong one.
+BREAKS["dds.h_order"] = [
+    f"""
+    insert into dds.h_order values ('{NOBODY}', 4, '{NOW}', {SYSTEM});
+    insert into dds.l_order_user select dds.hash_key('4', 'ann'), '{NOBODY}', {ANN}, {SYSTEM};
+    insert into dds.es_order_user select '{NOBODY}', {ANN}, '{NOW}', '{NOW}', {H1}, {SYSTEM};
+    {satellite("s_order_status", f"'{NOBODY}'", row_key(f"'{NOBODY}'", H1), H1, f"'OPEN', '{NOW}', '{NOW}'")};
+    {satellite("s_order_cost", f"'{NOBODY}'", row_key(f"'{NOBODY}'", H1), H1, f"1, 1, '{NOW}', '{NOW}'")}
+    """
+]
+# Gross damage breaks several laws; each of these must be among them.
+DAMAGES = {
+    "a counter is off by one": (
+        f"update cdm.user_product_counters set order_cnt = order_cnt + 1 where user_id = {ANN}",
+        {"cdm.user_product_counters", "cdm.user_product_counters.source"},
+    ),
+    "a counter is gone": (
+        "delete from cdm.user_category_counters",
+        {"cdm.user_category_counters", "cdm.user_category_counters.source", "cdm.user_tags"},
+    ),
+    "a tag is taken by hand": ("delete from cdm.user_tags", {"cdm.user_tags", "cdm.tag_events.fold"}),
+    "a status was not loaded": (
+        "delete from dds.s_order_status where h_order_pk = dds.hash_key('1')",
+        {
+            "dds.h_order.current",
+            "dds.s_order_status.newest",
+            "cdm.user_product_counters",
+            "cdm.user_category_counters",
+        },
+    ),
+    "an order was not loaded": (
+        "delete from dds.h_order where order_id = 3",
+        {"dds.l_order_user", "dds.l_order_product", "dds.s_order_status", "dds.s_order_cost", "stg.order_event_log"},
+    ),
+    "an older version has replaced a newer one": (
+        """
+        update stg.order_events as stored
+        set update_ts = log.update_ts, sent_dttm = log.sent_dttm, value_hash = log.value_hash,
+            payload = log.value -> 'payload'
+        from stg.order_event_log as log
+        where stored.object_id = 1 and log.object_id = 1 and log.final_status = 'OPEN'
+        """,
+        {"stg.order_events", "dds.s_order_status.newest", "cdm.user_product_counters.source"},
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def sound(stack: Stack) -> Iterator[Pipeline]:
+    """A warehouse in which every table has rows and every law holds."""
+    with Pipeline() as pipeline:
+        pipeline.clear()
+        pipeline.owner.execute("insert into cdm.tag_rules (tag, category_name, threshold) values ('fan', 'Pizza', 0)")
+        menu = {"pizza=Pizza": "Pizza", "calzone=Calzone": "Pizza", "tea=Tea": "Drinks", "soup=Soup": "Soups"}
+        pipeline.refer(
+            [
+                ("restaurant", "diner", restaurant(menu=menu)),
+                ("user", "ann", user("ann", name="Ann")),
+                ("user", "bob", user("bob", name="Bob")),
+            ]
+        )
+        pipeline.stage(
+            [
+                order(1, "OPEN", user="ann", dishes=("pizza",), update_ts="2026-01-01 11:00:00"),
+                order(1, user="ann", dishes=("pizza",)),
+                order(2, user="bob", dishes=("tea",)),
+                order(3, "OPEN", user="ann", dishes=("soup",)),
+            ]
+        )
+        pipeline.load()
+        yield pipeline
+        pipeline.clear()
+
+
+@pytest.fixture
+def admin(sound: Pipeline) -> Iterator[psycopg.Connection]:
+    """A transaction in which everything may be broken, and which is rolled back."""
+    with psycopg.connect(Broom.admin_url(sound), autocommit=False) as connection:
+        connection.execute("set session_replication_role = replica")  # neither foreign keys nor triggers
+        yield connection
+        connection.rollback()
+
+
+def broken_now(connection: psycopg.Connection) -> set[str]:
+    broken, unanswered = ask_laws(connection, LAWS, {**PARAMS, "queued_before": NOW}, max_rows=5, log=LOG)
+    assert not unanswered
+    return set(broken)
+
+
+def test_all_laws_hold_in_a_sound_warehouse(admin: psycopg.Connection) -> None:
+    assert broken_now(admin) == set()
+
+
+def test_every_law_has_a_way_to_break_it() -> None:
+    assert set(BREAKS) == {Path(law.name).stem for law in LAWS}
+
+
+@pytest.mark.parametrize(
+    ("law", "damage"), [pytest.param(law, damage, id=law) for law, damages in BREAKS.items() for damage in damages]
+)
+def test_a_damage_breaks_its_law_and_no_other(admin: psycopg.Connection, law: str, damage: str) -> None:
+    admin.execute(damage)
+    assert broken_now(admin) == {law}
+
+
+@pytest.mark.parametrize(("damage", "laws"), DAMAGES.values(), ids=DAMAGES)
+def test_a_gross_damage_breaks_every_law_that_it_touches(
+    admin: psycopg.Connection, damage: str, laws: set[str]
+) -> None:
+    admin.execute(damage)
+    assert broken_now(admin) >= laws
+
+
+@pytest.mark.parametrize("law", LAWS, ids=[Path(law.name).stem for law in LAWS])
+def test_a_law_is_said_in_words_and_named_after_a_table(sound: Pipeline, law: SqlFile) -> None:
+    assert law.text.startswith("-- Law: ")
+    assert "\n-- Params: " in law.text
+    assert stated_law(law).endswith(".")
+    schema, table = Path(law.name).stem.split(".")[:2]
+    assert sound.value("select to_regclass(%s) is not null", [f"{schema}.{table}"])
+
+
+# --- the operator --------------------------------------------------------------------------------------------------------
+
+
+def test_the_operator_counts_the_laws_that_hold(pipeline: Pipeline) -> None:
+    pipeline.stage([order(1)])
+    pipeline.load()
+    assert run(CheckLawsOperator(task_id="laws")) == {"laws": len(LAWS), "broken": 0}
+
+
+def test_what_a_load_has_still_to_do_breaks_no_law(pipeline: Pipeline) -> None:
+    pipeline.stage([order(1), order(2, user="other")])
+    pipeline.load_dds(max_events=1, max_batches=1)
+    assert pipeline.value("select count(*) from stg.load_queue") == 1
+    assert run(CheckLawsOperator(task_id="laws"))["broken"] == 0
+
+
+def test_what_waits_for_too_long_breaks_a_law(pipeline: Pipeline) -> None:
+    pipeline.stage([order(1)])
+    pipeline.owner.execute("update stg.load_queue set load_dt = load_dt - interval '31 minutes'")
+    with pytest.raises(BrokenLawError, match=r"1 of \d+ laws are broken: stg\.load_queue\.age \(1 rows\)"):
+        run(CheckLawsOperator(task_id="laws"))
+    assert run(CheckLawsOperator(task_id="laws", max_queue_age_minutes=60))["broken"] == 0
+
+
+def test_a_broken_law_is_told_in_words_with_its_first_rows(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipeline.stage([order(1, dishes=("a", "b", "c"))])
+    pipeline.load()
+    pipeline.owner.execute("update cdm.user_product_counters set order_cnt = 7")
+    with (
+        psycopg.connect(os.environ["DWH_ETL_URL"]) as connection,
+        caplog.at_level(logging.INFO, "tests.laws"),
+    ):
+        check_laws(
+            connection,
+            prepare=PREPARE,
+            laws=LAWS,
+            params={**PARAMS, "queued_before": NOW},
+            max_rows=2,
+            log=logging.getLogger("tests.laws"),
+        )
+    lines = [record.getMessage() for record in caplog.records if record.name == "tests.laws"]
+    (told,) = [line for line in lines if line.endswith("(sql/checks/cdm.user_product_counters.sql)")]
+    assert told.startswith("broken in 3 rows: each counter and each name is what a recount of the vault gives")
+    shown = lines[lines.index(told) + 1 :][:3]
+    assert [json.loads(line)["order_cnt"] for line in shown[:2]] == [7, 7]
+    assert shown[2] == "  and 1 more: run the file to see them"
+    timed = {line.split()[0] for line in lines if " rows in " in line and line.endswith(" s")}
+    assert {Path(law.name).stem for law in LAWS} <= timed, "each law has its line, those after the broken one too"
+
+
+def test_a_law_that_can_not_be_checked_costs_none_of_the_others(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = SqlFile("checks/a.wrong.sql", "select 1 from nowhere")
+    monkeypatch.setattr(operator_module, "read_laws", lambda: [bad, *LAWS])
+    with pytest.raises(UncheckedLawError, match=r"1 of \d+ laws could not be checked: a\.wrong"):
+        run(CheckLawsOperator(task_id="laws"))
+    pipeline.stage([order(1)])
+    pipeline.load()
+    pipeline.owner.execute("update cdm.user_product_counters set order_cnt = 7")
+    with pytest.raises(BrokenLawError, match=r"2 of"):
+        run(CheckLawsOperator(task_id="laws"))
+
+
+def test_no_law_at_all_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("warehouse.laws.SQL_FOLDER", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="holds no law"):
+        run(CheckLawsOperator(task_id="laws"))
+
+
+def test_checking_changes_nothing_and_waits_for_no_load(pipeline: Pipeline) -> None:
+    pipeline.stage([order(1)])
+    before = pipeline.snapshot(without_load_times=False)
+    with psycopg.connect(os.environ["DWH_ETL_URL"]) as load:
+        load.execute("select pg_advisory_xact_lock(hashtext('dwh.stg')), pg_advisory_xact_lock(hashtext('dwh.dds'))")
+        load.execute("delete from stg.load_queue")
+        assert run(CheckLawsOperator(task_id="laws"))["broken"] == 0
+        load.rollback()
+    assert pipeline.snapshot(without_load_times=False) == before

@@ -5,10 +5,10 @@ PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status reset env test lint format schema requirements secrets
+.PHONY: help install demo up down status reset env test lint format schema requirements secrets budget e2e-k8s
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {gsub(/\$$\$$/, "$$", $$2); printf "  make %-13s%s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {gsub(/\$$\$$/, "$$", $$2); printf "  make %-13s%s\n", $$1, $$2}' Makefile
 
 install: ## Make .venv and fetch Kafka's jars; quick when nothing has changed
 	@local/install.sh
@@ -55,6 +55,12 @@ requirements: install ## Pin anew what pyproject.toml asks for
 
 secrets: ## Fill in .env at random: the secrets of the Docker and Kubernetes deployments
 	@python3 -m deploy.make_secrets env
+
+budget: install ## Say what each deployment costs a month; fails over 5,000 RUB
+	@$(BIN)/python -m deploy.budget
+
+e2e-k8s: install ## Try the deployment on the cluster of the kubeconfig: history, ten minutes, faults
+	@$(BIN)/python -m deploy.e2e $(ARGS)
 
 $(BIN):
 	@echo "nothing is installed here yet: run 'make up' first" >&2; exit 1

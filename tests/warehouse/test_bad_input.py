@@ -236,15 +236,15 @@ PLACES = [
 def replaced(message: Any, place: tuple[Any, ...], value: Any) -> Any:
     """`message` with the value at `place` replaced, where there is such a place; ... drops it."""
     parent = message
-    for step in place[:-1]:
-        try:
+    try:
+        for step in place[:-1]:
             parent = parent[step]
-        except (LookupError, TypeError):
-            return message
-    if value is ... and isinstance(parent, dict):
-        parent.pop(place[-1], None)
-    elif isinstance(parent, dict) or (isinstance(parent, list) and len(parent) > place[-1]):
-        parent[place[-1]] = None if value is ... else value
+        if value is ...:
+            del parent[place[-1]]
+        else:
+            parent[place[-1]] = value
+    except (LookupError, TypeError):
+        pass  # an earlier replacement has taken the place away
     return message
 
 

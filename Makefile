@@ -38,12 +38,12 @@ lint: install ## Check Python, types and SQL; changes nothing
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/sqlfluff lint --disable-progress-bar sql
+	@$(BIN)/sqlfluff lint --disable-progress-bar sql local/sql
 
 format: install ## Let the tools correct what they can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
-	@$(BIN)/sqlfluff fix --disable-progress-bar sql
+	@$(BIN)/sqlfluff fix --disable-progress-bar sql local/sql
 
 schema: install ## Write the tables as they are after all migrations to sql/schema.sql
 	@$(STACK) up --services postgres

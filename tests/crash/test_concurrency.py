@@ -1,0 +1,153 @@
+"""Runs side by side: no order missed, none counted twice, no reader sees half a load."""
+
+import threading
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.crash.child import Children, history_run, load_layers, minute_run, rebuild_run
+from tests.crash.conftest import World
+from tests.messages import order, restaurant
+from tests.pipeline import Pipeline
+
+MANY = [
+    order(n, user=f"guest-{n % 41}", dishes=("pizza", "tea"), update_ts="2026-01-02 10:00:00") for n in range(10, 1_510)
+]
+CANCELLED = [
+    order(n, "CANCELLED", user=f"guest-{n % 41}", dishes=("pizza", "tea"), update_ts="2026-01-03 10:00:00")
+    for n in range(10, 1_510, 5)
+]
+
+
+@pytest.fixture
+def crowd(world: World) -> World:
+    """A world whose topic holds many orders and their cancellations, far from each other."""
+    world.pipeline.produce(world.topic, [*MANY, *CANCELLED])
+    return world
+
+
+def together(children: Children, *jobs: tuple[Any, ...]) -> None:
+    """Run jobs at the same time, each in its own process, and see all of them succeed."""
+    started = [children.start(*job) for job in jobs]
+    for process, reader in started:
+        try:
+            while True:
+                reader.recv()
+        except EOFError:
+            process.join(120)
+        assert process.exitcode == 0
+
+
+def assert_crowd_is_right(world: World) -> None:
+    model = world.model()
+    model.messages([*MANY, *CANCELLED])
+    assert world.pipeline.user_product_counters() == model.user_product_counters()
+    assert world.pipeline.user_category_counters() == model.user_category_counters()
+    assert world.pipeline.user_tags() == model.user_tags()
+    assert world.pipeline.value("select count(*) from stg.order_event_log") == len(model._versions)
+
+
+def test_a_minute_run_and_a_history_at_once_end_as_one_of_them_alone(crowd: World, children: Children) -> None:
+    together(children, (minute_run, crowd.topic), (history_run, crowd.topic, "run"))
+    load_layers()  # what one of them has queued after the other's last look
+    assert_crowd_is_right(crowd)
+
+
+def test_three_minute_runs_at_once_store_everything_once(crowd: World, children: Children) -> None:
+    together(children, *[(minute_run, crowd.topic)] * 3)
+    load_layers()
+    assert_crowd_is_right(crowd)
+
+
+def test_a_rebuild_during_loads_loses_nothing(crowd: World, children: Children) -> None:
+    together(children, (history_run, crowd.topic, "run"), (rebuild_run,), (minute_run, crowd.topic), (rebuild_run,))
+    load_layers()
+    assert_crowd_is_right(crowd)
+
+
+def test_a_message_that_commits_late_is_not_missed(pipeline: Pipeline) -> None:
+    pipeline.refer([("restaurant", "diner", restaurant(menu={"pizza": "Pizza"}))])
+    with psycopg.connect(pipeline.env["DWH_ETL_URL"]) as slow:
+        # Another writer that does not wait for its turn, as a migration or a person at a console would.
+        slow.execute(
+            """
+            insert into stg.order_event_log (
+                value_hash, object_id, update_ts, sent_dttm, order_dt, user_id, restaurant_id, final_status,
+                item_ids, item_names, value, topic, load_dt
+            )
+            select gen_random_uuid(), 1, ts, ts, ts, 'guest', 'diner', 'CLOSED', '{pizza}', '{null}', '{}', 'late', ts
+            from (values ('2026-01-01T12:00:00Z'::timestamptz)) as moment (ts)
+            """
+        )
+        slow.execute(
+            "insert into stg.load_queue select 'order_event_log', value_hash, load_dt from stg.order_event_log"
+        )
+        pipeline.stage([order(2)])
+        pipeline.load()
+        assert pipeline.user_category_counters() == {("guest", "Pizza"): 1}
+        slow.commit()
+    pipeline.load()
+    assert pipeline.user_category_counters() == {("guest", "Pizza"): 2}
+
+
+def test_a_guest_queued_while_the_marts_take_the_queue_is_recomputed_once_more(pipeline: Pipeline) -> None:
+    pipeline.refer([("restaurant", "diner", restaurant(menu={"pizza": "Pizza"}))])
+    pipeline.stage([order(1)])
+    pipeline.load_dds()
+    with psycopg.connect(pipeline.env["DWH_ETL_URL"]) as marts:
+        marts.execute("delete from dds.counter_queue")  # a CDM load that has taken the guest and looked at the vault
+        pipeline.stage([order(2)])
+        pipeline.load_dds()  # must neither wait for it nor think that the guest is queued already
+        marts.commit()
+    pipeline.load_cdm()
+    assert pipeline.user_category_counters() == {("guest", "Pizza"): 2}
+
+
+def test_readers_never_see_half_a_load(crowd: World, children: Children) -> None:
+    """Every order here holds a pizza and a tea: whoever sees a whole load sees as many of the one as of the other."""
+    halves: list[object] = []
+    looks = 0
+    stop = threading.Event()
+
+    def look() -> None:
+        nonlocal looks
+        with psycopg.connect(crowd.pipeline.env["DWH_BI_URL"]) as reader:
+            reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            while not stop.is_set():
+                with reader.transaction():
+                    seen = reader.execute(
+                        """
+                        select c.user_id, min(c.order_cnt), max(c.order_cnt), count(*)
+                        from cdm.user_category_counters as c
+                        where c.user_id not in (select dds_key from (values (%s::uuid), (%s), (%s)) as known (dds_key))
+                        group by c.user_id
+                        having min(c.order_cnt) <> max(c.order_cnt) or count(*) <> 2
+                        """,
+                        others,
+                    ).fetchall()
+                    tagged = reader.execute(
+                        """
+                        select t.user_id, t.tag
+                        from cdm.user_tags as t
+                        left join cdm.user_category_counters as c
+                            on t.user_id = c.user_id and t.category_name = c.category_name
+                        where c.order_cnt is distinct from t.order_cnt
+                        """
+                    ).fetchall()
+                halves.extend(seen + tagged)
+                looks += 1
+
+    others = [crowd.pipeline.value("select dds.hash_key(%s)", [guest]) for guest in ("guest", "other", "newcomer")]
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        together(children, (history_run, crowd.topic, "run"), (minute_run, crowd.topic))
+        together(children, (rebuild_run,))
+        load_layers()
+    finally:
+        stop.set()
+        watcher.join()
+    assert looks > 10
+    assert halves == []
+    assert_crowd_is_right(crowd)

@@ -1,0 +1,120 @@
+"""What the charts render to, in every place: valid for Kubernetes, under Pod Security `restricted`, with least privilege."""
+
+from typing import Any
+
+import pytest
+
+from tests.deploy.charts import KUBERNETES, PLACES, containers, render_airflow, render_warehouse, task_pod
+
+kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
+
+WRITES_BESIDE_ITS_PROGRAMS = {"kafka", "kafka-topic"}
+WITH_BUCKET = (
+    "--set=backup.s3.bucket=dumps",
+    "--set=backup.s3.region=somewhere",
+    "--set=backup.s3.endpoint=https://s3.invalid",
+)
+
+
+def rendered(chart: str, place: str) -> list[dict[str, Any]]:
+    """Return the objects of a chart, with what only some places have."""
+    if chart == "airflow":
+        objects = render_airflow(place)
+        return [*objects, task_pod(objects)]
+    return render_warehouse(place, *WITH_BUCKET)
+
+
+@pytest.fixture(params=[(chart, place) for chart in ("warehouse", "airflow") for place in PLACES], ids="-".join)
+def objects(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+    """The objects of one chart in one place."""
+    return rendered(*request.param)
+
+
+def test_kubernetes_accepts_each_object_strictly(objects):
+    assert objects
+    for item in objects:
+        kubernetes_validate.validate(item, KUBERNETES.rpartition(".")[0], strict=True)
+
+
+def test_each_container_passes_pod_security_restricted(objects):
+    checked = 0
+    for name, spec, container in containers(objects):
+        pod, own = spec["securityContext"], container["securityContext"]
+        assert pod["runAsNonRoot"] is True, name
+        assert pod["runAsUser"] > 0, name
+        assert pod["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert own["allowPrivilegeEscalation"] is False, name
+        assert own["capabilities"] == {"drop": ["ALL"]}, name
+        assert not any("hostPath" in volume for volume in spec.get("volumes", [])), name
+        checked += 1
+    assert checked
+
+
+def test_each_container_says_what_it_needs_and_how_much_memory_it_may_take(objects):
+    for name, _, container in containers(objects):
+        resources = container["resources"]
+        assert {"cpu", "memory"} <= resources["requests"].keys(), name
+        assert "memory" in resources["limits"], name
+        assert "cpu" not in resources["limits"], f"{name}: an idle core is lent, not fenced"
+
+
+def test_no_image_is_latest(objects):
+    for name, _, container in containers(objects):
+        _, _, tag = container["image"].rpartition(":")
+        assert tag not in ("", "latest"), f"{name}: {container['image']}"
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_our_containers_write_into_their_volumes_only(place):
+    for name, _, container in containers(rendered("warehouse", place)):
+        if container["name"] not in WRITES_BESIDE_ITS_PROGRAMS:
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True, name
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_our_pods_have_no_door_to_the_kubernetes_api(place):
+    for name, spec, _ in containers(rendered("warehouse", place)):
+        assert spec["automountServiceAccountToken"] is False, name
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_our_chart_makes_no_secret(place):
+    assert "Secret" not in {item["kind"] for item in rendered("warehouse", place)}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_pod_of_a_task_holds_the_pipelines_connections_and_no_other_secret(place):
+    spec = task_pod(render_airflow(place))["spec"]
+    (container,) = spec["containers"]
+    assert container["envFrom"] == [{"secretRef": {"name": "pipeline-connections"}}]
+    assert not [variable for variable in container["env"] if "valueFrom" in variable]
+    assert not [volume for volume in spec["volumes"] if "secret" in volume]
+    assert spec["automountServiceAccountToken"] is False
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_no_door_is_open_to_everybody_and_none_is_walled_up(place):
+    policies = [
+        item for chart in ("warehouse", "airflow") for item in rendered(chart, place) if item["kind"] == "NetworkPolicy"
+    ]
+    for policy in policies:
+        if policy["metadata"]["name"].endswith("scheduler-policy"):
+            continue  # nobody calls the scheduler
+        rules = policy["spec"]["ingress"]
+        assert rules, policy["metadata"]["name"]
+        assert all(rule["from"] for rule in rules), policy["metadata"]["name"]
+
+
+def test_airflow_makes_no_user_with_a_known_password():
+    (job,) = [item for item in render_airflow("single-vm") if item["metadata"]["name"].endswith("create-user")]
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert '"$AIRFLOW_ADMIN_PASSWORD"' in container["args"][-1]
+    assert "admin@example.com" not in str(container["args"])
+
+
+@pytest.mark.parametrize("service", ["postgres", "kafka", "valkey"])
+def test_an_external_service_leaves_nothing_of_itself_in_the_cluster(service):
+    objects = render_warehouse("single-vm", f"--set={service}.mode=external")
+    assert service not in {item["metadata"]["name"] for item in objects}
+    assert "migrate" in {item["metadata"]["name"] for item in objects}

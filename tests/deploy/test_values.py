@@ -1,0 +1,181 @@
+"""The values of the deployments, read as they are: no helm and no cluster needed."""
+
+import json
+import os
+import re
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from deploy.make_secrets import EXAMPLE, filled, kubernetes_secrets, manifest, random_value, read_env
+from deploy.sizes import CHART, VALUES, airflow_values, asked, load, misfits, warehouse_values
+from tests.deploy.charts import PLACES, REPO
+
+# `aws:amz` is how curl calls the signature that every S3 wants.
+CLOUD = re.compile(
+    r"yandex|\byc-|ru-central|amazon|\baws\b(?!:amz)(?<!--aws)|azure|\bgcp\b|google|csi-s3|vk\.?cloud|selectel",
+    re.IGNORECASE,
+)
+SECRET_KEY = re.compile(
+    r"(pass|password|passwd|token|secret|secretKey|fernetKey|jwtSecret|apiSecretKey|connection)$", re.IGNORECASE
+)
+BASE_FILES = [VALUES / "base.yaml", CHART / "values.yaml", *sorted((CHART / "templates").iterdir())]
+OVERLAYS = [file for place in PLACES for file in sorted((VALUES / place).iterdir())]
+
+
+def leaves(values: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield (path, value) of everything that is no map."""
+    if isinstance(values, dict):
+        for key, value in values.items():
+            yield from leaves(value, (*path, str(key)))
+    else:
+        yield path, values
+
+
+def airflow_schema() -> dict[str, Any]:
+    """Return the schema of the values of the official chart: from the chart itself, else from a copy beside the repository."""
+    chart = os.environ.get("AIRFLOW_CHART", "")
+    if chart.endswith(".tgz"):
+        with tarfile.open(chart) as archive:
+            member = archive.extractfile("airflow/values.schema.json")
+            assert member is not None
+            return dict(json.load(member))
+    for file in (Path(chart) / "values.schema.json", REPO.parent / "shared" / "airflow-chart-values.schema.json"):
+        if file.exists():
+            return dict(json.loads(file.read_text()))
+    pytest.skip("AIRFLOW_CHART does not name the official chart, and no copy of its schema lies beside the repository")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_values_of_airflow_are_what_its_chart_knows(place):
+    schema = airflow_schema()
+    values = airflow_values(place)
+    jsonschema.validate(values, schema)
+    # helm lets a misspelt name at the top pass in silence.
+    assert values.keys() <= schema["properties"].keys()
+
+
+@pytest.mark.parametrize("file", [*OVERLAYS, *BASE_FILES], ids=lambda file: str(file.relative_to(REPO)))
+def test_no_file_of_values_holds_a_secret(file):
+    if file.suffix != ".yaml" or file.parent.name == "templates":
+        return
+    for path, value in leaves(load(file)):
+        named = path[:1] == ("secrets",) or path[-2:-1] == ("s3",)  # the names of Secrets
+        assert named or not (isinstance(value, str) and SECRET_KEY.search(path[-1])), ".".join(path)
+
+
+@pytest.mark.parametrize("file", BASE_FILES, ids=lambda file: file.name)
+def test_the_base_knows_no_cloud(file):
+    assert not CLOUD.search(file.read_text())
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_an_overlay_says_only_what_differs_from_the_base(place):
+    for base, overlay in (
+        (load(CHART / "values.yaml"), load(VALUES / place / "guest-tags.yaml")),
+        (load(VALUES / "base.yaml"), load(VALUES / place / "airflow.yaml")),
+    ):
+        below = dict(leaves(base))
+        repeated = [".".join(path) for path, value in leaves(overlay) if path in below and below[path] == value]
+        assert not repeated
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_an_overlay_of_our_chart_uses_names_that_the_chart_has(place):
+    known = {path for path, _ in leaves(load(CHART / "values.yaml"))}
+    for path, _ in leaves(load(VALUES / place / "guest-tags.yaml")):
+        assert path in known, ".".join(path)
+
+
+def test_the_single_machine_holds_all_pods_and_volumes():
+    machine = yaml.safe_load((REPO / "budget" / "bills.yaml").read_text())["bills"]["single-vm"]["machine"]
+    assert {pod.name for pod in asked("single-vm")} >= {"postgres", "kafka", "valkey", "scheduler", "task pods"}
+    assert misfits("single-vm", **{size: machine[size] for size in ("vcpu", "ram_gib", "disk_gib")}) == []
+
+
+def test_a_machine_that_is_too_small_is_noticed():
+    assert len(misfits("single-vm", vcpu=1, ram_gib=4, disk_gib=20)) == 3
+
+
+def test_everything_together_may_take_at_most_six_and_a_half_gib():
+    assert sum(pod.limit_mib * pod.count for pod in asked("single-vm")) <= 6.5 * 1024
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_both_charts_run_the_same_image(place):
+    ours, airflows = warehouse_values(place)["image"], airflow_values(place)["images"]["airflow"]
+    assert ours["repository"] == airflows["repository"]
+    assert ours["tag"] in ("", airflows["tag"])
+
+
+def test_terraform_makes_the_machine_that_is_priced():
+    text = (REPO / "infra" / "yandex" / "variables.tf").read_text()
+    size = {
+        name: int(value) for name, value in re.findall(r'variable "(\w+)" {\s+type\s+= number\s+default = (\d+)', text)
+    }
+    bills = yaml.safe_load((REPO / "budget" / "bills.yaml").read_text())["bills"]
+    machine = bills["single-vm"]["machine"]
+    assert size == {
+        "vcpu": machine["vcpu"],
+        "vcpu_share": machine["share"],
+        "ram_gib": machine["ram_gib"],
+        "disk_gib": machine["disk_gib"],
+    }
+
+
+def test_cloud_init_is_yaml_and_begins_as_cloud_init_wants_it():
+    text = (REPO / "infra" / "cloud-init.yaml").read_text()
+    assert text.startswith("#cloud-config\n")
+    for file in yaml.safe_load(text)["write_files"]:
+        if file["path"].endswith("config.yaml"):
+            assert yaml.safe_load(file["content"])["secrets-encryption"] is True
+
+
+# --- Docker, secrets: the same names everywhere ----------------------------------------------------------------------
+
+
+def test_compose_and_kubernetes_know_the_same_secrets():
+    compose = (REPO / "docker-compose.yaml").read_text()
+    names = set(read_env(EXAMPLE.read_text()))
+    used = {name for name in re.findall(r"\$\{(\w+)", compose) if not name.endswith("_PORT")}
+    assert used == names
+    secrets = kubernetes_secrets(read_env(filled(EXAMPLE.read_text(), {})))
+    connections = set(re.findall(r"AIRFLOW_CONN_\w+", compose))
+    assert secrets["pipeline-connections"].keys() == connections
+
+
+def test_compose_holds_no_secret_and_opens_no_port_to_the_network():
+    compose = yaml.safe_load((REPO / "docker-compose.yaml").read_text())
+    for name, service in compose["services"].items():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+        for variable, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|SECRET|KEY$", variable):
+                assert str(value).startswith("${"), f"{name}: {variable}"
+
+
+def test_secrets_are_filled_in_once_and_kept():
+    first = filled(EXAMPLE.read_text(), {})
+    assert all(read_env(first).values())
+    assert filled(EXAMPLE.read_text(), read_env(first)) == first
+    assert filled(EXAMPLE.read_text(), {}) != first
+
+
+def test_a_fernet_key_has_fernets_form():
+    from cryptography.fernet import Fernet
+
+    assert Fernet(random_value("AIRFLOW_FERNET_KEY"))
+
+
+def test_each_secret_that_values_name_is_made():
+    made = kubernetes_secrets(read_env(filled(EXAMPLE.read_text(), {})))
+    assert [document["metadata"]["name"] for document in yaml.safe_load_all(manifest(made))] == list(made)
+    named = set(warehouse_values("single-vm")["secrets"].values())
+    values = airflow_values("single-vm")
+    named |= {values["data"]["metadataSecretName"]} | {values[key] for key in values if key.endswith("SecretName")}
+    named |= {values["jwtSecretName"], "pipeline-connections", "airflow-admin"}
+    assert named == made.keys()

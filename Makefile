@@ -5,7 +5,7 @@ PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status reset env test lint format schema requirements secrets budget e2e-k8s
+.PHONY: help install demo up down status reset env test soak lint format schema requirements secrets budget e2e-k8s
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {gsub(/\$$\$$/, "$$", $$2); printf "  make %-13s%s\n", $$1, $$2}' Makefile
@@ -33,6 +33,9 @@ env: | $(BIN) ## Print export lines, for: eval "$$(make -s env)"
 
 test: install ## Run the tests on a stack of their own; ARGS="-k name" is handed to pytest
 	@$(BIN)/python -m pytest $(ARGS)
+
+soak: install ## Compare random streams with the reference model; ARGS="--minutes 60"
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 lint: install ## Check Python, types and SQL; changes nothing
 	@$(BIN)/ruff check .

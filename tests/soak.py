@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from itertools import count
 
 os.environ["STREAMS_PROFILE"] = "long"
-os.environ.setdefault("STREAMS_EXAMPLES", "300")
+os.environ.setdefault("STREAMS_EXAMPLES", "100")
 os.environ.setdefault("TEST_STACK_HOME", ".local-soak")
 
 from hypothesis import seed

@@ -37,7 +37,7 @@ _COMMON = settings(
     print_blob=False,
 )
 PROFILES = {
-    "ci": settings(_COMMON, max_examples=100, derandomize=True),
+    "ci": settings(_COMMON, max_examples=50, derandomize=True),
     "long": settings(_COMMON, max_examples=int(os.environ.get("STREAMS_EXAMPLES", "5000")), database=None),
 }
 STREAMS_PROFILE = PROFILES[os.environ.get("STREAMS_PROFILE", "ci")]

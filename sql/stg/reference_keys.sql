@@ -7,7 +7,7 @@ insert into stg.reference_keys (object_type, object_id, is_found, load_dt)
 select
     named.object_type,
     named.object_id,
-    exists (
+    exists(
         select 1
         from stg.reference_log as log
         where

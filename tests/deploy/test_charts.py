@@ -1,10 +1,14 @@
 """What the charts render to, in every place: valid for Kubernetes, under Pod Security `restricted`, with least privilege."""
 
+import os
+import shutil
+import subprocess
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.deploy.charts import KUBERNETES, PLACES, containers, render_airflow, render_warehouse, task_pod
+from tests.deploy.charts import KUBERNETES, PLACES, REPO, containers, render_airflow, render_warehouse, task_pod
 
 kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
 
@@ -118,3 +122,14 @@ def test_an_external_service_leaves_nothing_of_itself_in_the_cluster(service):
     objects = render_warehouse("single-vm", f"--set={service}.mode=external")
     assert service not in {item["metadata"]["name"] for item in objects}
     assert "migrate" in {item["metadata"]["name"] for item in objects}
+
+
+def test_checkov_finds_nothing_but_what_is_accepted(objects, tmp_path):
+    checkov = os.environ.get("CHECKOV") or shutil.which("checkov")
+    if not checkov:
+        pytest.skip("checkov is not on PATH, and CHECKOV does not name it")
+    (tmp_path / "objects.yaml").write_text(yaml.safe_dump_all(objects))
+    command = [checkov, "--directory", tmp_path, "--config-file", REPO / ".checkov.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "Passed checks: 0" not in done.stdout

@@ -344,6 +344,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         figures = report(history, calm, runs, usage, restarts)
         note(f"calm minutes:\n{figures}")
+        since = datetime.now(UTC)
         watching = toolbox.start("deploy.probe", "watch", "--minutes=9", "--rate=10")
         healed = faults(cluster)
         broken = json.loads(watching().splitlines()[-1])
@@ -352,6 +353,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"under faults: {broken['orders']} orders, {broken['lost']} lost, {broken['double']} double, worst {worst} s"
         )
         note("ready again: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in healed.items()))
+        runs = toolbox.probe("tasks", f"--since={since.isoformat()}")["runs"]
+        again = sum(task["attempt"] > 1 for run in runs for task in run["tasks"])
+        failed = sum(run["state"] == "failed" for run in runs)
+        note(f"runs meanwhile: {len(runs)}, of which {failed} failed; {again} tasks were tried again")
         recounts.append(toolbox.start("local.recount", "--wait=240")())
         note(f"recount:\n{recounts[-1]}")
     except TrialError as error:

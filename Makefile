@@ -5,7 +5,7 @@ PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status reset env test soak lint format schema requirements secrets budget e2e-k8s
+.PHONY: help install demo up down status reset env test soak chaos bench lint format schema requirements secrets budget e2e-k8s
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {gsub(/\$$\$$/, "$$", $$2); printf "  make %-13s%s\n", $$1, $$2}' Makefile
@@ -36,6 +36,12 @@ test: install ## Run the tests on a stack of their own; ARGS="-k name" is handed
 
 soak: install ## Compare random streams with the reference model; ARGS="--minutes 60"
 	@$(BIN)/python -m tests.soak $(ARGS)
+
+chaos: install ## Kill runs and servers at random and compare with the reference model; ARGS="--minutes 60"
+	@PYTHONPATH=plugins:. $(BIN)/python -m tests.crash.campaign $(ARGS)
+
+bench: install ## Measure against the floor; writes bench/README.md and results.json (about half an hour)
+	@PYTHONPATH=plugins:. $(BIN)/python -m bench $(ARGS)
 
 lint: install ## Check Python, types and SQL; changes nothing
 	@$(BIN)/ruff check .

@@ -1,0 +1,197 @@
+-- Multiplies a loaded history: copy k of every order belongs to copy k of its guest. Dishes, restaurants and categories stay.
+-- Runs with indexes and constraints taken off. Params: first_copy, last_copy
+insert into stg.order_event_log
+select
+    md5(value_hash::text || k)::uuid,
+    object_id + k * 1000000000,
+    update_ts,
+    sent_dttm,
+    order_dt,
+    user_id || '-' || k,
+    restaurant_id,
+    final_status,
+    cost,
+    payment,
+    item_ids,
+    item_names,
+    value,
+    topic,
+    "partition",
+    "offset",
+    load_dt
+from stg.order_event_log
+cross join generate_series(%(first_copy)s::bigint, %(last_copy)s::bigint) as k;
+
+insert into stg.order_events (object_id, payload, object_type, sent_dttm, update_ts, value_hash, load_dt)
+select
+    object_id + k * 1000000000,
+    payload,
+    object_type,
+    sent_dttm,
+    update_ts,
+    md5(value_hash::text || k)::uuid,
+    load_dt
+from stg.order_events
+cross join generate_series(%(first_copy)s::bigint, %(last_copy)s::bigint) as k;
+
+insert into stg.reference_keys
+select
+    object_type,
+    object_id || '-' || k,
+    true,
+    load_dt
+from stg.reference_keys
+cross join generate_series(%(first_copy)s::bigint, %(last_copy)s::bigint) as k
+where object_type = 'user';
+
+create temporary table grown_users as
+select
+    h_user_pk as old_pk,
+    k,
+    dds.hash_key(user_id || '-' || k) as new_pk,
+    user_id || '-' || k as new_id,
+    load_dt,
+    load_src
+from dds.h_user
+cross join generate_series(%(first_copy)s::bigint, %(last_copy)s::bigint) as k;
+
+create temporary table grown_orders as
+select
+    h_order_pk as old_pk,
+    k,
+    dds.hash_key((order_id + k * 1000000000)::text) as new_pk,
+    order_id + k * 1000000000 as new_id,
+    order_dt,
+    load_dt,
+    load_src
+from dds.h_order
+cross join generate_series(%(first_copy)s::bigint, %(last_copy)s::bigint) as k;
+
+analyze grown_users;
+
+analyze grown_orders;
+
+insert into dds.h_user
+select
+    new_pk,
+    new_id,
+    load_dt,
+    load_src
+from grown_users;
+
+insert into dds.h_order
+select
+    new_pk,
+    new_id,
+    order_dt,
+    load_dt,
+    load_src
+from grown_orders;
+
+insert into dds.l_order_user
+select
+    dds.hash_key(orders.new_id::text, users.new_id),
+    orders.new_pk,
+    users.new_pk,
+    held.load_dt,
+    held.load_src
+from dds.l_order_user as held
+inner join grown_orders as orders on held.h_order_pk = orders.old_pk
+inner join grown_users as users on held.h_user_pk = users.old_pk and orders.k = users.k;
+
+insert into dds.es_order_user
+select
+    orders.new_pk,
+    users.new_pk,
+    held.effective_dttm,
+    held.sent_dttm,
+    md5(held.value_hash::text || orders.k)::uuid,
+    held.load_dt,
+    held.load_src
+from dds.es_order_user as held
+inner join grown_orders as orders on held.h_order_pk = orders.old_pk
+inner join grown_users as users on held.h_user_pk = users.old_pk and orders.k = users.k;
+
+insert into dds.l_order_product
+select
+    md5(held.hk_order_product_pk::text || orders.k)::uuid,
+    orders.new_pk,
+    held.h_product_pk,
+    held.load_dt,
+    held.load_src
+from dds.l_order_product as held
+inner join grown_orders as orders on held.h_order_pk = orders.old_pk;
+
+insert into dds.es_order_product
+select
+    orders.new_pk,
+    held.h_product_pk,
+    held.is_active,
+    held.effective_dttm,
+    held.sent_dttm,
+    md5(held.value_hash::text || orders.k)::uuid,
+    held.load_dt,
+    held.load_src
+from dds.es_order_product as held
+inner join grown_orders as orders on held.h_order_pk = orders.old_pk;
+
+insert into dds.s_order_cost
+select
+    md5(held.hk_order_cost_pk::text || orders.k)::uuid,
+    orders.new_pk,
+    held.cost,
+    held.payment,
+    held.effective_dttm,
+    held.sent_dttm,
+    md5(held.value_hash::text || orders.k)::uuid,
+    held.load_dt,
+    held.load_src
+from dds.s_order_cost as held
+inner join grown_orders as orders on held.h_order_pk = orders.old_pk;
+
+insert into dds.s_order_status
+select
+    md5(held.hk_order_status_pk::text || orders.k)::uuid,
+    orders.new_pk,
+    held.status,
+    held.effective_dttm,
+    held.sent_dttm,
+    md5(held.value_hash::text || orders.k)::uuid,
+    held.load_dt,
+    held.load_src
+from dds.s_order_status as held
+inner join grown_orders as orders on held.h_order_pk = orders.old_pk;
+
+insert into cdm.user_product_counters (user_id, product_id, product_name, order_cnt)
+select
+    users.new_pk,
+    counters.product_id,
+    counters.product_name,
+    counters.order_cnt
+from cdm.user_product_counters as counters
+inner join grown_users as users on counters.user_id = users.old_pk;
+
+insert into cdm.user_category_counters (user_id, category_id, category_name, order_cnt)
+select
+    users.new_pk,
+    counters.category_id,
+    counters.category_name,
+    counters.order_cnt
+from cdm.user_category_counters as counters
+inner join grown_users as users on counters.user_id = users.old_pk;
+
+insert into cdm.user_tags
+select
+    users.new_pk,
+    tags.tag,
+    tags.category_name,
+    tags.order_cnt,
+    tags.threshold,
+    tags.rule_version,
+    tags.assigned_dt
+from cdm.user_tags as tags
+inner join grown_users as users on tags.user_id = users.old_pk;
+
+drop table grown_users;
+
+drop table grown_orders;

@@ -1,0 +1,112 @@
+"""From results to what people read: a table in Markdown, a picture, a file for machines."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from bench.world import STAGES
+
+TITLE = "# Benchmarks\n"
+LIMITS = {"backfill_50k_over_floor": 5.0, "minute_5m_over_50k": 1.3, "drain_peak_mib": 512.0}
+COLOURS = {"drain": "#4c78a8", "reference": "#72b7b2", "dds": "#f58518", "cdm": "#54a24b"}
+
+
+def cpu_model() -> str:
+    """Return the name of the processor."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return "unknown"
+
+
+def headline(results: dict[str, Any]) -> dict[str, float]:
+    """Return the figures that the design sets limits to, as far as they were measured."""
+    figures = {"backfill_50k_over_floor": results["backfill"][0]["over_floor"]}
+    minutes = {entry["history"]: entry["5"]["seconds"]["total"] for entry in results["minutes"]}
+    first, last = min(minutes), max(minutes)
+    if last > first:
+        figures[f"minute_{_short(last)}_over_{_short(first)}"] = minutes[last] / minutes[first]
+    if results["memory"]:
+        figures["drain_peak_mib"] = max(entry["peak_mib"] for entry in results["memory"])
+        figures["drain_peak_growth"] = results["memory"][-1]["peak_mib"] / results["memory"][0]["peak_mib"]
+    return figures
+
+
+def table(results: dict[str, Any]) -> str:
+    """Return the results as Markdown."""
+    machine = results["machine"]
+    lines = [
+        f"Measured {results['date']} on {machine['cpus']} cores ({machine['cpu']}), PostgreSQL {machine['postgresql']}.",
+        "Seconds are of this machine and that hour; ratios travel.",
+        "",
+        "| figure | measured | limit |",
+        "|---|---:|---:|",
+    ]
+    for name, limit in LIMITS.items():
+        if name in results:
+            lines.append(f"| {name} | {results[name]:.2f} | {limit:g} |")
+    lines += ["", "## A history, from Kafka to tags", "", "![stages](results.svg)", ""]
+    lines += [
+        "| orders | messages | floor | " + " | ".join(STAGES) + " | total | total ÷ floor (each run) | database |"
+    ]
+    lines += ["|---:|---:|---:|" + "---:|" * len(STAGES) + "---:|---:|---:|"]
+    for entry in results["backfill"]:
+        seconds = entry["seconds"]
+        stages = " | ".join(f"{seconds[stage]:.2f} s" for stage in STAGES)
+        runs = ", ".join(f"{ratio:.2f}" for ratio in entry["runs"])
+        lines.append(
+            f"| {entry['orders']:,} | {entry['messages']:,} | {entry['floor_s']:.2f} s | {stages} | {seconds['total']:.2f} s "
+            f"| **{entry['over_floor']:.2f}** ({runs}) | {entry['database_bytes_per_order'] / 1024:.1f} KiB an order |"
+        )
+    lines += ["", "The floor: the same messages consumed, hashed and COPYed into one plain table with one index.", ""]
+    lines += ["## A minute's run, as the history grows", ""]
+    lines += ["| history | new orders | " + " | ".join(STAGES) + " | total | pages looked at |"]
+    lines += ["|---:|---:|" + "---:|" * len(STAGES) + "---:|---:|"]
+    for entry in results["minutes"]:
+        for orders in ("0", "5", "500"):
+            seconds = entry[orders]["seconds"]
+            stages = " | ".join(f"{seconds[stage] * 1000:.0f} ms" for stage in STAGES)
+            lines.append(
+                f"| {entry['history']:,} | {orders} | {stages} | {seconds['total'] * 1000:.0f} ms "
+                f"| {entry[orders]['buffers']:,.0f} |"
+            )
+    lines += ["", "## Memory of the drain", "", "| messages | before | peak |", "|---:|---:|---:|"]
+    for entry in results["memory"]:
+        lines.append(f"| {entry['messages']:,} | {entry['before_mib']:.0f} MiB | {entry['peak_mib']:.0f} MiB |")
+    lines += ["", "In chunks of 10,000 messages. Before: Python with Airflow imported.", ""]
+    return "\n".join(lines)
+
+
+def picture(results: dict[str, Any]) -> str:
+    """Return an SVG: the stages of a history as one bar, beside the floor."""
+    entry = results["backfill"][0]
+    scale = 640 / entry["seconds"]["total"]
+    parts = [
+        '<svg xmlns="http://www.w3.org/2000/svg" width="760" height="120" font-family="sans-serif" font-size="12">'
+    ]
+    parts.append(f'<rect x="80" y="10" width="{entry["floor_s"] * scale:.0f}" height="30" fill="#bab0ac"/>')
+    parts.append(f'<text x="10" y="30">floor</text><text x="86" y="30">{entry["floor_s"]:.1f} s</text>')
+    parts.append('<text x="10" y="75">history</text>')
+    left = 80.0
+    for stage in STAGES:
+        width = entry["seconds"][stage] * scale
+        parts.append(f'<rect x="{left:.0f}" y="55" width="{width:.0f}" height="30" fill="{COLOURS[stage]}"/>')
+        if width > 30:
+            parts.append(f'<text x="{left + 4:.0f}" y="75" fill="white">{stage}</text>')
+            parts.append(f'<text x="{left + 4:.0f}" y="102">{entry["seconds"][stage]:.1f} s</text>')
+        left += width
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def write(results: dict[str, Any], folder: Path) -> None:
+    """Write the results; what the README says below its mark is kept."""
+    (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    (folder / "results.svg").write_text(picture(results))
+    readme = folder / "README.md"
+    mark = "<!-- measured: written by `make bench` -->"
+    said = readme.read_text().split(mark)[0] if readme.exists() else TITLE
+    readme.write_text(f"{said.rstrip()}\n\n{mark}\n\n{table(results)}")
+
+
+def _short(orders: int) -> str:
+    return f"{orders // 1_000_000}m" if orders >= 1_000_000 else f"{orders // 1000}k"

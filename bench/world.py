@@ -1,0 +1,183 @@
+"""What a benchmark works on: a stack of its own, a topic, the operators of the DAGs, a clock for each stage."""
+
+import logging
+import os
+import random
+import resource
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import jinja2
+import psycopg
+from airflow.sdk import BaseOperator
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+from psycopg import sql
+
+from local.generate import Generator, Message
+from local.seed import load_reference
+from local.stack import Stack
+from operators.backfill_orders import BackfillOrdersOperator
+from operators.drain_orders import DrainOrdersOperator
+from operators.load_layer import LoadLayerOperator
+from operators.refresh_reference import RefreshReferenceOperator
+from warehouse.constants import CDM_CLAIM, CDM_LOAD, CDM_LOCK, DDS_CLAIM, DDS_LOAD, DDS_LOCK, SQL_FOLDER
+
+STAGES = ("drain", "reference", "dds", "cdm")
+SCHEMAS = ["stg", "dds", "cdm"]
+MAX_EVENTS = 50_000
+
+
+def run(operator: BaseOperator, **context: Any) -> Any:
+    """Run an operator as a task would, without a scheduler."""
+    operator.get_template_env = lambda *_: jinja2.Environment(  # type: ignore[method-assign]
+        loader=jinja2.FileSystemLoader(SQL_FOLDER),
+        autoescape=False,  # noqa: S701  # SQL, not HTML
+    )
+    operator.resolve_template_files()
+    return operator.execute(context)
+
+
+@dataclass
+class Clock:
+    """Seconds by stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage."""
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - started
+
+    @property
+    def total(self) -> float:
+        """All stages together."""
+        return sum(self.seconds.values())
+
+
+class World:
+    """A running stack with an empty warehouse."""
+
+    def __init__(self, home: Path) -> None:
+        self.stack = Stack(home, report=lambda _: None)
+        self.stack.reset()
+        self.stack.start(["postgres", "redis", "kafka"])
+        os.environ.update(self.stack.env())
+        logging.disable(logging.INFO)
+        self.admin = AdminClient({"bootstrap.servers": os.environ["KAFKA_BOOTSTRAP_SERVERS"]})
+        self.owner = psycopg.connect(os.environ["DWH_URL"], autocommit=True)
+
+    def close(self) -> None:
+        """Stop the stack and delete its data."""
+        self.owner.close()
+        self.stack.reset()
+
+    def clear(self) -> None:
+        """Empty the warehouse, statistics included."""
+        tables = self.owner.execute(
+            "select schemaname, tablename from pg_tables where schemaname = any(%s)", [SCHEMAS]
+        ).fetchall()
+        names = sql.SQL(", ").join(sql.Identifier(*table) for table in tables)
+        self.owner.execute(sql.SQL("truncate {} restart identity").format(names))
+        self.owner.execute("truncate cdm.rule_queue")
+        self.owner.execute(
+            "insert into cdm.tag_rules (tag, category_name, threshold) values ('pizza_lover', 'Пицца', 5)"
+        )
+
+    def settle(self) -> None:
+        """Let what earlier stages left behind be done now and not during the next: vacuum, statistics, dirty pages."""
+        self.owner.execute("vacuum analyze")
+        with psycopg.connect(os.environ["DWH_ADMIN_URL"], autocommit=True) as admin:
+            admin.execute("checkpoint")
+
+    def topic(self, partitions: int = 3) -> str:
+        """Create an empty topic."""
+        name = f"bench-{uuid4().hex[:8]}"
+        self.admin.create_topics([NewTopic(name, partitions, 1)])[name].result(30)
+        return name
+
+    def produce(self, topic: str, messages: Iterable[Message]) -> int:
+        """Fill a topic; return the number of messages."""
+        producer = Producer(
+            {"bootstrap.servers": os.environ["KAFKA_BOOTSTRAP_SERVERS"], "linger.ms": 50, "acks": 1},
+        )
+        count = 0
+        for count, message in enumerate(messages, start=1):
+            while True:
+                try:
+                    producer.produce(topic, message.value, message.key)
+                    break
+                except BufferError:
+                    producer.poll(0.5)
+            if count % 1000 == 0:
+                producer.poll(0)
+        producer.flush(300)
+        return count
+
+    def fresh_orders(self, generator: Generator, orders: int, moment: datetime) -> list[Message]:
+        """Return new closed orders of known guests, a message each; their ids follow from the moment."""
+        second = int(moment.timestamp())
+        rng = random.Random(second)  # noqa: S311  # repeatable, not secret
+        return [generator.live_order(second * 1_000 + number, second, rng)[-1] for number in range(orders)]
+
+    def buffers(self) -> int:
+        """Return the number of 8 kB pages that sessions of the warehouse have looked at so far."""
+        query = "select blks_hit + blks_read from pg_stat_database where datname = current_database()"
+        row = self.owner.execute(query).fetchone()
+        assert row is not None  # the database that answers
+        return int(row[0])
+
+    def load_reference(self, generator: Generator) -> None:
+        """Fill Redis."""
+        load_reference(os.environ["REDIS_URL"], generator)
+
+    def minute(self, topic: str) -> Clock:
+        """Do what `orders_micro_batch` does."""
+        clock = Clock()
+        with clock.stage("drain"):
+            run(DrainOrdersOperator(task_id="drain", topic=topic))
+        return self._layers(clock)
+
+    def history(self, topic: str, chunk_messages: int = 50_000) -> Clock:
+        """Do what `orders_backfill` does."""
+        clock = Clock()
+        params = {"from": "beginning", "chunk_messages": chunk_messages}
+        with clock.stage("drain"):
+            run(
+                BackfillOrdersOperator(task_id="drain", topic=topic),
+                dag_run=SimpleNamespace(run_id=uuid4().hex, conf={}),
+                params=params,
+            )
+        return self._layers(clock)
+
+    def _layers(self, clock: Clock) -> Clock:
+        layers: dict[str, Callable[[], BaseOperator]] = {
+            "reference": lambda: RefreshReferenceOperator(task_id="reference"),
+            "dds": lambda: LoadLayerOperator(
+                task_id="dds", prepare=DDS_LOCK, claim=DDS_CLAIM, load=DDS_LOAD, parameters={"max_events": MAX_EVENTS}
+            ),
+            "cdm": lambda: LoadLayerOperator(task_id="cdm", prepare=CDM_LOCK, claim=CDM_CLAIM, load=CDM_LOAD),
+        }
+        for name, make in layers.items():
+            with clock.stage(name):
+                run(make())
+        return clock
+
+
+def plain_orders(orders: int, seed: int) -> Generator:
+    """Return a generator of the demo's usual mix."""
+    return Generator(seed=seed, orders=orders)
+
+
+def peak_memory_mib() -> float:
+    """Return the most memory that this process has held, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

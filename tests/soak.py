@@ -5,13 +5,16 @@ the campaign goes on. The exit code is 1 where anything differed.
 """
 
 import argparse
+import fcntl
 import logging
 import os
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 
 os.environ["STREAMS_PROFILE"] = "long"
 os.environ.setdefault("STREAMS_EXAMPLES", "100")
@@ -19,7 +22,7 @@ os.environ.setdefault("TEST_STACK_HOME", ".local-soak")
 
 from hypothesis import seed
 
-from tests.conftest import _own_stack
+from tests.conftest import HOME, _own_stack
 from tests.pipeline import Pipeline
 from tests.streams import TALLY, Broom
 from tests.warehouse import test_streams
@@ -27,8 +30,20 @@ from tests.warehouse import test_streams
 PROPERTIES = [value for name, value in vars(test_streams).items() if name.startswith("test_")]
 
 
+@contextmanager
+def own_stack() -> Iterator[None]:
+    """A stack that no other campaign and no test session stops under us."""
+    with Path(f"{HOME}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(f"another campaign uses {HOME}: wait for it, or set TEST_STACK_HOME")
+        with contextmanager(_own_stack)():
+            yield
+
+
 def main() -> int:
-    """Run until the time is up; return the number of rounds that found a difference, at most 1."""
+    """Run until the time is up; return 1 where anything differed. A server that goes away ends the campaign instead."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=15)
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of the first round; printed")
@@ -36,13 +51,15 @@ def main() -> int:
     logging.disable(logging.INFO)
     differences = 0
     started = time.monotonic()
-    with contextmanager(_own_stack)(), Pipeline() as pipeline:
+    with own_stack(), Pipeline() as pipeline:
         broom = Broom(pipeline)
         for number in count(arguments.seed):
             for check in PROPERTIES:
                 try:
                     seed(number)(check)(broom=broom)
-                except Exception:  # noqa: BLE001  # whatever it is, it is a finding
+                except Exception:  # whatever it is, it is a finding
+                    if pipeline.etl.closed or pipeline.owner.closed:
+                        raise
                     differences += 1
                     print(f"seed {number}: {check.__name__}\n{traceback.format_exc()}", flush=True)
                     pipeline.etl.rollback()

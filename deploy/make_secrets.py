@@ -35,13 +35,14 @@ def random_value(name: str) -> str:
 
 
 def filled(example: str, known: Mapping[str, str]) -> str:
-    """Return the example with each empty value replaced by the known one, else by a random one."""
+    """Return the example with each empty value replaced by the known one, else by a random one; others known follow it."""
     lines = []
     for line in example.splitlines():
         name, equals, value = line.partition("=")
         if equals and not line.startswith("#"):
             line = f"{name}={known.get(name) or value or random_value(name)}"
         lines.append(line)
+    lines += [f"{name}={value}" for name, value in known.items() if name not in read_env(example)]
     return "\n".join(lines) + "\n"
 
 

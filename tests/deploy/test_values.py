@@ -175,6 +175,10 @@ def test_secrets_are_filled_in_once_and_kept():
     assert filled(EXAMPLE.read_text(), {}) != first
 
 
+def test_what_else_an_env_file_says_is_kept():
+    assert read_env(filled(EXAMPLE.read_text(), {"AIRFLOW_PORT": "28080"}))["AIRFLOW_PORT"] == "28080"
+
+
 def test_a_fernet_key_has_fernets_form():
     from cryptography.fernet import Fernet
 

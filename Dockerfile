@@ -4,7 +4,8 @@ FROM apache/airflow:${AIRFLOW_VERSION}
 ARG AIRFLOW_VERSION
 
 # The very versions that the tests ran with. Airflow is named again so that a requirements.txt of another Airflow fails here
-# instead of replacing the one that the base image was built for.
+# instead of replacing the one that the base image was built for. The base holds no bytecode; uv makes that of all packages, or
+# each task's pod would compile Airflow anew.
 COPY requirements.txt /tmp/requirements.txt
 RUN uv pip install --no-cache --compile-bytecode "apache-airflow==${AIRFLOW_VERSION}" --requirements /tmp/requirements.txt
 
@@ -16,7 +17,7 @@ COPY sql ./sql
 COPY plugins ./plugins
 COPY dags ./dags
 
-# Each task is a new process, often with a read-only file system that can't keep the bytecode: it is made once, here.
+# Ours, too: a task's pod has a read-only file system and could not keep it.
 USER root
 RUN /home/airflow/.local/bin/python -m compileall -q plugins dags migrations
 USER airflow

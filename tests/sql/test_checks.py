@@ -411,10 +411,10 @@ def test_no_law_at_all_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 def test_checking_changes_nothing_and_waits_for_no_load(pipeline: Pipeline) -> None:
     pipeline.stage([order(1)])
-    before = pipeline.snapshot(without_load_times=False)
+    before = pipeline.snapshot()
     with psycopg.connect(os.environ["DWH_ETL_URL"]) as load:
         load.execute("select pg_advisory_xact_lock(hashtext('dwh.stg')), pg_advisory_xact_lock(hashtext('dwh.dds'))")
         load.execute("delete from stg.load_queue")
         assert run(CheckLawsOperator(task_id="laws"))["broken"] == 0
         load.rollback()
-    assert pipeline.snapshot(without_load_times=False) == before
+    assert pipeline.snapshot() == before

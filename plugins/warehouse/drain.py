@@ -271,6 +271,12 @@ class TopicDrain:
             raise DrainError(
                 f"the topic {self.topic} can't be read at {self.brokers}: {found.error.str()}; create it, or correct the name"
             )
+        leaderless = sorted(partition.id for partition in found.partitions.values() if partition.leader < 0)
+        if leaderless:
+            raise DrainError(
+                f"partition {', '.join(map(str, leaderless))} of {self.topic} has no leader: is every broker up? "
+                "Messages there can't be read until it has one again"
+            )
         return sorted(found.partitions)
 
     def _watermarks(self, partition: TopicPartition) -> tuple[int, int]:

@@ -6,11 +6,13 @@ import time
 import psycopg
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import NewTopic
 
 from local.stack import Stack
 from operators.connections import UnreachableError
 from tests.crash.child import Children, history_run, load_layers, minute_run
 from tests.crash.conftest import DURING, GROUP, World
+from tests.crash.second_broker import BROKER, SecondBroker
 from tests.messages import order
 from tests.operators.drain_case import drain
 from tests.pipeline import Pipeline
@@ -70,6 +72,24 @@ def test_a_broker_that_is_down_fails_the_drain_and_is_no_empty_topic(world: Worl
         stack.start(["kafka"])
     minute_run(world.topic)
     world.assert_right()
+
+
+def test_a_partition_without_a_leader_fails_the_drain_and_is_read_when_it_is_back(world: World, stack: Stack) -> None:
+    second = SecondBroker(stack.home, world.admin)
+    second.start()
+    topic = f"{world.topic}-of-two"
+    world.admin.create_topics([NewTopic(topic, 2, replica_assignment=[[1], [BROKER]])])[topic].result(30)
+    try:
+        world.pipeline.produce(topic, MANY[:100])
+        second.kill()
+        with pytest.raises(DrainError, match="leader"):
+            drain(topic, timeout_s=3)
+        second.start()
+        drain(topic)
+        assert stored(world) == 100
+    finally:
+        world.admin.delete_topics([topic])[topic].result(30)
+        second.kill()
 
 
 def test_redis_down_for_a_run_makes_nothing_missing(world: World, stack: Stack) -> None:

@@ -293,7 +293,9 @@ def report(
     lines += [
         f"| {name} | {usage.cpu_s(name) / seconds:.3f} | {usage.peak_bytes[name] / MIB:.0f} |" for name in COMPONENTS
     ]
-    lines.append(f"| task pods | {task_cpu_s / seconds:.3f} | {usage.peak_bytes['task pods'] / MIB:.0f} |")
+    # A pod of a few seconds is often gone before the kubelet looks.
+    seen = usage.peak_bytes["task pods"]
+    lines.append(f"| task pods | {task_cpu_s / seconds:.3f} | {f'{seen / MIB:.0f}' if seen else 'not seen'} |")
     lines.append(f"\nA task pod costs {task_cpu_s / max(pods, 1):.1f} CPU seconds.")
     return "\n".join(lines)
 

@@ -18,7 +18,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -32,6 +32,8 @@ STATEFUL = ("statefulset/postgres", "statefulset/kafka", "statefulset/valkey")
 COMPONENTS = ("postgres", "kafka", "valkey", "airflow-scheduler", "airflow-api-server", "airflow-dag-processor")
 TASK_PODS = "kubernetes_executor=True"
 SAMPLE_EVERY_S = 5
+# A drain of 50,000 orders is in the middle of its work by then.
+KILL_AFTER_S = 5
 MAX_P99_S = 120
 MAX_MEMORY_GIB = 6.5
 MIB = 2**20
@@ -218,45 +220,49 @@ def note(text: str) -> None:
     print(f"{datetime.now(UTC):%H:%M:%S}  {text}", flush=True)
 
 
-def worker_pod(cluster: Cluster) -> str:
-    """Wait for a task's pod whose program runs; return its name."""
+def task_pod(cluster: Cluster, dag_id: str) -> str:
+    """Wait for a pod of one of the DAG's tasks whose program runs; return its name."""
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
-        for pod in cluster.pods(TASK_PODS):
+        for pod in cluster.pods(f"{TASK_PODS},dag_id={dag_id}"):
             if pod["status"].get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]:
                 return str(pod["metadata"]["name"])
         time.sleep(0.3)
-    raise TrialError("no task pod ran within three minutes")
+    raise TrialError(f"no task of {dag_id} ran within three minutes")
 
 
-def faults(cluster: Cluster) -> dict[str, float]:
-    """Break one thing after the other; return the seconds until it was whole again."""
+def faults(cluster: Cluster, toolbox: Toolbox) -> tuple[dict[str, float], dict[str, Any]]:
+    """Break one thing after the other, each while a run is on.
+
+    Returns the seconds until each was whole again, and what became of a backfill whose drain was killed in the middle.
+    """
     took = {}
 
-    def fault(name: str, *workloads: str, act: Callable[[], object]) -> None:
+    def fault(name: str, *arguments: str, waits_for: Sequence[str] = ()) -> None:
+        task_pod(cluster, "orders_micro_batch")
         note(f"fault: {name}")
         begin = time.monotonic()
-        act()
-        cluster.wait_until_ready(*workloads)
+        if arguments:
+            cluster.kubectl(*arguments)
+        else:
+            cluster.upgrade("--set-string", f"airflowPodAnnotations.upgraded={int(time.time())}")
+        cluster.wait_until_ready(*waits_for)
         took[name] = time.monotonic() - begin
-        # So that the pipeline works between two faults, and each of them meets a run.
-        time.sleep(60)
+        time.sleep(20)
 
-    def kill(pod: str) -> None:
-        cluster.kubectl("delete", "pod", pod, "--grace-period=0", "--force")
-
-    fault("a task's pod is killed", act=lambda: kill(worker_pod(cluster)))
-    scheduler = [pod["metadata"]["name"] for pod in cluster.pods("component=scheduler")]
-    fault("the scheduler's pod is deleted", WORKLOADS[0], act=lambda: cluster.kubectl("delete", "pod", *scheduler))
-    fault("PostgreSQL's pod is deleted", act=lambda: cluster.kubectl("delete", "pod", "postgres-0"))
-    fault("Kafka's pod is deleted", act=lambda: cluster.kubectl("delete", "pod", "kafka-0"))
-
-    def upgrade() -> None:
-        worker_pod(cluster)
-        cluster.upgrade("--set-string", f"airflowPodAnnotations.upgraded={int(time.time())}")
-
-    fault("helm upgrade while a run is on", act=upgrade)
-    return took
+    backfill = toolbox.start("deploy.probe", "backfill")
+    victim = task_pod(cluster, "orders_backfill")
+    time.sleep(KILL_AFTER_S)
+    note(f"fault: {victim} is killed")
+    cluster.kubectl("delete", "pod", victim, "--grace-period=0", "--force")
+    replayed = json.loads(backfill().splitlines()[-1])
+    note(f"the backfill ends all the same: {replayed}")
+    fault("a task's pod is killed", "delete", "pod", "--selector", TASK_PODS, "--grace-period=0", "--force")
+    fault("the scheduler's pod is deleted", "delete", "pod", "--selector=component=scheduler", waits_for=WORKLOADS[:1])
+    fault("PostgreSQL's pod is deleted", "delete", "pod", "postgres-0")
+    fault("Kafka's pod is deleted", "delete", "pod", "kafka-0")
+    fault("helm upgrade of both releases")
+    return took, replayed
 
 
 def report(
@@ -300,7 +306,9 @@ def report(
     return "\n".join(lines)
 
 
-def verdict(calm: dict[str, Any], broken: dict[str, Any], usage: Usage, recounts: Sequence[str]) -> list[str]:
+def verdict(
+    calm: dict[str, Any], broken: dict[str, Any], replayed: dict[str, Any], usage: Usage, recounts: Sequence[str]
+) -> list[str]:
     """Return what is not as promised."""
     p99 = percentile(calm["latencies"], 0.99)
     peak_gib = usage.peak_bytes["everything"] / 2**30
@@ -312,6 +320,8 @@ def verdict(calm: dict[str, Any], broken: dict[str, Any], usage: Usage, recounts
         f"{broken['lost']} orders lost under faults": broken["lost"] == 0,
         f"{broken['double']} tag events too many under faults": broken["double"] == 0,
         f"{broken['not_taken_by_kafka']} messages not taken by Kafka": broken["not_taken_by_kafka"] == 0,
+        "the backfill that was killed did not end well": replayed["state"] == "success",
+        "the kill met no task": any(task["attempt"] > 1 for task in replayed["tasks"]),
         "the recount differs": all(" differ" in text and not re.search(r"[1-9]\d* differ", text) for text in recounts),
     }
     return [text for text, fine in checks.items() if not fine]
@@ -346,9 +356,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         figures = report(history, calm, runs, usage, restarts)
         note(f"calm minutes:\n{figures}")
-        since = datetime.now(UTC)
-        watching = toolbox.start("deploy.probe", "watch", "--minutes=9", "--rate=10")
-        healed = faults(cluster)
+        since = datetime.now(UTC) - timedelta(minutes=1)
+        watching = toolbox.start("deploy.probe", "watch", "--minutes=8", "--rate=10")
+        healed, replayed = faults(cluster, toolbox)
         broken = json.loads(watching().splitlines()[-1])
         worst = broken["latencies"][-1] if broken["latencies"] else None
         note(
@@ -364,8 +374,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TrialError as error:
         print(error, file=sys.stderr)
         return 1
-    failures = verdict(calm, broken, usage, recounts)
-    print(*(f"NOT AS PROMISED: {text}" for text in failures), sep="\n")
+    failures = verdict(calm, broken, replayed, usage, recounts)
+    for text in failures:
+        print(f"NOT AS PROMISED: {text}")
     note("all as promised" if not failures else "not as promised")
     return 1 if failures else 0
 

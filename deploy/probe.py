@@ -53,19 +53,24 @@ def history(orders: int) -> dict[str, Any]:
         connection.execute(RULE, [TAG, probe_dish(generator)[1].category])
     api = airflow_api()
     api.wait_for_dags(DAGS)
+    done = backfill()
+    api.unpause("orders_micro_batch")
+    return {"messages": sent, **done}
+
+
+def backfill() -> dict[str, Any]:
+    """Run orders_backfill from the beginning to its end."""
+    api = airflow_api()
     api.unpause("orders_backfill")
     begin = time.monotonic()
     run_id = api.trigger("orders_backfill", {"from": "beginning"})
-    while (state := api.run_state("orders_backfill", run_id)) not in FINISHED:
+    state = ""
+    while state not in FINISHED:
         time.sleep(1)
-    seconds = time.monotonic() - begin
-    api.unpause("orders_micro_batch")
-    return {
-        "messages": sent,
-        "state": state,
-        "seconds": round(seconds, 1),
-        "tasks": durations(api, "orders_backfill", run_id),
-    }
+        with suppress(AirflowApiError):  # away while its database or itself is made anew: asked again
+            state = api.run_state("orders_backfill", run_id)
+    seconds = round(time.monotonic() - begin, 1)
+    return {"state": state, "seconds": seconds, "tasks": durations(api, "orders_backfill", run_id)}
 
 
 def watch(minutes: float, rate: float) -> dict[str, Any]:
@@ -193,6 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m deploy.probe", description=main.__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("history").add_argument("--orders", type=int, default=50_000)
+    commands.add_parser("backfill")
     watcher = commands.add_parser("watch")
     watcher.add_argument("--minutes", type=float, default=10)
     watcher.add_argument("--rate", type=float, default=5, help="orders a minute (default %(default)s)")
@@ -202,6 +208,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.command == "history":
         result = history(options.orders)
+    elif options.command == "backfill":
+        result = backfill()
     elif options.command == "watch":
         result = watch(options.minutes, options.rate)
     else:

@@ -28,7 +28,7 @@ from operators.backfill_orders import BackfillOrdersOperator
 from operators.drain_orders import DrainOrdersOperator
 from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
-from warehouse.constants import CDM_CLAIM, CDM_LOAD, CDM_LOCK, DDS_CLAIM, DDS_LOAD, DDS_LOCK, SQL_FOLDER
+from warehouse.constants import CDM_CLAIM, CDM_LOAD, CDM_PREPARE, DDS_CLAIM, DDS_LOAD, DDS_PREPARE, SQL_FOLDER
 
 STAGES = ("drain", "reference", "dds", "cdm")
 SCHEMAS = ["stg", "dds", "cdm"]
@@ -163,9 +163,13 @@ class World:
         layers: dict[str, Callable[[], BaseOperator]] = {
             "reference": lambda: RefreshReferenceOperator(task_id="reference"),
             "dds": lambda: LoadLayerOperator(
-                task_id="dds", prepare=DDS_LOCK, claim=DDS_CLAIM, load=DDS_LOAD, parameters={"max_events": MAX_EVENTS}
+                task_id="dds",
+                prepare=DDS_PREPARE,
+                claim=DDS_CLAIM,
+                load=DDS_LOAD,
+                parameters={"max_events": MAX_EVENTS},
             ),
-            "cdm": lambda: LoadLayerOperator(task_id="cdm", prepare=CDM_LOCK, claim=CDM_CLAIM, load=CDM_LOAD),
+            "cdm": lambda: LoadLayerOperator(task_id="cdm", prepare=CDM_PREPARE, claim=CDM_CLAIM, load=CDM_LOAD),
         }
         for name, make in layers.items():
             with clock.stage(name):

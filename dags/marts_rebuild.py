@@ -21,11 +21,11 @@ from operators.load_layer import LoadLayerOperator
 from warehouse.constants import (
     CDM_CLAIM,
     CDM_LOAD,
-    CDM_LOCK,
+    CDM_PREPARE,
     CDM_REBUILD,
     DDS_CLAIM,
     DDS_LOAD,
-    DDS_LOCK,
+    DDS_PREPARE,
     DDS_REBUILD,
     SQL_FOLDER,
 )
@@ -70,7 +70,7 @@ with DAG(
     dds = LoadLayerOperator(
         task_id="dds",
         pre_execute=skip_unless_asked,
-        prepare=DDS_LOCK + DDS_REBUILD,
+        prepare=DDS_PREPARE + DDS_REBUILD,
         claim=DDS_CLAIM,
         load=DDS_LOAD,
         parameters={"max_events": None},
@@ -78,7 +78,7 @@ with DAG(
     )
     cdm = LoadLayerOperator(
         task_id="cdm",
-        prepare=CDM_LOCK + CDM_REBUILD,
+        prepare=CDM_PREPARE + CDM_REBUILD,
         claim=CDM_CLAIM,
         load=CDM_LOAD,
         max_batches=1,

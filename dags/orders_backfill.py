@@ -20,7 +20,7 @@ from operators.backfill_orders import BackfillOrdersOperator
 from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
 from warehouse.backfill_request import BEGINNING, CHUNK_MESSAGES
-from warehouse.constants import CDM_CLAIM, CDM_LOAD, CDM_LOCK, DDS_CLAIM, DDS_LOAD, DDS_LOCK, SQL_FOLDER
+from warehouse.constants import CDM_CLAIM, CDM_LOAD, CDM_PREPARE, DDS_CLAIM, DDS_LOAD, DDS_PREPARE, SQL_FOLDER
 
 TASK_TIMEOUT = timedelta(hours=6)
 
@@ -61,8 +61,8 @@ with DAG(
     drain = BackfillOrdersOperator(task_id="drain")
     reference = RefreshReferenceOperator(task_id="reference")
     dds = LoadLayerOperator(
-        task_id="dds", prepare=DDS_LOCK, claim=DDS_CLAIM, load=DDS_LOAD, parameters={"max_events": 50_000}
+        task_id="dds", prepare=DDS_PREPARE, claim=DDS_CLAIM, load=DDS_LOAD, parameters={"max_events": 50_000}
     )
-    cdm = LoadLayerOperator(task_id="cdm", prepare=CDM_LOCK, claim=CDM_CLAIM, load=CDM_LOAD)
+    cdm = LoadLayerOperator(task_id="cdm", prepare=CDM_PREPARE, claim=CDM_CLAIM, load=CDM_LOAD)
 
     drain >> reference >> dds >> cdm

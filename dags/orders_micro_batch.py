@@ -19,7 +19,7 @@ from airflow.sdk import DAG
 from operators.drain_orders import DrainOrdersOperator
 from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
-from warehouse.constants import CDM_CLAIM, CDM_LOAD, CDM_LOCK, DDS_CLAIM, DDS_LOAD, DDS_LOCK, SQL_FOLDER
+from warehouse.constants import CDM_CLAIM, CDM_LOAD, CDM_PREPARE, DDS_CLAIM, DDS_LOAD, DDS_PREPARE, SQL_FOLDER
 
 TASK_TIMEOUT = timedelta(minutes=5)
 
@@ -44,12 +44,12 @@ with DAG(
     reference = RefreshReferenceOperator(task_id="reference")
     dds = LoadLayerOperator(
         task_id="dds",
-        prepare=DDS_LOCK,
+        prepare=DDS_PREPARE,
         claim=DDS_CLAIM,
         load=DDS_LOAD,
         parameters={"max_events": 50_000},
         max_batches=2,
     )
-    cdm = LoadLayerOperator(task_id="cdm", prepare=CDM_LOCK, claim=CDM_CLAIM, load=CDM_LOAD, max_batches=1)
+    cdm = LoadLayerOperator(task_id="cdm", prepare=CDM_PREPARE, claim=CDM_CLAIM, load=CDM_LOAD, max_batches=1)
 
     drain >> reference >> dds >> cdm

@@ -31,12 +31,12 @@ PREPARE = read_sql([constants.TRANSACTION])
 ORDER_FILES = StagingFiles(PREPARE + read_sql(constants.STG_ORDERS_INCOMING), read_sql(constants.STG_ORDERS))
 REFERENCE_FILES = StagingFiles(PREPARE + read_sql(constants.STG_REFERENCE_INCOMING), read_sql(constants.STG_REFERENCE))
 DDS = {
-    "prepare": PREPARE + read_sql(constants.DDS_LOCK),
+    "prepare": PREPARE + read_sql(constants.DDS_PREPARE),
     "claim": read_sql(constants.DDS_CLAIM),
     "load": read_sql(constants.DDS_LOAD),
 }
 CDM = {
-    "prepare": PREPARE + read_sql(constants.CDM_LOCK),
+    "prepare": PREPARE + read_sql(constants.CDM_PREPARE),
     "claim": read_sql(constants.CDM_CLAIM),
     "load": read_sql(constants.CDM_LOAD),
 }

@@ -12,9 +12,10 @@ ORDERS_TOPIC = "order-service_orders"
 CONSUMER_GROUP = "dwh-orders"
 
 TRANSACTION = "transaction.sql"
+LOAD_SETTINGS = "load_settings.sql"
 
 # A chunk of messages of Kafka: the temporary tables that it is copied into, and the tables that it enters.
-STG_ORDERS_INCOMING = ("stg/lock.sql", "stg/incoming_orders.sql", "stg/incoming_dead_letters.sql")
+STG_ORDERS_INCOMING = (LOAD_SETTINGS, "stg/lock.sql", "stg/incoming_orders.sql", "stg/incoming_dead_letters.sql")
 STG_ORDERS = (
     "stg/order_events.sql",
     "stg/order_event_log.sql",
@@ -25,7 +26,7 @@ STG_ORDERS = (
 
 # The documents of Redis.
 STG_REFERENCE_QUERIES = ("stg/reference_wanted.sql", "stg/reference_unseen.sql")
-STG_REFERENCE_INCOMING = ("stg/lock.sql", "stg/incoming_references.sql", "stg/incoming_dead_letters.sql")
+STG_REFERENCE_INCOMING = (LOAD_SETTINGS, "stg/lock.sql", "stg/incoming_references.sql", "stg/incoming_dead_letters.sql")
 STG_REFERENCE = ("stg/reference_log.sql", "stg/reference_keys_found.sql", "stg/dead_letters.sql")
 
 # Dead letters on their second way through the door: which they are, and what is noted of each.
@@ -38,9 +39,9 @@ STG_REPLAY_ORDERS = (
 )
 STG_REPLAY_REFERENCE = ("stg/reference_log.sql", "stg/reference_keys_found.sql", "stg/dead_letters_tried.sql")
 
-# The vault: how its writers take turns, what is claimed from the queue, and how that is loaded. Hubs before links before
+# The vault: what opens the transaction, what is claimed from the queue, and how that is loaded. Hubs before links before
 # satellites.
-DDS_LOCK = ("dds/lock.sql",)
+DDS_PREPARE = (LOAD_SETTINGS, "dds/lock.sql")
 DDS_CLAIM = ("dds/batch_events.sql",)
 DDS_LOAD = (
     "dds/batch_orders.sql",
@@ -70,7 +71,7 @@ DDS_LOAD = (
 )
 
 # The marts, the same way.
-CDM_LOCK = ("cdm/lock.sql",)
+CDM_PREPARE = (LOAD_SETTINGS, "cdm/lock.sql")
 CDM_CLAIM = ("cdm/batch_guests.sql", "cdm/batch_rules.sql")
 CDM_LOAD = (
     "cdm/batch_closed_lines.sql",

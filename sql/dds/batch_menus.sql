@@ -32,8 +32,52 @@ cross join lateral unnest(menu.menu_ids, menu.menu_names, menu.menu_categories)
 where batch.source = 'reference_log';
 
 insert into batch_menus
+with dishes as (
+    select
+        h_product_pk,
+        product_id,
+        min(update_ts) as first_update_ts
+    from batch_menus
+    group by h_product_pk, product_id
+),
+
+restaurants as (
+    select
+        sold.h_restaurant_pk,
+        min(dishes.first_update_ts) as first_update_ts
+    from dishes
+    inner join dds.l_product_restaurant as sold on dishes.h_product_pk = sold.h_product_pk
+    group by sold.h_restaurant_pk
+),
+
+later_menus as (
+    select
+        restaurants.h_restaurant_pk,
+        log.update_ts,
+        log.object_id,
+        log.value_hash,
+        log.menu_ids,
+        log.menu_names,
+        log.menu_categories
+    from restaurants
+    inner join dds.h_restaurant as hub on restaurants.h_restaurant_pk = hub.h_restaurant_pk
+    inner join stg.reference_log as log
+        on
+            log.object_type = 'restaurant'
+            and hub.restaurant_id = log.object_id
+            and restaurants.first_update_ts <= log.update_ts
+    where
+        not exists (
+            select 1
+            from batch_events as batch
+            where
+                batch.source = 'reference_log'
+                and batch.value_hash = log.value_hash
+        )
+)
+
 select
-    dish.h_product_pk,
+    dishes.h_product_pk,
     menu.h_restaurant_pk,
     menu.update_ts,
     menu.object_id,
@@ -41,40 +85,12 @@ select
     entry.product_id,
     entry.product_name,
     entry.category_name
-from (
-    select
-        h_product_pk,
-        product_id,
-        min(update_ts) as first_update_ts
-    from batch_menus
-    group by h_product_pk, product_id
-) as dish
-inner join dds.l_product_restaurant as sold on dish.h_product_pk = sold.h_product_pk
-inner join dds.h_restaurant as restaurant on sold.h_restaurant_pk = restaurant.h_restaurant_pk
-inner join lateral (
-    select
-        restaurant.h_restaurant_pk,
-        log.update_ts,
-        log.object_id,
-        log.value_hash,
-        log.menu_ids,
-        log.menu_names,
-        log.menu_categories
-    from stg.reference_log as log
-    where
-        log.object_type = 'restaurant'
-        and log.object_id = restaurant.restaurant_id
-        and log.update_ts >= dish.first_update_ts
-        and not exists (
-            select 1
-            from batch_events as batch
-            where
-                batch.source = 'reference_log'
-                and batch.value_hash = log.value_hash
-        )
-) as menu on true
+from later_menus as menu
 cross join lateral unnest(menu.menu_ids, menu.menu_names, menu.menu_categories)
     as entry (product_id, product_name, category_name)
-where entry.product_id = dish.product_id;
+inner join dishes
+    on
+        entry.product_id = dishes.product_id
+        and menu.update_ts >= dishes.first_update_ts;
 
 analyze batch_menus;

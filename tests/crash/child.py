@@ -19,7 +19,7 @@ import psycopg
 from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
 from tests.operators.drain_case import backfill, drain, run
-from warehouse.constants import CDM_CLAIM, CDM_LOAD, CDM_LOCK, DDS_CLAIM, DDS_LOAD, DDS_LOCK
+from warehouse.constants import CDM_CLAIM, CDM_LOAD, CDM_PREPARE, DDS_CLAIM, DDS_LOAD, DDS_PREPARE
 from warehouse.drain import TopicDrain
 
 Job = Callable[..., None]
@@ -42,10 +42,10 @@ def load_layers(max_events: int = 50_000) -> None:
     run(RefreshReferenceOperator(task_id="reference"))
     run(
         LoadLayerOperator(
-            task_id="dds", prepare=DDS_LOCK, claim=DDS_CLAIM, load=DDS_LOAD, parameters={"max_events": max_events}
+            task_id="dds", prepare=DDS_PREPARE, claim=DDS_CLAIM, load=DDS_LOAD, parameters={"max_events": max_events}
         )
     )
-    run(LoadLayerOperator(task_id="cdm", prepare=CDM_LOCK, claim=CDM_CLAIM, load=CDM_LOAD))
+    run(LoadLayerOperator(task_id="cdm", prepare=CDM_PREPARE, claim=CDM_CLAIM, load=CDM_LOAD))
 
 
 def rebuild_run() -> None:
@@ -53,8 +53,8 @@ def rebuild_run() -> None:
     from warehouse.constants import CDM_REBUILD, DDS_REBUILD
 
     for task_id, prepare, claim, load in (
-        ("dds", DDS_LOCK + DDS_REBUILD, DDS_CLAIM, DDS_LOAD),
-        ("cdm", CDM_LOCK + CDM_REBUILD, CDM_CLAIM, CDM_LOAD),
+        ("dds", DDS_PREPARE + DDS_REBUILD, DDS_CLAIM, DDS_LOAD),
+        ("cdm", CDM_PREPARE + CDM_REBUILD, CDM_CLAIM, CDM_LOAD),
     ):
         run(
             LoadLayerOperator(

@@ -145,7 +145,8 @@ def main() -> int:
         stack.reset()
     for fault, times in faults.most_common():
         print(f"{times:6d}  {fault}")
-    print(f"{faults.total()} faults injected, {found} rounds with a difference")
+    injected = sum(times for fault, times in faults.items() if not fault.endswith("undisturbed"))
+    print(f"{faults.total()} rounds, {injected} faults injected, {found} rounds with a difference")
     return 1 if found else 0
 
 

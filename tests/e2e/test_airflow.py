@@ -12,10 +12,11 @@ from local.stack import Stack
 from tests.messages import order, restaurant
 from tests.model import Model
 from tests.pipeline import Pipeline
+from warehouse.staging import content_hash
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 TOPIC = "order-service_orders"
-DAGS = ("orders_micro_batch", "orders_backfill", "marts_rebuild")
+DAGS = ("orders_micro_batch", "orders_backfill", "marts_rebuild", "dead_letters_replay", "data_checks")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def finished(api: AirflowApi, dag_id: str, run_id: str, timeout_s: float = 180) 
 def test_history_live_orders_and_a_rebuild_end_in_the_right_counters_and_tags(
     airflow: AirflowApi, pipeline: Pipeline
 ) -> None:
-    generator = Generator(seed=3, orders=400)
+    generator = Generator(seed=3, orders=400, broken=5)
     model = Model()
     model.add_rule("pizza_lover", "Пицца", 2)
     pipeline.owner.execute(
@@ -89,6 +90,25 @@ def test_history_live_orders_and_a_rebuild_end_in_the_right_counters_and_tags(
         table: rows for table, rows in before.items() if "queue" not in table
     }
     assert pipeline.user_tags() == model.user_tags()
+
+
+def test_what_was_refused_is_tried_again_and_the_laws_hold(airflow: AirflowApi, pipeline: Pipeline) -> None:
+    pipeline.redis.set("diner", restaurant(menu={"pizza": "Pizza"}))
+    pipeline.stage([order(1), b"broken"])
+    # As if a rule had refused the order once: it lies among the dead letters and nowhere else.
+    pipeline.owner.execute("update stg.dead_letters set raw = %s, value_hash = %s", [order(2), content_hash(order(2))])
+    airflow.unpause("dead_letters_replay")
+    run_id = airflow.trigger("dead_letters_replay", {"reason": "broken_json"})
+    assert finished(airflow, "dead_letters_replay", run_id) == "success"
+    assert pipeline.user_category_counters() == {("guest", "Pizza"): 2}
+    assert pipeline.rows("select attempts, solved_dt is not null from stg.dead_letters") == [(2, True)]
+
+    airflow.unpause("data_checks")
+    run_id = airflow.trigger("data_checks", {})
+    assert finished(airflow, "data_checks", run_id) == "success"
+    pipeline.owner.execute("update cdm.user_category_counters set order_cnt = 7")
+    run_id = airflow.trigger("data_checks", {})
+    assert finished(airflow, "data_checks", run_id) == "failed"
 
 
 def test_the_form_refuses_values_that_a_parameter_does_not_allow(airflow: AirflowApi) -> None:

@@ -4,8 +4,9 @@ import json
 import sys
 from types import SimpleNamespace
 
-from bench.world import peak_memory_mib, run
+from bench.world import peak_memory_mib
 from operators.backfill_orders import BackfillOrdersOperator
+from tests.operators.drain_case import run
 
 
 def main() -> None:

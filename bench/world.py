@@ -11,10 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 from uuid import uuid4
 
-import jinja2
 import psycopg
 from airflow.sdk import BaseOperator
 from confluent_kafka import Producer
@@ -28,21 +26,12 @@ from operators.backfill_orders import BackfillOrdersOperator
 from operators.drain_orders import DrainOrdersOperator
 from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
-from warehouse.constants import CDM_CLAIM, CDM_LOAD, CDM_PREPARE, DDS_CLAIM, DDS_LOAD, DDS_PREPARE, SQL_FOLDER
+from tests.operators.drain_case import run
+from warehouse.constants import CDM_CLAIM, CDM_LOAD, CDM_PREPARE, DDS_CLAIM, DDS_LOAD, DDS_PREPARE
 
 STAGES = ("drain", "reference", "dds", "cdm")
 SCHEMAS = ["stg", "dds", "cdm"]
 MAX_EVENTS = 50_000
-
-
-def run(operator: BaseOperator, **context: Any) -> Any:
-    """Run an operator as a task would, without a scheduler."""
-    operator.get_template_env = lambda *_: jinja2.Environment(  # type: ignore[method-assign]
-        loader=jinja2.FileSystemLoader(SQL_FOLDER),
-        autoescape=False,  # noqa: S701  # SQL, not HTML
-    )
-    operator.resolve_template_files()
-    return operator.execute(context)
 
 
 @dataclass

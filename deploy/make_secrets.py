@@ -50,14 +50,9 @@ def kubernetes_secrets(
     env: Mapping[str, str], *, postgres: str = "postgres", kafka: str = "kafka:9092", valkey: str = "valkey"
 ) -> dict[str, dict[str, str]]:
     """Return the data of each Kubernetes Secret by its name; the arguments are where the services answer."""
-    etl = {
-        "conn_type": "postgres",
-        "host": postgres,
-        "port": 5432,
-        "login": "dwh_etl",
-        "password": env["DWH_ETL_PASSWORD"],
-        "schema": "dwh",
-    }
+    warehouse = {"conn_type": "postgres", "host": postgres, "port": 5432, "schema": "dwh"}
+    etl = {**warehouse, "login": "dwh_etl", "password": env["DWH_ETL_PASSWORD"]}
+    bi = {**warehouse, "login": "dwh_bi", "password": env["DWH_BI_PASSWORD"]}
     orders = {"conn_type": "kafka", "extra": {"bootstrap.servers": kafka, "group.id": "dwh-orders"}}
     reference = {
         "conn_type": "redis",
@@ -81,6 +76,8 @@ def kubernetes_secrets(
             "AIRFLOW_CONN_POSTGRES_DWH": json.dumps(etl),
             "AIRFLOW_CONN_REDIS_REFERENCE": json.dumps(reference),
         },
+        # The API server, for the page "Guest tags": it reads the marts.
+        "page-connection": {"AIRFLOW_CONN_POSTGRES_DWH_BI": json.dumps(bi)},
         "valkey": {"VALKEY_PASSWORD": env["VALKEY_PASSWORD"]},
         # Airflow; names of keys as its chart wants them.
         "airflow-metadata": {

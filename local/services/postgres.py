@@ -53,22 +53,27 @@ class Postgres(Service):
         return f"postgresql://{role}:{self.state.secret(role)}@{self.address()}/{database}"
 
     def env(self) -> dict[str, str]:
-        """Return a URL for each role, and the pipeline's connection, which is the role `dwh_etl`."""
-        connection = {
-            "conn_type": "postgres",
-            "host": HOST,
-            "port": self.state.port("postgres"),
-            "login": "dwh_etl",
-            "password": self.state.secret("dwh_etl"),
-            "schema": "dwh",
-        }
+        """Return a URL for each role, the pipeline's connection (role `dwh_etl`) and the page's (role `dwh_bi`)."""
         return {
             "DWH_ADMIN_URL": self.url("postgres", "postgres"),
             "DWH_URL": self.url("dwh_owner", "dwh"),
             "DWH_ETL_URL": self.url("dwh_etl", "dwh"),
             "DWH_BI_URL": self.url("dwh_bi", "dwh"),
-            "AIRFLOW_CONN_POSTGRES_DWH": json.dumps(connection),
+            "AIRFLOW_CONN_POSTGRES_DWH": self._connection("dwh_etl"),
+            "AIRFLOW_CONN_POSTGRES_DWH_BI": self._connection("dwh_bi"),
         }
+
+    def _connection(self, role: str) -> str:
+        """Return an Airflow connection to the warehouse, as Airflow reads it from the environment."""
+        connection = {
+            "conn_type": "postgres",
+            "host": HOST,
+            "port": self.state.port("postgres"),
+            "login": role,
+            "password": self.state.secret(role),
+            "schema": "dwh",
+        }
+        return json.dumps(connection)
 
     def start(self) -> None:
         """Start the server; then roles, databases and migrations, all of which are no-ops the second time."""

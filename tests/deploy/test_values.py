@@ -156,7 +156,7 @@ def test_compose_and_kubernetes_know_the_same_secrets():
     assert used == names
     secrets = kubernetes_secrets(read_env(filled(EXAMPLE.read_text(), {})))
     connections = set(re.findall(r"AIRFLOW_CONN_\w+", compose))
-    assert secrets["pipeline-connections"].keys() == connections
+    assert secrets["pipeline-connections"].keys() | secrets["page-connection"].keys() == connections
 
 
 def test_compose_holds_no_secret_and_opens_no_port_to_the_network():
@@ -192,4 +192,5 @@ def test_each_secret_that_values_name_is_made():
     values = airflow_values("single-vm")
     named |= {values["data"]["metadataSecretName"]} | {values[key] for key in values if key.endswith("SecretName")}
     named |= {values["jwtSecretName"], "pipeline-connections", "airflow-admin"}
+    named |= {variable["valueFrom"]["secretKeyRef"]["name"] for variable in values["apiServer"]["env"]}
     assert named == made.keys()

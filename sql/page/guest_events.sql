@@ -1,0 +1,15 @@
+-- One row = a tag that the guest got or lost, with the evidence.
+-- From: cdm.v_tag_events
+-- Params: guest_id
+select
+    tag,
+    event,
+    category_name,
+    order_cnt,
+    threshold,
+    rule_version,
+    event_dt
+from cdm.v_tag_events
+where guest_id = %(guest_id)s
+order by event_dt desc, tag asc
+limit 200;

@@ -1,0 +1,13 @@
+-- One row = a category that a guest orders from and a rule of it: has the tag, or how many closed orders are missing.
+-- From: cdm.v_guest_progress
+-- Params: guest_id
+select
+    category_name,
+    order_cnt,
+    tag,
+    threshold,
+    carries_tag,
+    orders_missing
+from cdm.v_guest_progress
+where guest_id = %(guest_id)s
+order by carries_tag desc nulls last, orders_missing asc nulls last, order_cnt desc, category_name asc, tag asc;

@@ -1,8 +1,8 @@
 """
 ### The marts again from the vault, and the vault again from STG
 
-`dds` (STG → Data Vault, only where asked for) → `cdm` (Data Vault → counters, tags). For after a mistake in the SQL of a layer,
-or whenever a check says that a layer is wrong.
+`stg` (the sums of the orders by hour, counted again) → `dds` (STG → Data Vault, only where asked for) → `cdm` (Data Vault →
+counters, tags, and their sums). For after a mistake in the SQL of a layer, or whenever a check says that a layer is wrong.
 
 **Start it** by the form in the UI, or by `airflow dags trigger marts_rebuild --conf '{"layers": "dds and cdm"}'`.
 
@@ -28,6 +28,8 @@ from warehouse.constants import (
     DDS_PREPARE,
     DDS_REBUILD,
     SQL_FOLDER,
+    STG_REBUILD,
+    STG_REBUILD_PREPARE,
 )
 
 TASK_TIMEOUT = timedelta(hours=6)
@@ -67,6 +69,7 @@ with DAG(
     },
     tags=["maintenance"],
 ) as dag:
+    stg = LoadLayerOperator(task_id="stg", prepare=STG_REBUILD_PREPARE, claim=STG_REBUILD, load=(), max_batches=1)
     dds = LoadLayerOperator(
         task_id="dds",
         pre_execute=skip_unless_asked,
@@ -85,4 +88,4 @@ with DAG(
         trigger_rule=TriggerRule.NONE_FAILED,
     )
 
-    dds >> cdm
+    stg >> dds >> cdm

@@ -77,6 +77,39 @@ CREATE FUNCTION dds.hash_key(part_1 text, part_2 text) RETURNS uuid
 
 COMMENT ON FUNCTION dds.hash_key(part_1 text, part_2 text) IS 'Deterministic key of a link or of a satellite row: two key parts as a uuid';
 
+CREATE TABLE cdm.category_histogram (
+    category_id uuid NOT NULL,
+    category_name character varying NOT NULL,
+    order_cnt integer NOT NULL,
+    guests bigint NOT NULL
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE cdm.category_histogram IS 'Sums of cdm.user_category_counters: one row = a category and a value of its counters. A row that falls to 0 disappears';
+
+COMMENT ON COLUMN cdm.category_histogram.category_id IS 'Category: dds.h_category.h_category_pk';
+
+COMMENT ON COLUMN cdm.category_histogram.category_name IS 'Name of the category';
+
+COMMENT ON COLUMN cdm.category_histogram.order_cnt IS 'Value of the counter';
+
+COMMENT ON COLUMN cdm.category_histogram.guests IS 'Guests whose counter of the category has this value';
+
+CREATE TABLE cdm.product_totals (
+    product_id uuid NOT NULL,
+    guests bigint NOT NULL,
+    order_cnt bigint NOT NULL
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE cdm.product_totals IS 'Sums of cdm.user_product_counters: one row = a dish. A row that falls to 0 disappears';
+
+COMMENT ON COLUMN cdm.product_totals.product_id IS 'Dish: dds.h_product.h_product_pk';
+
+COMMENT ON COLUMN cdm.product_totals.guests IS 'Guests with a counter of the dish';
+
+COMMENT ON COLUMN cdm.product_totals.order_cnt IS 'Sum of their counters: CLOSED orders that hold the dish';
+
 CREATE TABLE cdm.rule_queue (
     id bigint NOT NULL,
     tag character varying NOT NULL
@@ -96,6 +129,24 @@ ALTER TABLE cdm.rule_queue ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE cdm.tag_days (
+    tag character varying NOT NULL,
+    day date NOT NULL,
+    assigned bigint NOT NULL,
+    revoked bigint NOT NULL
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE cdm.tag_days IS 'Sums of cdm.tag_events: one row = a tag and a day on which guests got or lost it';
+
+COMMENT ON COLUMN cdm.tag_days.tag IS 'The tag';
+
+COMMENT ON COLUMN cdm.tag_days.day IS 'UTC day of the events';
+
+COMMENT ON COLUMN cdm.tag_days.assigned IS 'Events by which guests got the tag';
+
+COMMENT ON COLUMN cdm.tag_days.revoked IS 'Events by which guests lost it';
 
 CREATE TABLE cdm.tag_events (
     id bigint NOT NULL,
@@ -269,6 +320,135 @@ COMMENT ON COLUMN cdm.user_tags.rule_version IS 'Version of the rule in force';
 
 COMMENT ON COLUMN cdm.user_tags.assigned_dt IS 'Since when the guest carries it without a break';
 
+CREATE VIEW cdm.v_audience_daily WITH (security_barrier='true') AS
+ SELECT (lives.first_day + step.days) AS day,
+    lives.tag,
+    COALESCE(moved.assigned, (0)::bigint) AS assigned,
+    COALESCE(moved.revoked, (0)::bigint) AS revoked,
+    (sum((COALESCE(moved.assigned, (0)::bigint) - COALESCE(moved.revoked, (0)::bigint))) OVER (PARTITION BY lives.tag ORDER BY step.days))::bigint AS guests
+   FROM ((( SELECT tag_days.tag,
+            min(tag_days.day) AS first_day,
+            GREATEST(max(tag_days.day), ((now() AT TIME ZONE 'UTC'::text))::date) AS last_day
+           FROM cdm.tag_days
+          GROUP BY tag_days.tag) lives
+     CROSS JOIN LATERAL generate_series(0, (lives.last_day - lives.first_day)) step(days))
+     LEFT JOIN cdm.tag_days moved ON ((((lives.tag)::text = (moved.tag)::text) AND ((lives.first_day + step.days) = moved.day))));
+
+COMMENT ON VIEW cdm.v_audience_daily IS 'One row = a tag and a UTC day, every day from the tag''s first event to today; tags without a rule by now included';
+
+COMMENT ON COLUMN cdm.v_audience_daily.day IS 'UTC day';
+
+COMMENT ON COLUMN cdm.v_audience_daily.tag IS 'The tag';
+
+COMMENT ON COLUMN cdm.v_audience_daily.assigned IS 'How often guests got the tag on this day';
+
+COMMENT ON COLUMN cdm.v_audience_daily.revoked IS 'How often guests lost it on this day';
+
+COMMENT ON COLUMN cdm.v_audience_daily.guests IS 'Guests who carried it at the end of the day';
+
+CREATE VIEW cdm.v_category_counters WITH (security_barrier='true') AS
+ SELECT category_name,
+    (sum(guests))::bigint AS guests,
+    (sum((order_cnt * guests)))::bigint AS order_cnt
+   FROM cdm.category_histogram
+  GROUP BY category_name;
+
+COMMENT ON VIEW cdm.v_category_counters IS 'One row = a category of which guests have CLOSED orders';
+
+COMMENT ON COLUMN cdm.v_category_counters.category_name IS 'Name of the category';
+
+COMMENT ON COLUMN cdm.v_category_counters.guests IS 'Guests with at least one CLOSED order of the category';
+
+COMMENT ON COLUMN cdm.v_category_counters.order_cnt IS 'CLOSED orders that hold a dish of the category: the sum of the guests'' counters';
+
+CREATE VIEW cdm.v_category_thresholds WITH (security_barrier='true') AS
+ SELECT category.category_name,
+    step.threshold,
+    (sum(COALESCE(level.guests, (0)::bigint)) OVER (PARTITION BY category.category_id ORDER BY step.threshold DESC))::bigint AS guests
+   FROM ((( SELECT category_histogram.category_id,
+            max((category_histogram.category_name)::text) AS category_name,
+            max(category_histogram.order_cnt) AS highest
+           FROM cdm.category_histogram
+          GROUP BY category_histogram.category_id) category
+     CROSS JOIN LATERAL generate_series(0, (category.highest - 1)) step(threshold))
+     LEFT JOIN cdm.category_histogram level ON (((category.category_id = level.category_id) AND ((step.threshold + 1) = level.order_cnt))));
+
+COMMENT ON VIEW cdm.v_category_thresholds IS 'One row = a category and a threshold that a rule could have: what the audience would be';
+
+COMMENT ON COLUMN cdm.v_category_thresholds.category_name IS 'Name of the category';
+
+COMMENT ON COLUMN cdm.v_category_thresholds.threshold IS 'The threshold, from 0 to the highest one that somebody exceeds';
+
+COMMENT ON COLUMN cdm.v_category_thresholds.guests IS 'Guests whose counter exceeds it';
+
+CREATE TABLE stg.dead_letters (
+    id bigint NOT NULL,
+    value_hash uuid NOT NULL,
+    raw bytea,
+    topic text NOT NULL,
+    partition integer,
+    "offset" bigint,
+    message_key bytea,
+    reason text NOT NULL,
+    detail text NOT NULL,
+    attempts integer NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    attempt_dt timestamp with time zone NOT NULL,
+    solved_dt timestamp with time zone
+);
+
+COMMENT ON TABLE stg.dead_letters IS 'What could not be accepted, and why. One row = one content; nothing is removed, the DAG dead_letters_replay tries again';
+
+COMMENT ON COLUMN stg.dead_letters.id IS 'Serial number, a parameter of dead_letters_replay';
+
+COMMENT ON COLUMN stg.dead_letters.value_hash IS 'Identity: the first 16 bytes of the SHA-256 of the value (of a tombstone: of its key)';
+
+COMMENT ON COLUMN stg.dead_letters.raw IS 'The value, byte by byte; NULL = a tombstone';
+
+COMMENT ON COLUMN stg.dead_letters.topic IS 'Kafka topic, or redis for a reference document';
+
+COMMENT ON COLUMN stg.dead_letters.partition IS 'Kafka partition';
+
+COMMENT ON COLUMN stg.dead_letters."offset" IS 'Kafka offset at which it was first seen';
+
+COMMENT ON COLUMN stg.dead_letters.message_key IS 'Kafka record key, or the Redis key';
+
+COMMENT ON COLUMN stg.dead_letters.reason IS 'Reason code, see docs/messages.md';
+
+COMMENT ON COLUMN stg.dead_letters.detail IS 'What is wrong, for a person';
+
+COMMENT ON COLUMN stg.dead_letters.attempts IS 'How often it was tried: 1, and one more by each replay';
+
+COMMENT ON COLUMN stg.dead_letters.load_dt IS 'When it was seen first';
+
+COMMENT ON COLUMN stg.dead_letters.attempt_dt IS 'When it was tried last';
+
+COMMENT ON COLUMN stg.dead_letters.solved_dt IS 'When a replay accepted it; NULL = still rejected';
+
+CREATE VIEW cdm.v_dead_letters WITH (security_barrier='true') AS
+ SELECT topic,
+    reason,
+    count(*) FILTER (WHERE (solved_dt IS NULL)) AS unsolved,
+    count(solved_dt) AS solved,
+    min(load_dt) AS first_dt,
+    max(load_dt) AS last_dt
+   FROM stg.dead_letters
+  GROUP BY topic, reason;
+
+COMMENT ON VIEW cdm.v_dead_letters IS 'One row = a topic and a reason for which its messages were refused';
+
+COMMENT ON COLUMN cdm.v_dead_letters.topic IS 'Kafka topic, or redis for a reference document';
+
+COMMENT ON COLUMN cdm.v_dead_letters.reason IS 'Reason code, see docs/messages.md';
+
+COMMENT ON COLUMN cdm.v_dead_letters.unsolved IS 'Still refused';
+
+COMMENT ON COLUMN cdm.v_dead_letters.solved IS 'Accepted later';
+
+COMMENT ON COLUMN cdm.v_dead_letters.first_dt IS 'When the first of them was seen first';
+
+COMMENT ON COLUMN cdm.v_dead_letters.last_dt IS 'When the last of them was seen first';
+
 CREATE TABLE dds.counter_queue (
     id bigint NOT NULL,
     h_user_pk uuid NOT NULL,
@@ -283,6 +463,552 @@ COMMENT ON COLUMN dds.counter_queue.id IS 'Serial number';
 COMMENT ON COLUMN dds.counter_queue.h_user_pk IS 'The guest';
 
 COMMENT ON COLUMN dds.counter_queue.load_dt IS 'When it was queued';
+
+CREATE TABLE stg.load_queue (
+    source text NOT NULL,
+    value_hash uuid NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    CONSTRAINT load_queue_source_check CHECK ((source = ANY (ARRAY['order_event_log'::text, 'reference_log'::text])))
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000');
+
+COMMENT ON TABLE stg.load_queue IS 'What DDS has still to load: filled in the transaction that stores the message, emptied in the one that loads it';
+
+COMMENT ON COLUMN stg.load_queue.source IS 'The log that holds it: order_event_log or reference_log';
+
+COMMENT ON COLUMN stg.load_queue.value_hash IS 'Its value_hash there';
+
+COMMENT ON COLUMN stg.load_queue.load_dt IS 'When it was queued';
+
+CREATE TABLE stg.order_events (
+    id bigint NOT NULL,
+    object_id bigint NOT NULL,
+    payload json NOT NULL,
+    object_type character varying NOT NULL,
+    sent_dttm timestamp with time zone NOT NULL,
+    update_ts timestamp with time zone NOT NULL,
+    value_hash uuid NOT NULL,
+    load_dt timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE stg.order_events IS 'The newest version of each order, by (update_ts, sent_dttm, value_hash): an older one never replaces a newer one';
+
+COMMENT ON COLUMN stg.order_events.id IS 'Serial number of the order in the warehouse';
+
+COMMENT ON COLUMN stg.order_events.object_id IS 'Order id';
+
+COMMENT ON COLUMN stg.order_events.payload IS 'The payload object of the message, to the letter';
+
+COMMENT ON COLUMN stg.order_events.object_type IS 'Always order';
+
+COMMENT ON COLUMN stg.order_events.sent_dttm IS 'When the source sent this version';
+
+COMMENT ON COLUMN stg.order_events.update_ts IS 'Business time of this version';
+
+COMMENT ON COLUMN stg.order_events.value_hash IS 'The message of this version in stg.order_event_log';
+
+COMMENT ON COLUMN stg.order_events.load_dt IS 'When the warehouse took this version';
+
+CREATE VIEW cdm.v_freshness WITH (security_barrier='true') AS
+ SELECT ( SELECT order_events.load_dt
+           FROM stg.order_events
+          ORDER BY order_events.id DESC
+         LIMIT 1) AS last_order_dt,
+    ( SELECT tag_events.event_dt
+           FROM cdm.tag_events
+          ORDER BY tag_events.id DESC
+         LIMIT 1) AS last_tag_event_dt,
+    messages.waiting AS messages_waiting,
+    messages.waiting_since AS messages_waiting_since,
+    guests.waiting AS guests_waiting,
+    guests.waiting_since AS guests_waiting_since,
+    rules.waiting AS rules_waiting,
+    letters.unsolved AS dead_letters,
+    (GREATEST(EXTRACT(epoch FROM (now() - LEAST(messages.waiting_since, guests.waiting_since, rules.waiting_since))), (0)::numeric))::double precision AS lag_s
+   FROM (((( SELECT count(*) AS waiting,
+            min(load_queue.load_dt) AS waiting_since
+           FROM stg.load_queue) messages
+     CROSS JOIN ( SELECT count(DISTINCT counter_queue.h_user_pk) AS waiting,
+            min(counter_queue.load_dt) AS waiting_since
+           FROM dds.counter_queue) guests)
+     CROSS JOIN ( SELECT count(*) AS waiting,
+            min(changed.changed_dt) AS waiting_since
+           FROM ( SELECT queue.tag,
+                    max(rule.changed_dt) AS changed_dt
+                   FROM (cdm.rule_queue queue
+                     LEFT JOIN cdm.tag_rules rule ON (((queue.tag)::text = (rule.tag)::text)))
+                  GROUP BY queue.tag) changed) rules)
+     CROSS JOIN ( SELECT count(*) AS unsolved
+           FROM stg.dead_letters
+          WHERE (dead_letters.solved_dt IS NULL)) letters);
+
+COMMENT ON VIEW cdm.v_freshness IS 'One row: how fresh the marts are and what waits';
+
+COMMENT ON COLUMN cdm.v_freshness.last_order_dt IS 'When the warehouse took the newest order''s newest version';
+
+COMMENT ON COLUMN cdm.v_freshness.last_tag_event_dt IS 'When the last tag was assigned or revoked';
+
+COMMENT ON COLUMN cdm.v_freshness.messages_waiting IS 'Messages and reference documents accepted but not yet in the vault';
+
+COMMENT ON COLUMN cdm.v_freshness.messages_waiting_since IS 'Since when the oldest of them waits; NULL = none does';
+
+COMMENT ON COLUMN cdm.v_freshness.guests_waiting IS 'Guests whose counters are to be computed anew';
+
+COMMENT ON COLUMN cdm.v_freshness.guests_waiting_since IS 'Since when the first of them waits; NULL = none does';
+
+COMMENT ON COLUMN cdm.v_freshness.rules_waiting IS 'Tags whose changed rule is to be applied';
+
+COMMENT ON COLUMN cdm.v_freshness.dead_letters IS 'Messages and documents refused and not solved';
+
+COMMENT ON COLUMN cdm.v_freshness.lag_s IS 'Seconds for which the oldest thing has waited; 0 = nothing waits';
+
+CREATE TABLE dds.h_category (
+    h_category_pk uuid NOT NULL,
+    category_name character varying NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    load_src character varying NOT NULL
+);
+
+COMMENT ON TABLE dds.h_category IS 'Hub: one row = one category ever named by a source';
+
+COMMENT ON COLUMN dds.h_category.h_category_pk IS 'dds.hash_key(category_name)';
+
+COMMENT ON COLUMN dds.h_category.category_name IS 'Name of the category, as the menus write it';
+
+COMMENT ON COLUMN dds.h_category.load_dt IS 'When the row was loaded';
+
+COMMENT ON COLUMN dds.h_category.load_src IS 'Where it came from: kafka:<topic> or redis';
+
+CREATE TABLE dds.h_user (
+    h_user_pk uuid NOT NULL,
+    user_id character varying NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    load_src character varying NOT NULL
+);
+
+COMMENT ON TABLE dds.h_user IS 'Hub: one row = one user ever named by a source';
+
+COMMENT ON COLUMN dds.h_user.h_user_pk IS 'dds.hash_key(user_id)';
+
+COMMENT ON COLUMN dds.h_user.user_id IS 'Guest id of the source';
+
+COMMENT ON COLUMN dds.h_user.load_dt IS 'When the row was loaded';
+
+COMMENT ON COLUMN dds.h_user.load_src IS 'Where it came from: kafka:<topic> or redis';
+
+CREATE VIEW cdm.v_guest_progress WITH (security_barrier='true') AS
+ SELECT hub.user_id AS guest_id,
+    counters.category_name,
+    counters.order_cnt,
+    rule.tag,
+    rule.threshold,
+    (carried.tag IS NOT NULL) AS carries_tag,
+        CASE
+            WHEN (carried.tag IS NOT NULL) THEN 0
+            WHEN (rule.tag IS NOT NULL) THEN GREATEST(((rule.threshold - counters.order_cnt) + 1), 0)
+            ELSE NULL::integer
+        END AS orders_missing
+   FROM (((cdm.user_category_counters counters
+     JOIN dds.h_user hub ON ((counters.user_id = hub.h_user_pk)))
+     LEFT JOIN ( SELECT rules.tag,
+            rules.threshold,
+            category.h_category_pk
+           FROM (cdm.tag_rules rules
+             JOIN dds.h_category category ON (((rules.category_name)::text = (category.category_name)::text)))
+          WHERE rules.active) rule ON ((counters.category_id = rule.h_category_pk)))
+     LEFT JOIN cdm.user_tags carried ON (((counters.user_id = carried.user_id) AND ((rule.tag)::text = (carried.tag)::text))));
+
+COMMENT ON VIEW cdm.v_guest_progress IS 'One row = a guest, a category and a rule of the category in force: how far the guest is from its tag. To be filtered by guest_id or tag';
+
+COMMENT ON COLUMN cdm.v_guest_progress.guest_id IS 'Guest id of the app';
+
+COMMENT ON COLUMN cdm.v_guest_progress.category_name IS 'Name of the category';
+
+COMMENT ON COLUMN cdm.v_guest_progress.order_cnt IS 'The guest''s CLOSED orders of the category';
+
+COMMENT ON COLUMN cdm.v_guest_progress.tag IS 'Tag of the rule; NULL where no rule compares the category';
+
+COMMENT ON COLUMN cdm.v_guest_progress.threshold IS 'Threshold of the rule';
+
+COMMENT ON COLUMN cdm.v_guest_progress.carries_tag IS 'Whether the guest carries the tag now';
+
+COMMENT ON COLUMN cdm.v_guest_progress.orders_missing IS 'So many more CLOSED orders of the category give the tag; 0 = carries it, or a changed rule gives it with the next run; NULL without a rule';
+
+CREATE VIEW cdm.v_guest_tags WITH (security_barrier='true') AS
+ SELECT hub.user_id AS guest_id,
+    carried.tag,
+    carried.category_name,
+    carried.order_cnt,
+    carried.threshold,
+    carried.assigned_dt
+   FROM (cdm.user_tags carried
+     JOIN dds.h_user hub ON ((carried.user_id = hub.h_user_pk)));
+
+COMMENT ON VIEW cdm.v_guest_tags IS 'One row = a guest carries a tag now. To be filtered by guest_id or tag';
+
+COMMENT ON COLUMN cdm.v_guest_tags.guest_id IS 'Guest id of the app';
+
+COMMENT ON COLUMN cdm.v_guest_tags.tag IS 'The tag';
+
+COMMENT ON COLUMN cdm.v_guest_tags.category_name IS 'Category of the rule';
+
+COMMENT ON COLUMN cdm.v_guest_tags.order_cnt IS 'The guest''s counter of the category';
+
+COMMENT ON COLUMN cdm.v_guest_tags.threshold IS 'Threshold of the rule in force';
+
+COMMENT ON COLUMN cdm.v_guest_tags.assigned_dt IS 'Since when the guest carries it without a break';
+
+CREATE TABLE dds.h_restaurant (
+    h_restaurant_pk uuid NOT NULL,
+    restaurant_id character varying NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    load_src character varying NOT NULL
+);
+
+COMMENT ON TABLE dds.h_restaurant IS 'Hub: one row = one restaurant ever named by a source';
+
+COMMENT ON COLUMN dds.h_restaurant.h_restaurant_pk IS 'dds.hash_key(restaurant_id)';
+
+COMMENT ON COLUMN dds.h_restaurant.restaurant_id IS 'Restaurant id of the source';
+
+COMMENT ON COLUMN dds.h_restaurant.load_dt IS 'When the row was loaded';
+
+COMMENT ON COLUMN dds.h_restaurant.load_src IS 'Where it came from: kafka:<topic> or redis';
+
+CREATE TABLE dds.s_restaurant_names (
+    hk_restaurant_names_pk uuid NOT NULL,
+    h_restaurant_pk uuid NOT NULL,
+    name character varying,
+    effective_dttm timestamp with time zone NOT NULL,
+    value_hash uuid NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    load_src character varying NOT NULL
+);
+
+COMMENT ON TABLE dds.s_restaurant_names IS 'Satellite, name of a restaurant: one row = a change, by business time. The row in force is the last by (effective_dttm, value_hash)';
+
+COMMENT ON COLUMN dds.s_restaurant_names.hk_restaurant_names_pk IS 'dds.hash_key(parent key, value_hash)';
+
+COMMENT ON COLUMN dds.s_restaurant_names.h_restaurant_pk IS 'The restaurant';
+
+COMMENT ON COLUMN dds.s_restaurant_names.name IS 'Name of the restaurant';
+
+COMMENT ON COLUMN dds.s_restaurant_names.effective_dttm IS 'Business time at which the row became true';
+
+COMMENT ON COLUMN dds.s_restaurant_names.value_hash IS 'The message or document in STG that says so: breaks ties that are left';
+
+COMMENT ON COLUMN dds.s_restaurant_names.load_dt IS 'When the row was loaded';
+
+COMMENT ON COLUMN dds.s_restaurant_names.load_src IS 'Where it came from: kafka:<topic> or redis';
+
+CREATE TABLE stg.order_hours (
+    order_hour timestamp with time zone NOT NULL,
+    restaurant_id text NOT NULL,
+    status text NOT NULL,
+    orders bigint NOT NULL,
+    empty_orders bigint NOT NULL,
+    cost numeric NOT NULL
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE stg.order_hours IS 'Sums of stg.order_events: one row = the orders that began in an hour at a restaurant and have a status now. A row that falls to 0 disappears';
+
+COMMENT ON COLUMN stg.order_hours.order_hour IS 'Begin of the UTC hour in which the orders began';
+
+COMMENT ON COLUMN stg.order_hours.restaurant_id IS 'payload.restaurant.id';
+
+COMMENT ON COLUMN stg.order_hours.status IS 'payload.final_status of the newest version';
+
+COMMENT ON COLUMN stg.order_hours.orders IS 'Number of the orders';
+
+COMMENT ON COLUMN stg.order_hours.empty_orders IS 'Those among them whose basket is empty';
+
+COMMENT ON COLUMN stg.order_hours.cost IS 'Sum of payload.cost, exact; an order without a cost adds nothing';
+
+CREATE VIEW cdm.v_orders_hourly WITH (security_barrier='true') AS
+ SELECT hours.order_hour,
+    hours.restaurant_id,
+    restaurants.name AS restaurant_name,
+    hours.status,
+    hours.orders,
+    hours.cost
+   FROM (stg.order_hours hours
+     LEFT JOIN ( SELECT hub.restaurant_id,
+            current_name.name
+           FROM (dds.h_restaurant hub
+             CROSS JOIN LATERAL ( SELECT names.name
+                   FROM dds.s_restaurant_names names
+                  WHERE (names.h_restaurant_pk = hub.h_restaurant_pk)
+                  ORDER BY names.effective_dttm DESC, names.value_hash DESC
+                 LIMIT 1) current_name)) restaurants ON ((hours.restaurant_id = (restaurants.restaurant_id)::text)));
+
+COMMENT ON VIEW cdm.v_orders_hourly IS 'One row = an hour, a restaurant and a status: the orders that began in the hour and have the status now';
+
+COMMENT ON COLUMN cdm.v_orders_hourly.order_hour IS 'Begin of the UTC hour';
+
+COMMENT ON COLUMN cdm.v_orders_hourly.restaurant_id IS 'Restaurant id of the app';
+
+COMMENT ON COLUMN cdm.v_orders_hourly.restaurant_name IS 'Name of the restaurant now; NULL while unknown';
+
+COMMENT ON COLUMN cdm.v_orders_hourly.status IS 'Status of the orders now, as the app writes it';
+
+COMMENT ON COLUMN cdm.v_orders_hourly.orders IS 'Number of the orders';
+
+COMMENT ON COLUMN cdm.v_orders_hourly.cost IS 'Sum of their costs, exact';
+
+CREATE TABLE dds.es_product_category (
+    h_product_pk uuid NOT NULL,
+    h_category_pk uuid NOT NULL,
+    effective_dttm timestamp with time zone NOT NULL,
+    restaurant_id character varying NOT NULL COLLATE pg_catalog."C",
+    value_hash uuid NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    load_src character varying NOT NULL
+);
+
+COMMENT ON TABLE dds.es_product_category IS 'Effectivity satellite of dds.l_product_category: which category a dish belongs to. The link in force is that of the last row by (effective_dttm, restaurant_id, value_hash)';
+
+COMMENT ON COLUMN dds.es_product_category.h_product_pk IS 'The dish: the driving key, one category at a time';
+
+COMMENT ON COLUMN dds.es_product_category.h_category_pk IS 'The category from this version on';
+
+COMMENT ON COLUMN dds.es_product_category.effective_dttm IS 'Business time at which the row became true';
+
+COMMENT ON COLUMN dds.es_product_category.restaurant_id IS 'Restaurant whose menu says so; breaks ties of effective_dttm. Empty where no menu does';
+
+COMMENT ON COLUMN dds.es_product_category.value_hash IS 'The message or document in STG that says so: breaks ties that are left';
+
+COMMENT ON COLUMN dds.es_product_category.load_dt IS 'When the row was loaded';
+
+COMMENT ON COLUMN dds.es_product_category.load_src IS 'Where it came from: kafka:<topic> or redis';
+
+CREATE TABLE dds.s_product_names (
+    hk_product_names_pk uuid NOT NULL,
+    h_product_pk uuid NOT NULL,
+    name character varying NOT NULL,
+    is_from_menu boolean NOT NULL,
+    effective_dttm timestamp with time zone NOT NULL,
+    sent_dttm timestamp with time zone NOT NULL,
+    restaurant_id character varying NOT NULL COLLATE pg_catalog."C",
+    value_hash uuid NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    load_src character varying NOT NULL
+);
+
+COMMENT ON TABLE dds.s_product_names IS 'Satellite, name of a dish: one row = a change, by business time. The row in force is the last by (is_from_menu, effective_dttm, sent_dttm, restaurant_id, value_hash)';
+
+COMMENT ON COLUMN dds.s_product_names.hk_product_names_pk IS 'dds.hash_key(parent key, value_hash)';
+
+COMMENT ON COLUMN dds.s_product_names.h_product_pk IS 'The product';
+
+COMMENT ON COLUMN dds.s_product_names.name IS 'Name of the dish';
+
+COMMENT ON COLUMN dds.s_product_names.is_from_menu IS 'Whether a menu says so: an order line names a dish only while no menu has it';
+
+COMMENT ON COLUMN dds.s_product_names.effective_dttm IS 'Business time at which the row became true';
+
+COMMENT ON COLUMN dds.s_product_names.sent_dttm IS 'When the source sent that version: breaks ties of effective_dttm';
+
+COMMENT ON COLUMN dds.s_product_names.restaurant_id IS 'Restaurant whose menu says so; breaks ties of effective_dttm. Empty where no menu does';
+
+COMMENT ON COLUMN dds.s_product_names.value_hash IS 'The message or document in STG that says so: breaks ties that are left';
+
+COMMENT ON COLUMN dds.s_product_names.load_dt IS 'When the row was loaded';
+
+COMMENT ON COLUMN dds.s_product_names.load_src IS 'Where it came from: kafka:<topic> or redis';
+
+CREATE VIEW cdm.v_orders_not_counted WITH (security_barrier='true') AS
+ SELECT 'not_closed'::text AS reason,
+    order_hours.status AS detail,
+    (sum(order_hours.orders))::bigint AS amount,
+    'orders'::text AS unit
+   FROM stg.order_hours
+  WHERE (order_hours.status <> 'CLOSED'::text)
+  GROUP BY order_hours.status
+UNION ALL
+ SELECT 'empty_basket'::text AS reason,
+    ''::text AS detail,
+    (sum(order_hours.empty_orders))::bigint AS amount,
+    'orders'::text AS unit
+   FROM stg.order_hours
+  WHERE (order_hours.status = 'CLOSED'::text)
+ HAVING (sum(order_hours.empty_orders) > (0)::numeric)
+UNION ALL
+ SELECT 'no_category'::text AS reason,
+        CASE
+            WHEN dish.is_on_menu THEN 'menu_without_category'::text
+            ELSE 'dish_on_no_menu'::text
+        END AS detail,
+    (sum(totals.order_cnt))::bigint AS amount,
+    'order lines'::text AS unit
+   FROM (cdm.product_totals totals
+     CROSS JOIN LATERAL ( SELECT (EXISTS ( SELECT 1
+                   FROM dds.s_product_names names
+                  WHERE ((names.h_product_pk = totals.product_id) AND names.is_from_menu))) AS is_on_menu) dish)
+  WHERE (NOT (EXISTS ( SELECT 1
+           FROM dds.es_product_category es
+          WHERE (es.h_product_pk = totals.product_id))))
+  GROUP BY dish.is_on_menu
+UNION ALL
+ SELECT 'waiting'::text AS reason,
+        CASE load_queue.source
+            WHEN 'order_event_log'::text THEN 'order'::text
+            ELSE 'reference'::text
+        END AS detail,
+    count(*) AS amount,
+    'messages'::text AS unit
+   FROM stg.load_queue
+  GROUP BY load_queue.source
+UNION ALL
+ SELECT 'refused'::text AS reason,
+    dead_letters.reason AS detail,
+    count(*) AS amount,
+    'messages'::text AS unit
+   FROM stg.dead_letters
+  WHERE (dead_letters.solved_dt IS NULL)
+  GROUP BY dead_letters.reason;
+
+COMMENT ON VIEW cdm.v_orders_not_counted IS 'One row = why something that the app has sent is in no counter (yet), and how much of it';
+
+COMMENT ON COLUMN cdm.v_orders_not_counted.reason IS 'not_closed: orders of another status. empty_basket: CLOSED orders without a dish. no_category: dishes of CLOSED orders that count as dishes, but in no category. waiting: not yet in the vault. refused: dead letters not solved';
+
+COMMENT ON COLUMN cdm.v_orders_not_counted.detail IS 'not_closed: the status. no_category: dish_on_no_menu or menu_without_category. waiting: order or reference. refused: the reason code. Else empty';
+
+COMMENT ON COLUMN cdm.v_orders_not_counted.amount IS 'How many';
+
+COMMENT ON COLUMN cdm.v_orders_not_counted.unit IS 'What amount counts: orders, order lines (a dish in an order) or messages';
+
+CREATE TABLE dds.h_product (
+    h_product_pk uuid NOT NULL,
+    product_id character varying NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    load_src character varying NOT NULL
+);
+
+COMMENT ON TABLE dds.h_product IS 'Hub: one row = one product ever named by a source';
+
+COMMENT ON COLUMN dds.h_product.h_product_pk IS 'dds.hash_key(product_id)';
+
+COMMENT ON COLUMN dds.h_product.product_id IS 'Dish id of the source';
+
+COMMENT ON COLUMN dds.h_product.load_dt IS 'When the row was loaded';
+
+COMMENT ON COLUMN dds.h_product.load_src IS 'Where it came from: kafka:<topic> or redis';
+
+CREATE VIEW cdm.v_product_counters WITH (security_barrier='true') AS
+ SELECT hub.product_id,
+    COALESCE(current_name.name, ''::character varying) AS product_name,
+    category.category_name,
+    totals.guests,
+    totals.order_cnt
+   FROM ((((cdm.product_totals totals
+     JOIN dds.h_product hub ON ((totals.product_id = hub.h_product_pk)))
+     LEFT JOIN LATERAL ( SELECT names.name
+           FROM dds.s_product_names names
+          WHERE (names.h_product_pk = totals.product_id)
+          ORDER BY names.is_from_menu DESC, names.effective_dttm DESC, names.sent_dttm DESC, names.restaurant_id DESC, names.value_hash DESC
+         LIMIT 1) current_name ON (true))
+     LEFT JOIN LATERAL ( SELECT es.h_category_pk
+           FROM dds.es_product_category es
+          WHERE (es.h_product_pk = totals.product_id)
+          ORDER BY es.effective_dttm DESC, es.restaurant_id DESC, es.value_hash DESC
+         LIMIT 1) current_category ON (true))
+     LEFT JOIN dds.h_category category ON ((current_category.h_category_pk = category.h_category_pk)));
+
+COMMENT ON VIEW cdm.v_product_counters IS 'One row = a dish that stands in CLOSED orders';
+
+COMMENT ON COLUMN cdm.v_product_counters.product_id IS 'Dish id of the app';
+
+COMMENT ON COLUMN cdm.v_product_counters.product_name IS 'Name of the dish by the newest menu; by the newest order while no menu has it; empty when nobody named it';
+
+COMMENT ON COLUMN cdm.v_product_counters.category_name IS 'Category of the dish now; NULL while no menu says';
+
+COMMENT ON COLUMN cdm.v_product_counters.guests IS 'Guests with a CLOSED order of the dish';
+
+COMMENT ON COLUMN cdm.v_product_counters.order_cnt IS 'CLOSED orders that hold the dish';
+
+CREATE VIEW cdm.v_tag_events WITH (security_barrier='true') AS
+ SELECT hub.user_id AS guest_id,
+    told.tag,
+    told.event,
+    told.category_name,
+    told.order_cnt,
+    told.threshold,
+    told.rule_version,
+    told.event_dt
+   FROM (cdm.tag_events told
+     JOIN dds.h_user hub ON ((told.user_id = hub.h_user_pk)));
+
+COMMENT ON VIEW cdm.v_tag_events IS 'One row = a guest got or lost a tag, with the evidence. To be filtered by guest_id or tag';
+
+COMMENT ON COLUMN cdm.v_tag_events.guest_id IS 'Guest id of the app';
+
+COMMENT ON COLUMN cdm.v_tag_events.tag IS 'The tag';
+
+COMMENT ON COLUMN cdm.v_tag_events.event IS 'assigned or revoked';
+
+COMMENT ON COLUMN cdm.v_tag_events.category_name IS 'Category of the rule';
+
+COMMENT ON COLUMN cdm.v_tag_events.order_cnt IS 'The guest''s counter of the category at that moment';
+
+COMMENT ON COLUMN cdm.v_tag_events.threshold IS 'Threshold it was compared with';
+
+COMMENT ON COLUMN cdm.v_tag_events.rule_version IS 'Version of that rule';
+
+COMMENT ON COLUMN cdm.v_tag_events.event_dt IS 'When the run decided it';
+
+CREATE VIEW cdm.v_tags WITH (security_barrier='true') AS
+ SELECT rule.tag,
+    rule.category_name,
+    rule.threshold,
+    rule.version AS rule_version,
+    rule.changed_dt,
+    COALESCE(audience.guests, (0)::bigint) AS guests
+   FROM (cdm.tag_rules rule
+     LEFT JOIN ( SELECT tag_days.tag,
+            (sum((tag_days.assigned - tag_days.revoked)))::bigint AS guests
+           FROM cdm.tag_days
+          GROUP BY tag_days.tag) audience ON (((rule.tag)::text = (audience.tag)::text)))
+  WHERE rule.active;
+
+COMMENT ON VIEW cdm.v_tags IS 'One row = a tag whose rule is in force, and its audience';
+
+COMMENT ON COLUMN cdm.v_tags.tag IS 'The tag';
+
+COMMENT ON COLUMN cdm.v_tags.category_name IS 'Category whose counter the rule compares';
+
+COMMENT ON COLUMN cdm.v_tags.threshold IS 'The counter must exceed it: with 5, the sixth order gives the tag';
+
+COMMENT ON COLUMN cdm.v_tags.rule_version IS 'Version of the rule: grows with every change';
+
+COMMENT ON COLUMN cdm.v_tags.changed_dt IS 'When the rule was changed last';
+
+COMMENT ON COLUMN cdm.v_tags.guests IS 'Guests who carry the tag now';
+
+CREATE VIEW cdm.v_tag_funnel WITH (security_barrier='true') AS
+ SELECT rule.tag,
+    rule.category_name,
+    rule.threshold,
+    missing.orders AS orders_missing,
+        CASE
+            WHEN (missing.orders = 0) THEN rule.guests
+            ELSE COALESCE(near.guests, (0)::bigint)
+        END AS guests
+   FROM ((cdm.v_tags rule
+     CROSS JOIN generate_series(0, 3) missing(orders))
+     LEFT JOIN cdm.category_histogram near ON ((((rule.category_name)::text = (near.category_name)::text) AND ((near.order_cnt - 1) = (rule.threshold - missing.orders)) AND (missing.orders > 0))));
+
+COMMENT ON VIEW cdm.v_tag_funnel IS 'One row = a tag whose rule is in force, and how many CLOSED orders of its category guests are away from it. Only guests with at least one such order are counted';
+
+COMMENT ON COLUMN cdm.v_tag_funnel.tag IS 'The tag';
+
+COMMENT ON COLUMN cdm.v_tag_funnel.category_name IS 'Category whose counter the rule compares';
+
+COMMENT ON COLUMN cdm.v_tag_funnel.threshold IS 'The counter must exceed it';
+
+COMMENT ON COLUMN cdm.v_tag_funnel.orders_missing IS '0 = the guests carry the tag; 1 to 3 = so many more CLOSED orders of the category give it';
+
+COMMENT ON COLUMN cdm.v_tag_funnel.guests IS 'Number of these guests';
 
 ALTER TABLE dds.counter_queue ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME dds.counter_queue_id_seq
@@ -348,49 +1074,6 @@ COMMENT ON COLUMN dds.es_order_user.load_dt IS 'When the row was loaded';
 
 COMMENT ON COLUMN dds.es_order_user.load_src IS 'Where it came from: kafka:<topic> or redis';
 
-CREATE TABLE dds.es_product_category (
-    h_product_pk uuid NOT NULL,
-    h_category_pk uuid NOT NULL,
-    effective_dttm timestamp with time zone NOT NULL,
-    restaurant_id character varying NOT NULL COLLATE pg_catalog."C",
-    value_hash uuid NOT NULL,
-    load_dt timestamp with time zone NOT NULL,
-    load_src character varying NOT NULL
-);
-
-COMMENT ON TABLE dds.es_product_category IS 'Effectivity satellite of dds.l_product_category: which category a dish belongs to. The link in force is that of the last row by (effective_dttm, restaurant_id, value_hash)';
-
-COMMENT ON COLUMN dds.es_product_category.h_product_pk IS 'The dish: the driving key, one category at a time';
-
-COMMENT ON COLUMN dds.es_product_category.h_category_pk IS 'The category from this version on';
-
-COMMENT ON COLUMN dds.es_product_category.effective_dttm IS 'Business time at which the row became true';
-
-COMMENT ON COLUMN dds.es_product_category.restaurant_id IS 'Restaurant whose menu says so; breaks ties of effective_dttm. Empty where no menu does';
-
-COMMENT ON COLUMN dds.es_product_category.value_hash IS 'The message or document in STG that says so: breaks ties that are left';
-
-COMMENT ON COLUMN dds.es_product_category.load_dt IS 'When the row was loaded';
-
-COMMENT ON COLUMN dds.es_product_category.load_src IS 'Where it came from: kafka:<topic> or redis';
-
-CREATE TABLE dds.h_category (
-    h_category_pk uuid NOT NULL,
-    category_name character varying NOT NULL,
-    load_dt timestamp with time zone NOT NULL,
-    load_src character varying NOT NULL
-);
-
-COMMENT ON TABLE dds.h_category IS 'Hub: one row = one category ever named by a source';
-
-COMMENT ON COLUMN dds.h_category.h_category_pk IS 'dds.hash_key(category_name)';
-
-COMMENT ON COLUMN dds.h_category.category_name IS 'Name of the category, as the menus write it';
-
-COMMENT ON COLUMN dds.h_category.load_dt IS 'When the row was loaded';
-
-COMMENT ON COLUMN dds.h_category.load_src IS 'Where it came from: kafka:<topic> or redis';
-
 CREATE TABLE dds.h_order (
     h_order_pk uuid NOT NULL,
     order_id bigint NOT NULL,
@@ -410,57 +1093,6 @@ COMMENT ON COLUMN dds.h_order.order_dt IS 'When the order began';
 COMMENT ON COLUMN dds.h_order.load_dt IS 'When the row was loaded';
 
 COMMENT ON COLUMN dds.h_order.load_src IS 'Where it came from: kafka:<topic> or redis';
-
-CREATE TABLE dds.h_product (
-    h_product_pk uuid NOT NULL,
-    product_id character varying NOT NULL,
-    load_dt timestamp with time zone NOT NULL,
-    load_src character varying NOT NULL
-);
-
-COMMENT ON TABLE dds.h_product IS 'Hub: one row = one product ever named by a source';
-
-COMMENT ON COLUMN dds.h_product.h_product_pk IS 'dds.hash_key(product_id)';
-
-COMMENT ON COLUMN dds.h_product.product_id IS 'Dish id of the source';
-
-COMMENT ON COLUMN dds.h_product.load_dt IS 'When the row was loaded';
-
-COMMENT ON COLUMN dds.h_product.load_src IS 'Where it came from: kafka:<topic> or redis';
-
-CREATE TABLE dds.h_restaurant (
-    h_restaurant_pk uuid NOT NULL,
-    restaurant_id character varying NOT NULL,
-    load_dt timestamp with time zone NOT NULL,
-    load_src character varying NOT NULL
-);
-
-COMMENT ON TABLE dds.h_restaurant IS 'Hub: one row = one restaurant ever named by a source';
-
-COMMENT ON COLUMN dds.h_restaurant.h_restaurant_pk IS 'dds.hash_key(restaurant_id)';
-
-COMMENT ON COLUMN dds.h_restaurant.restaurant_id IS 'Restaurant id of the source';
-
-COMMENT ON COLUMN dds.h_restaurant.load_dt IS 'When the row was loaded';
-
-COMMENT ON COLUMN dds.h_restaurant.load_src IS 'Where it came from: kafka:<topic> or redis';
-
-CREATE TABLE dds.h_user (
-    h_user_pk uuid NOT NULL,
-    user_id character varying NOT NULL,
-    load_dt timestamp with time zone NOT NULL,
-    load_src character varying NOT NULL
-);
-
-COMMENT ON TABLE dds.h_user IS 'Hub: one row = one user ever named by a source';
-
-COMMENT ON COLUMN dds.h_user.h_user_pk IS 'dds.hash_key(user_id)';
-
-COMMENT ON COLUMN dds.h_user.user_id IS 'Guest id of the source';
-
-COMMENT ON COLUMN dds.h_user.load_dt IS 'When the row was loaded';
-
-COMMENT ON COLUMN dds.h_user.load_src IS 'Where it came from: kafka:<topic> or redis';
 
 CREATE TABLE dds.l_order_product (
     hk_order_product_pk uuid NOT NULL,
@@ -603,67 +1235,6 @@ COMMENT ON COLUMN dds.s_order_status.load_dt IS 'When the row was loaded';
 
 COMMENT ON COLUMN dds.s_order_status.load_src IS 'Where it came from: kafka:<topic> or redis';
 
-CREATE TABLE dds.s_product_names (
-    hk_product_names_pk uuid NOT NULL,
-    h_product_pk uuid NOT NULL,
-    name character varying NOT NULL,
-    is_from_menu boolean NOT NULL,
-    effective_dttm timestamp with time zone NOT NULL,
-    sent_dttm timestamp with time zone NOT NULL,
-    restaurant_id character varying NOT NULL COLLATE pg_catalog."C",
-    value_hash uuid NOT NULL,
-    load_dt timestamp with time zone NOT NULL,
-    load_src character varying NOT NULL
-);
-
-COMMENT ON TABLE dds.s_product_names IS 'Satellite, name of a dish: one row = a change, by business time. The row in force is the last by (is_from_menu, effective_dttm, sent_dttm, restaurant_id, value_hash)';
-
-COMMENT ON COLUMN dds.s_product_names.hk_product_names_pk IS 'dds.hash_key(parent key, value_hash)';
-
-COMMENT ON COLUMN dds.s_product_names.h_product_pk IS 'The product';
-
-COMMENT ON COLUMN dds.s_product_names.name IS 'Name of the dish';
-
-COMMENT ON COLUMN dds.s_product_names.is_from_menu IS 'Whether a menu says so: an order line names a dish only while no menu has it';
-
-COMMENT ON COLUMN dds.s_product_names.effective_dttm IS 'Business time at which the row became true';
-
-COMMENT ON COLUMN dds.s_product_names.sent_dttm IS 'When the source sent that version: breaks ties of effective_dttm';
-
-COMMENT ON COLUMN dds.s_product_names.restaurant_id IS 'Restaurant whose menu says so; breaks ties of effective_dttm. Empty where no menu does';
-
-COMMENT ON COLUMN dds.s_product_names.value_hash IS 'The message or document in STG that says so: breaks ties that are left';
-
-COMMENT ON COLUMN dds.s_product_names.load_dt IS 'When the row was loaded';
-
-COMMENT ON COLUMN dds.s_product_names.load_src IS 'Where it came from: kafka:<topic> or redis';
-
-CREATE TABLE dds.s_restaurant_names (
-    hk_restaurant_names_pk uuid NOT NULL,
-    h_restaurant_pk uuid NOT NULL,
-    name character varying,
-    effective_dttm timestamp with time zone NOT NULL,
-    value_hash uuid NOT NULL,
-    load_dt timestamp with time zone NOT NULL,
-    load_src character varying NOT NULL
-);
-
-COMMENT ON TABLE dds.s_restaurant_names IS 'Satellite, name of a restaurant: one row = a change, by business time. The row in force is the last by (effective_dttm, value_hash)';
-
-COMMENT ON COLUMN dds.s_restaurant_names.hk_restaurant_names_pk IS 'dds.hash_key(parent key, value_hash)';
-
-COMMENT ON COLUMN dds.s_restaurant_names.h_restaurant_pk IS 'The restaurant';
-
-COMMENT ON COLUMN dds.s_restaurant_names.name IS 'Name of the restaurant';
-
-COMMENT ON COLUMN dds.s_restaurant_names.effective_dttm IS 'Business time at which the row became true';
-
-COMMENT ON COLUMN dds.s_restaurant_names.value_hash IS 'The message or document in STG that says so: breaks ties that are left';
-
-COMMENT ON COLUMN dds.s_restaurant_names.load_dt IS 'When the row was loaded';
-
-COMMENT ON COLUMN dds.s_restaurant_names.load_src IS 'Where it came from: kafka:<topic> or redis';
-
 CREATE TABLE dds.s_user_names (
     hk_user_names_pk uuid NOT NULL,
     h_user_pk uuid NOT NULL,
@@ -693,50 +1264,6 @@ COMMENT ON COLUMN dds.s_user_names.load_dt IS 'When the row was loaded';
 
 COMMENT ON COLUMN dds.s_user_names.load_src IS 'Where it came from: kafka:<topic> or redis';
 
-CREATE TABLE stg.dead_letters (
-    id bigint NOT NULL,
-    value_hash uuid NOT NULL,
-    raw bytea,
-    topic text NOT NULL,
-    partition integer,
-    "offset" bigint,
-    message_key bytea,
-    reason text NOT NULL,
-    detail text NOT NULL,
-    attempts integer NOT NULL,
-    load_dt timestamp with time zone NOT NULL,
-    attempt_dt timestamp with time zone NOT NULL,
-    solved_dt timestamp with time zone
-);
-
-COMMENT ON TABLE stg.dead_letters IS 'What could not be accepted, and why. One row = one content; nothing is removed, the DAG dead_letters_replay tries again';
-
-COMMENT ON COLUMN stg.dead_letters.id IS 'Serial number, a parameter of dead_letters_replay';
-
-COMMENT ON COLUMN stg.dead_letters.value_hash IS 'Identity: the first 16 bytes of the SHA-256 of the value (of a tombstone: of its key)';
-
-COMMENT ON COLUMN stg.dead_letters.raw IS 'The value, byte by byte; NULL = a tombstone';
-
-COMMENT ON COLUMN stg.dead_letters.topic IS 'Kafka topic, or redis for a reference document';
-
-COMMENT ON COLUMN stg.dead_letters.partition IS 'Kafka partition';
-
-COMMENT ON COLUMN stg.dead_letters."offset" IS 'Kafka offset at which it was first seen';
-
-COMMENT ON COLUMN stg.dead_letters.message_key IS 'Kafka record key, or the Redis key';
-
-COMMENT ON COLUMN stg.dead_letters.reason IS 'Reason code, see docs/messages.md';
-
-COMMENT ON COLUMN stg.dead_letters.detail IS 'What is wrong, for a person';
-
-COMMENT ON COLUMN stg.dead_letters.attempts IS 'How often it was tried: 1, and one more by each replay';
-
-COMMENT ON COLUMN stg.dead_letters.load_dt IS 'When it was seen first';
-
-COMMENT ON COLUMN stg.dead_letters.attempt_dt IS 'When it was tried last';
-
-COMMENT ON COLUMN stg.dead_letters.solved_dt IS 'When a replay accepted it; NULL = still rejected';
-
 ALTER TABLE stg.dead_letters ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME stg.dead_letters_id_seq
     START WITH 1
@@ -745,22 +1272,6 @@ ALTER TABLE stg.dead_letters ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
-
-CREATE TABLE stg.load_queue (
-    source text NOT NULL,
-    value_hash uuid NOT NULL,
-    load_dt timestamp with time zone NOT NULL,
-    CONSTRAINT load_queue_source_check CHECK ((source = ANY (ARRAY['order_event_log'::text, 'reference_log'::text])))
-)
-WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000');
-
-COMMENT ON TABLE stg.load_queue IS 'What DDS has still to load: filled in the transaction that stores the message, emptied in the one that loads it';
-
-COMMENT ON COLUMN stg.load_queue.source IS 'The log that holds it: order_event_log or reference_log';
-
-COMMENT ON COLUMN stg.load_queue.value_hash IS 'Its value_hash there';
-
-COMMENT ON COLUMN stg.load_queue.load_dt IS 'When it was queued';
 
 CREATE TABLE stg.order_event_log (
     value_hash uuid NOT NULL,
@@ -818,35 +1329,6 @@ COMMENT ON COLUMN stg.order_event_log.partition IS 'Partition it was first read 
 COMMENT ON COLUMN stg.order_event_log."offset" IS 'Offset it was first read from';
 
 COMMENT ON COLUMN stg.order_event_log.load_dt IS 'When the warehouse accepted it';
-
-CREATE TABLE stg.order_events (
-    id bigint NOT NULL,
-    object_id bigint NOT NULL,
-    payload json NOT NULL,
-    object_type character varying NOT NULL,
-    sent_dttm timestamp with time zone NOT NULL,
-    update_ts timestamp with time zone NOT NULL,
-    value_hash uuid NOT NULL,
-    load_dt timestamp with time zone NOT NULL
-);
-
-COMMENT ON TABLE stg.order_events IS 'The newest version of each order, by (update_ts, sent_dttm, value_hash): an older one never replaces a newer one';
-
-COMMENT ON COLUMN stg.order_events.id IS 'Serial number of the order in the warehouse';
-
-COMMENT ON COLUMN stg.order_events.object_id IS 'Order id';
-
-COMMENT ON COLUMN stg.order_events.payload IS 'The payload object of the message, to the letter';
-
-COMMENT ON COLUMN stg.order_events.object_type IS 'Always order';
-
-COMMENT ON COLUMN stg.order_events.sent_dttm IS 'When the source sent this version';
-
-COMMENT ON COLUMN stg.order_events.update_ts IS 'Business time of this version';
-
-COMMENT ON COLUMN stg.order_events.value_hash IS 'The message of this version in stg.order_event_log';
-
-COMMENT ON COLUMN stg.order_events.load_dt IS 'When the warehouse took this version';
 
 ALTER TABLE stg.order_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME stg.order_events_id_seq
@@ -915,8 +1397,17 @@ COMMENT ON COLUMN stg.reference_log.value IS 'The whole document, to the letter'
 
 COMMENT ON COLUMN stg.reference_log.load_dt IS 'When the warehouse saw it first';
 
+ALTER TABLE ONLY cdm.category_histogram
+    ADD CONSTRAINT category_histogram_pkey PRIMARY KEY (category_id, order_cnt);
+
+ALTER TABLE ONLY cdm.product_totals
+    ADD CONSTRAINT product_totals_pkey PRIMARY KEY (product_id);
+
 ALTER TABLE ONLY cdm.rule_queue
     ADD CONSTRAINT rule_queue_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY cdm.tag_days
+    ADD CONSTRAINT tag_days_pkey PRIMARY KEY (tag, day);
 
 ALTER TABLE ONLY cdm.tag_events
     ADD CONSTRAINT tag_events_pkey PRIMARY KEY (id);
@@ -1026,11 +1517,16 @@ ALTER TABLE ONLY stg.order_events
 ALTER TABLE ONLY stg.order_events
     ADD CONSTRAINT order_events_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY stg.order_hours
+    ADD CONSTRAINT order_hours_pkey PRIMARY KEY (order_hour, restaurant_id, status);
+
 ALTER TABLE ONLY stg.reference_keys
     ADD CONSTRAINT reference_keys_pkey PRIMARY KEY (object_type, object_id);
 
 ALTER TABLE ONLY stg.reference_log
     ADD CONSTRAINT reference_log_pkey PRIMARY KEY (value_hash);
+
+CREATE INDEX tag_events_tag ON cdm.tag_events USING btree (tag, event_dt);
 
 CREATE INDEX tag_events_user_id ON cdm.tag_events USING btree (user_id, tag, id);
 
@@ -1119,40 +1615,92 @@ GRANT USAGE ON SCHEMA stg TO dwh_etl;
 REVOKE ALL ON FUNCTION dds.clear_vault() FROM PUBLIC;
 GRANT ALL ON FUNCTION dds.clear_vault() TO dwh_etl;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.category_histogram TO dwh_etl;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.product_totals TO dwh_etl;
+
 GRANT SELECT,INSERT,DELETE ON TABLE cdm.rule_queue TO dwh_etl;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.tag_days TO dwh_etl;
+
 GRANT SELECT,INSERT ON TABLE cdm.tag_events TO dwh_etl;
-GRANT SELECT ON TABLE cdm.tag_events TO dwh_bi;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.tag_rules TO dwh_etl;
-GRANT SELECT ON TABLE cdm.tag_rules TO dwh_bi;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.user_category_counters TO dwh_etl;
-GRANT SELECT ON TABLE cdm.user_category_counters TO dwh_bi;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.user_product_counters TO dwh_etl;
-GRANT SELECT ON TABLE cdm.user_product_counters TO dwh_bi;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.user_tags TO dwh_etl;
-GRANT SELECT ON TABLE cdm.user_tags TO dwh_bi;
+
+GRANT SELECT ON TABLE cdm.v_audience_daily TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_audience_daily TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_category_counters TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_category_counters TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_category_thresholds TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_category_thresholds TO dwh_etl;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE stg.dead_letters TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_dead_letters TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_dead_letters TO dwh_etl;
 
 GRANT SELECT,INSERT,DELETE ON TABLE dds.counter_queue TO dwh_etl;
+
+GRANT SELECT,INSERT,DELETE ON TABLE stg.load_queue TO dwh_etl;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE stg.order_events TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_freshness TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_freshness TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE dds.h_category TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE dds.h_user TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_guest_progress TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_guest_progress TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_guest_tags TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_guest_tags TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE dds.h_restaurant TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE dds.s_restaurant_names TO dwh_etl;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.order_hours TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_orders_hourly TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_orders_hourly TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE dds.es_product_category TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE dds.s_product_names TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_orders_not_counted TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_orders_not_counted TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE dds.h_product TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_product_counters TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_product_counters TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_tag_events TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_tag_events TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_tags TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_tags TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_tag_funnel TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_tag_funnel TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE dds.es_order_product TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE dds.es_order_user TO dwh_etl;
 
-GRANT SELECT,INSERT ON TABLE dds.es_product_category TO dwh_etl;
-
-GRANT SELECT,INSERT ON TABLE dds.h_category TO dwh_etl;
-
 GRANT SELECT,INSERT ON TABLE dds.h_order TO dwh_etl;
-
-GRANT SELECT,INSERT ON TABLE dds.h_product TO dwh_etl;
-
-GRANT SELECT,INSERT ON TABLE dds.h_restaurant TO dwh_etl;
-
-GRANT SELECT,INSERT ON TABLE dds.h_user TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE dds.l_order_product TO dwh_etl;
 
@@ -1166,19 +1714,9 @@ GRANT SELECT,INSERT ON TABLE dds.s_order_cost TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE dds.s_order_status TO dwh_etl;
 
-GRANT SELECT,INSERT ON TABLE dds.s_product_names TO dwh_etl;
-
-GRANT SELECT,INSERT ON TABLE dds.s_restaurant_names TO dwh_etl;
-
 GRANT SELECT,INSERT ON TABLE dds.s_user_names TO dwh_etl;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE stg.dead_letters TO dwh_etl;
-
-GRANT SELECT,INSERT,DELETE ON TABLE stg.load_queue TO dwh_etl;
-
 GRANT SELECT,INSERT ON TABLE stg.order_event_log TO dwh_etl;
-
-GRANT SELECT,INSERT,UPDATE ON TABLE stg.order_events TO dwh_etl;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE stg.reference_keys TO dwh_etl;
 

@@ -17,6 +17,7 @@ LOAD_SETTINGS = "load_settings.sql"
 # A chunk of messages of Kafka: the temporary tables that it is copied into, and the tables that it enters.
 STG_ORDERS_INCOMING = (LOAD_SETTINGS, "stg/lock.sql", "stg/incoming_orders.sql", "stg/incoming_dead_letters.sql")
 STG_ORDERS = (
+    "stg/order_hours.sql",
     "stg/order_events.sql",
     "stg/order_event_log.sql",
     "stg/reference_keys.sql",
@@ -32,6 +33,7 @@ STG_REFERENCE = ("stg/reference_log.sql", "stg/reference_keys_found.sql", "stg/d
 # Dead letters on their second way through the door: which they are, and what is noted of each.
 STG_REPLAY_QUERY = ("stg/dead_letters_wanted.sql",)
 STG_REPLAY_ORDERS = (
+    "stg/order_hours.sql",
     "stg/order_events.sql",
     "stg/order_event_log.sql",
     "stg/reference_keys.sql",
@@ -76,13 +78,19 @@ CDM_CLAIM = ("cdm/batch_guests.sql", "cdm/batch_rules.sql")
 CDM_LOAD = (
     "cdm/batch_closed_lines.sql",
     "cdm/batch_products.sql",
+    "cdm/batch_totals_before.sql",
     "cdm/user_product_counters.sql",
     "cdm/user_category_counters.sql",
+    "cdm/product_totals.sql",
+    "cdm/category_histogram.sql",
     "cdm/batch_tags.sql",
     "cdm/tag_events.sql",
+    "cdm/tag_days.sql",
     "cdm/user_tags.sql",
 )
 
-# What is queued before a layer is built again.
+# What is queued or set right before a layer is built again. Of STG, which is the source, only the sums are.
+STG_REBUILD_PREPARE = ("stg/lock.sql",)
+STG_REBUILD = ("stg/rebuild.sql",)
 DDS_REBUILD = ("dds/rebuild.sql",)
-CDM_REBUILD = ("cdm/rebuild.sql",)
+CDM_REBUILD = ("cdm/rebuild_totals.sql", "cdm/rebuild.sql")

@@ -49,10 +49,11 @@ def load_layers(max_events: int = 50_000) -> None:
 
 
 def rebuild_run() -> None:
-    """Do what `marts_rebuild` does with both layers."""
-    from warehouse.constants import CDM_REBUILD, DDS_REBUILD
+    """Do what `marts_rebuild` does where both layers are asked for."""
+    from warehouse.constants import CDM_REBUILD, DDS_REBUILD, STG_REBUILD, STG_REBUILD_PREPARE
 
     for task_id, prepare, claim, load in (
+        ("stg", STG_REBUILD_PREPARE, STG_REBUILD, ()),
         ("dds", DDS_PREPARE + DDS_REBUILD, DDS_CLAIM, DDS_LOAD),
         ("cdm", CDM_PREPARE + CDM_REBUILD, CDM_CLAIM, CDM_LOAD),
     ):

@@ -112,7 +112,7 @@ def test_readers_never_see_half_a_load(crowd: World, children: Children) -> None
 
     def look() -> None:
         nonlocal looks
-        with psycopg.connect(crowd.pipeline.env["DWH_BI_URL"]) as reader:
+        with psycopg.connect(crowd.pipeline.env["DWH_ETL_URL"]) as reader:
             reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             while not stop.is_set():
                 with reader.transaction():

@@ -28,7 +28,8 @@ H1, H3 = "(select value_hash from stg.order_events where object_id = 1)", "dds.h
 DOCUMENT = "(select value_hash from stg.reference_log where object_type = 'user' and object_id = 'ann')"
 MENU = "(select value_hash from stg.reference_log where object_id = 'diner')"
 SYSTEM = f"'{NOW}', 'test'"
-ANN, DINER, SOUP = "dds.hash_key('ann')", "dds.hash_key('diner')", "dds.hash_key('soup')"
+ANN, DINER = "dds.hash_key('ann')", "dds.hash_key('diner')"
+SOUP, PIZZA = "dds.hash_key('soup')", "dds.hash_key('pizza')"
 
 
 def satellite(table: str, parent: str, key: str, value_hash: str, values: str) -> str:
@@ -210,8 +211,35 @@ BREAKS: dict[str, list[str]] = {
         f"""
         insert into cdm.tag_events overriding system value
         select -1, user_id, tag, 'assigned', category_name, order_cnt, threshold, rule_version, '{NOW}'
-        from cdm.tag_events
+        from cdm.tag_events;
+        insert into cdm.tag_days select tag, '2026-01-01', count(*), 0 from cdm.tag_events where id < 0 group by tag
         """,
+    ],
+    "stg.order_hours": [
+        "update stg.order_hours set orders = orders + 1 where status = 'OPEN'",
+        "update stg.order_hours set empty_orders = 1 where status = 'OPEN'",
+        "update stg.order_hours set cost = cost + 0.01 where status = 'OPEN'",
+        "update stg.order_hours set restaurant_id = 'elsewhere' where status = 'OPEN'",
+        "delete from stg.order_hours",
+        f"insert into stg.order_hours values ('{NOW}', 'diner', 'COOKING', 1, 0, 0)",
+    ],
+    "cdm.product_totals": [
+        "update cdm.product_totals set guests = guests + 1",
+        "update cdm.product_totals set order_cnt = order_cnt + 1",
+        f"delete from cdm.product_totals where product_id = {PIZZA}",
+        f"insert into cdm.product_totals select {SOUP}, 1, 1",
+    ],
+    "cdm.category_histogram": [
+        "update cdm.category_histogram set guests = guests + 1",
+        "update cdm.category_histogram set order_cnt = order_cnt + 1",
+        "update cdm.category_histogram set category_name = 'Other'",
+        "delete from cdm.category_histogram",
+    ],
+    "cdm.tag_days": [
+        "update cdm.tag_days set assigned = assigned + 1",
+        "update cdm.tag_days set revoked = revoked + 1",
+        "update cdm.tag_days set day = day - 1",
+        "delete from cdm.tag_days",
     ],
     "cdm.tag_events.fold": ["update cdm.user_tags set assigned_dt = assigned_dt - interval '1 hour'"],
 }
@@ -399,7 +427,7 @@ def test_a_law_that_can_not_be_checked_costs_none_of_the_others(
     pipeline.stage([order(1)])
     pipeline.load()
     pipeline.owner.execute("update cdm.user_product_counters set order_cnt = 7")
-    with pytest.raises(BrokenLawError, match=r"2 of"):
+    with pytest.raises(BrokenLawError, match=r"3 of"):
         run(CheckLawsOperator(task_id="laws"))
 
 

@@ -1,0 +1,53 @@
+-- Sets stg.order_hours to what a recount of the orders gives; rows that are right stay untouched.
+-- From: stg.order_events, stg.order_event_log
+-- Grain: order_hour, restaurant_id, status
+-- Rerun: changes nothing
+-- Params: none
+merge into stg.order_hours as stored
+using (
+    select
+        coalesce(counted.order_hour, known.order_hour) as order_hour,
+        coalesce(counted.restaurant_id, known.restaurant_id) as restaurant_id,
+        coalesce(counted.status, known.status) as status,
+        counted.orders,
+        counted.empty_orders,
+        counted.cost
+    from (
+        select
+            date_trunc('hour', log.order_dt, 'UTC') as order_hour,
+            log.restaurant_id,
+            log.final_status as status,
+            count(*) as orders,
+            count(*) filter (where cardinality(log.item_ids) = 0) as empty_orders,
+            trim_scale(coalesce(sum(log.cost), 0)) as cost
+        from stg.order_events as newest
+        inner join stg.order_event_log as log on newest.value_hash = log.value_hash
+        group by order_hour, log.restaurant_id, log.final_status
+    ) as counted
+    full join stg.order_hours as known
+        on
+            counted.order_hour = known.order_hour
+            and counted.restaurant_id = known.restaurant_id
+            and counted.status = known.status
+) as recount
+on
+    stored.order_hour = recount.order_hour
+    and stored.restaurant_id = recount.restaurant_id
+    and stored.status = recount.status
+when matched and recount.orders is null then delete
+when matched
+    and (stored.orders, stored.empty_orders, stored.cost)
+    is distinct from (recount.orders, recount.empty_orders, recount.cost)
+then update set
+    orders = recount.orders,
+    empty_orders = recount.empty_orders,
+    cost = recount.cost
+when not matched then insert (order_hour, restaurant_id, status, orders, empty_orders, cost)
+values (
+    recount.order_hour,
+    recount.restaurant_id,
+    recount.status,
+    recount.orders,
+    recount.empty_orders,
+    recount.cost
+);

@@ -10,6 +10,8 @@ the admin may not alter is left as it is.
 
 import os
 import sys
+from collections.abc import Sequence
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -23,6 +25,15 @@ ROLES = {
     "dwh_etl": ("DWH_ETL_PASSWORD", "connect, temporary"),
     "dwh_bi": ("DWH_BI_PASSWORD", "connect"),
 }
+# What keeps a dashboard from holding up the loads. Defaults of a session: what the role may see and do is said by grants.
+LIMITS = {
+    "dwh_bi": (
+        "connection limit 20",
+        "set statement_timeout = '30s'",
+        "set idle_in_transaction_session_timeout = '60s'",
+        "set default_transaction_read_only = on",
+    )
+}
 
 
 def main() -> None:
@@ -35,6 +46,8 @@ def main() -> None:
             connection.execute("select pg_advisory_lock(hashtext('dwh.bootstrap'))")
             for role, (variable, _) in ROLES.items():
                 ensure_role(connection, role, os.environ.get(variable), variable)
+            for role, limits in LIMITS.items():
+                limit_role(connection, role, limits)
             ensure_database(connection)
         with psycopg.connect(make_conninfo(admin_url, dbname=DATABASE), autocommit=True) as connection:
             grant_rights(connection)
@@ -59,6 +72,19 @@ def ensure_role(connection: psycopg.Connection, role: str, password: str | None,
         if not exists:
             raise
         print(f"role {role} is kept as it is: {error.diag.message_primary}", file=sys.stderr)
+
+
+def limit_role(connection: psycopg.Connection, role: str, limits: Sequence[LiteralString]) -> None:
+    """Give the role its limits; of those that the admin may not give, say how somebody who may can do it."""
+    refused = []
+    for limit in limits:
+        statement = sql.SQL("alter role {} " + limit).format(sql.Identifier(role))
+        try:
+            connection.execute(statement)
+        except psycopg.errors.InsufficientPrivilege:
+            refused.append(statement.as_string(connection))
+    if refused:
+        print(f"not allowed: {'; '.join(refused)}. Set this in the cloud's console, or as an admin", file=sys.stderr)
 
 
 def ensure_database(connection: psycopg.Connection) -> None:

@@ -192,6 +192,39 @@ select
 from cdm.user_tags as tags
 inner join grown_users as users on tags.user_id = users.old_pk;
 
+insert into cdm.tag_events (user_id, tag, event, category_name, order_cnt, threshold, rule_version, event_dt)
+select
+    users.new_pk,
+    told.tag,
+    told.event,
+    told.category_name,
+    told.order_cnt,
+    told.threshold,
+    told.rule_version,
+    told.event_dt
+from cdm.tag_events as told
+inner join grown_users as users on told.user_id = users.old_pk
+order by told.id, users.k;
+
+update stg.order_hours
+set
+    orders = orders * (%(last_copy)s + 1),
+    empty_orders = empty_orders * (%(last_copy)s + 1),
+    cost = cost * (%(last_copy)s + 1);
+
+update cdm.product_totals
+set
+    guests = guests * (%(last_copy)s + 1),
+    order_cnt = order_cnt * (%(last_copy)s + 1);
+
+update cdm.category_histogram
+set guests = guests * (%(last_copy)s + 1);
+
+update cdm.tag_days
+set
+    assigned = assigned * (%(last_copy)s + 1),
+    revoked = revoked * (%(last_copy)s + 1);
+
 drop table grown_users;
 
 drop table grown_orders;

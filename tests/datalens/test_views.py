@@ -1,0 +1,113 @@
+"""Definitions against the migrated database: what a dataset names is there, of a type that fits, and dwh_bi may read it."""
+
+import os
+from collections.abc import Iterator, Mapping
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from datalens.definitions import SCHEMA, Board, Dataset, load
+from local.stack import Stack
+
+FITTING = {
+    "string": {"text", "character varying"},
+    "integer": {"smallint", "integer", "bigint"},
+    "float": {"real", "double precision", "numeric"},
+    "date": {"date"},
+    "genericdatetime": {"timestamp with time zone"},
+    "boolean": {"boolean"},
+}
+BOARD = load()
+Columns = dict[str, dict[str, str]]
+
+
+@pytest.fixture
+def owner(stack: Stack) -> Iterator[psycopg.Connection]:
+    """A transaction of the owner that never commits."""
+    with psycopg.connect(os.environ["DWH_URL"]) as connection:
+        yield connection
+        connection.rollback()
+
+
+@pytest.fixture
+def reader(stack: Stack) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(os.environ["DWH_BI_URL"]) as connection:
+        yield connection
+
+
+def columns_of_views(connection: psycopg.Connection) -> Columns:
+    """Return view -> column -> type, of all BI views."""
+    rows = connection.execute(
+        """
+        select table_name, column_name, data_type
+        from information_schema.columns
+        where table_schema = %s and table_name like %s
+        """,
+        (SCHEMA, r"v\_%"),
+    )
+    found: Columns = {}
+    for view, column, kind in rows:
+        found.setdefault(view, {})[column] = kind
+    return found
+
+
+def misfits(board: Board, stored: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Say which fields of the datasets the database does not have, or not of a fitting type."""
+    found = []
+    for dataset in board.datasets.values():
+        view = stored.get(dataset.view, {})
+        for field in dataset.columns:
+            kind = view.get(field.name, "nothing")
+            if kind not in FITTING[field.type]:
+                found.append(f"{dataset.view}.{field.name}: {kind} for {field.type}")
+    return found
+
+
+def test_every_field_is_a_column_of_its_view_with_a_fitting_type(owner: psycopg.Connection) -> None:
+    assert misfits(BOARD, columns_of_views(owner)) == []
+
+
+@pytest.mark.parametrize("dataset", BOARD.datasets.values(), ids=lambda dataset: dataset.name)
+def test_a_renamed_column_turns_the_check_red(owner: psycopg.Connection, dataset: Dataset) -> None:
+    field = dataset.columns[-1]
+    owner.execute(
+        sql.SQL("alter view {} rename column {} to renamed").format(
+            sql.Identifier(SCHEMA, dataset.view), sql.Identifier(field.name)
+        )
+    )
+    assert misfits(BOARD, columns_of_views(owner)) == [f"{dataset.view}.{field.name}: nothing for {field.type}"]
+
+
+def test_another_type_of_a_column_turns_the_check_red(owner: psycopg.Connection) -> None:
+    owner.execute("drop view cdm.v_dead_letters")
+    owner.execute(
+        """
+        create view cdm.v_dead_letters as
+        select ''::text as topic, ''::text as reason, 1 as unsolved, '1'::text as solved, now() as first_dt, now() as last_dt
+        """
+    )
+    assert misfits(BOARD, columns_of_views(owner)) == ["v_dead_letters.solved: text for integer"]
+
+
+def test_every_view_is_shown_somewhere(owner: psycopg.Connection) -> None:
+    assert {dataset.view for dataset in BOARD.datasets.values()} == set(columns_of_views(owner))
+
+
+@pytest.mark.parametrize("dataset", BOARD.datasets.values(), ids=lambda dataset: dataset.name)
+def test_the_bi_role_gets_an_answer_to_a_grouped_query(reader: psycopg.Connection, dataset: Dataset) -> None:
+    """What DataLens asks of a table with all fields: measures aggregated, grouped by the dimensions."""
+    dimensions = [sql.Identifier(field.name) for field in dataset.columns if not field.measure]
+    measures = [
+        sql.SQL("{}({})").format(sql.SQL(field.aggregation), sql.Identifier(field.name))
+        for field in dataset.columns
+        if field.measure
+    ]
+    query = sql.SQL("select {} from {} {} limit 1").format(
+        sql.SQL(", ").join(dimensions + measures),
+        sql.Identifier(SCHEMA, dataset.view),
+        sql.SQL("group by {}").format(sql.SQL(", ").join(dimensions)) if dimensions else sql.SQL(""),
+    )
+    answer = reader.execute(query)
+    assert answer.description is not None
+    assert len(answer.description) == len(dataset.columns)

@@ -5,7 +5,7 @@ PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status reset env test soak chaos bench lint format schema requirements secrets budget e2e-k8s
+.PHONY: help install demo up down status reset env test soak chaos bench lint format schema requirements secrets budget e2e-k8s datalens
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {gsub(/\$$\$$/, "$$", $$2); printf "  make %-13s%s\n", $$1, $$2}' Makefile
@@ -67,6 +67,9 @@ secrets: ## Fill in .env at random: the secrets of the Docker and Kubernetes dep
 
 budget: install ## Say what each deployment costs a month; fails over 5,000 RUB
 	@$(BIN)/python -m deploy.budget
+
+datalens: install ## Bring a DataLens workbook to datalens/board; ARGS="--dry-run", ARGS="--workbook-file FILE", ARGS=--help
+	@$(BIN)/python -m datalens $(ARGS)
 
 e2e-k8s: install ## Try the deployment on the cluster of the kubeconfig: history, ten minutes, faults
 	@$(BIN)/python -m deploy.e2e $(ARGS)

@@ -818,61 +818,65 @@ COMMENT ON COLUMN dds.s_product_names.load_dt IS 'When the row was loaded';
 COMMENT ON COLUMN dds.s_product_names.load_src IS 'Where it came from: kafka:<topic> or redis';
 
 CREATE VIEW cdm.v_orders_not_counted WITH (security_barrier='true') AS
- SELECT 'not_closed'::text AS reason,
-    order_hours.status AS detail,
-    (sum(order_hours.orders))::bigint AS amount,
-    'orders'::text AS unit
-   FROM stg.order_hours
-  WHERE (order_hours.status <> 'CLOSED'::text)
-  GROUP BY order_hours.status
-UNION ALL
- SELECT 'empty_basket'::text AS reason,
-    ''::text AS detail,
-    (sum(order_hours.empty_orders))::bigint AS amount,
-    'orders'::text AS unit
-   FROM stg.order_hours
-  WHERE (order_hours.status = 'CLOSED'::text)
- HAVING (sum(order_hours.empty_orders) > (0)::numeric)
-UNION ALL
- SELECT 'no_category'::text AS reason,
-        CASE
-            WHEN dish.is_on_menu THEN 'menu_without_category'::text
-            ELSE 'dish_on_no_menu'::text
-        END AS detail,
-    (sum(totals.order_cnt))::bigint AS amount,
-    'order lines'::text AS unit
-   FROM (cdm.product_totals totals
-     CROSS JOIN LATERAL ( SELECT (EXISTS ( SELECT 1
-                   FROM dds.s_product_names names
-                  WHERE ((names.h_product_pk = totals.product_id) AND names.is_from_menu))) AS is_on_menu) dish)
-  WHERE (NOT (EXISTS ( SELECT 1
-           FROM dds.es_product_category es
-          WHERE (es.h_product_pk = totals.product_id))))
-  GROUP BY dish.is_on_menu
-UNION ALL
- SELECT 'waiting'::text AS reason,
-        CASE load_queue.source
-            WHEN 'order_event_log'::text THEN 'order'::text
-            ELSE 'reference'::text
-        END AS detail,
-    count(*) AS amount,
-    'messages'::text AS unit
-   FROM stg.load_queue
-  GROUP BY load_queue.source
-UNION ALL
- SELECT 'refused'::text AS reason,
-    dead_letters.reason AS detail,
-    count(*) AS amount,
-    'messages'::text AS unit
-   FROM stg.dead_letters
-  WHERE (dead_letters.solved_dt IS NULL)
-  GROUP BY dead_letters.reason;
+ SELECT reason,
+    detail,
+    amount,
+    unit
+   FROM ( SELECT 'not_closed'::text AS reason,
+            order_hours.status AS detail,
+            (sum(order_hours.orders))::bigint AS amount,
+            'orders'::text AS unit
+           FROM stg.order_hours
+          WHERE (order_hours.status <> 'CLOSED'::text)
+          GROUP BY order_hours.status
+        UNION ALL
+         SELECT 'empty_basket'::text,
+            ''::text,
+            (sum(order_hours.empty_orders))::bigint AS sum,
+            'orders'::text
+           FROM stg.order_hours
+          WHERE (order_hours.status = 'CLOSED'::text)
+         HAVING (sum(order_hours.empty_orders) > (0)::numeric)
+        UNION ALL
+         SELECT 'no_category'::text,
+                CASE
+                    WHEN dish.is_on_menu THEN 'menu_without_category'::text
+                    ELSE 'dish_on_no_menu'::text
+                END AS "case",
+            (sum(totals.order_cnt))::bigint AS sum,
+            'order lines'::text
+           FROM (cdm.product_totals totals
+             CROSS JOIN LATERAL ( SELECT (EXISTS ( SELECT 1
+                           FROM dds.s_product_names names
+                          WHERE ((names.h_product_pk = totals.product_id) AND names.is_from_menu))) AS is_on_menu) dish)
+          WHERE (NOT (EXISTS ( SELECT 1
+                   FROM dds.es_product_category es
+                  WHERE (es.h_product_pk = totals.product_id))))
+          GROUP BY dish.is_on_menu
+        UNION ALL
+         SELECT 'waiting'::text,
+                CASE load_queue.source
+                    WHEN 'order_event_log'::text THEN 'order'::text
+                    ELSE 'reference'::text
+                END AS "case",
+            count(*) AS count,
+            'messages'::text
+           FROM stg.load_queue
+          GROUP BY load_queue.source
+        UNION ALL
+         SELECT 'refused'::text,
+            dead_letters.reason,
+            count(*) AS count,
+            'messages'::text
+           FROM stg.dead_letters
+          WHERE (dead_letters.solved_dt IS NULL)
+          GROUP BY dead_letters.reason) lost;
 
 COMMENT ON VIEW cdm.v_orders_not_counted IS 'One row = why something that the app has sent is in no counter (yet), and how much of it';
 
 COMMENT ON COLUMN cdm.v_orders_not_counted.reason IS 'not_closed: orders of another status. empty_basket: CLOSED orders without a dish. no_category: dishes of CLOSED orders that count as dishes, but in no category. waiting: not yet in the vault. refused: dead letters not solved';
 
-COMMENT ON COLUMN cdm.v_orders_not_counted.detail IS 'not_closed: the status. no_category: dish_on_no_menu or menu_without_category. waiting: order or reference. refused: the reason code. Else empty';
+COMMENT ON COLUMN cdm.v_orders_not_counted.detail IS 'not_closed: the status. no_category: dish_on_no_menu (no menu has named it) or menu_without_category. waiting: order or reference. refused: the reason code. Else empty';
 
 COMMENT ON COLUMN cdm.v_orders_not_counted.amount IS 'How many';
 

@@ -330,48 +330,52 @@ comment on column cdm.v_dead_letters.solved is 'Accepted later';
 comment on column cdm.v_dead_letters.first_dt is 'When the first of them was seen first';
 comment on column cdm.v_dead_letters.last_dt is 'When the last of them was seen first';
 
+-- Around the union stands a select: PostgreSQL takes a bare union apart, barrier or not.
 create view cdm.v_orders_not_counted with (security_barrier) as
-select 'not_closed' as reason, status as detail, sum(orders)::bigint as amount, 'orders' as unit
-from stg.order_hours
-where status <> 'CLOSED'
-group by status
-union all
-select 'empty_basket', '', sum(empty_orders)::bigint, 'orders'
-from stg.order_hours
-where status = 'CLOSED'
-having sum(empty_orders) > 0
-union all
-select
-    'no_category',
-    case when dish.is_on_menu then 'menu_without_category' else 'dish_on_no_menu' end,
-    sum(totals.order_cnt)::bigint,
-    'order lines'
-from cdm.product_totals as totals
-cross join lateral (
-    select exists (
+select reason, detail, amount, unit
+from (
+    select 'not_closed' as reason, status as detail, sum(orders)::bigint as amount, 'orders' as unit
+    from stg.order_hours
+    where status <> 'CLOSED'
+    group by status
+    union all
+    select 'empty_basket', '', sum(empty_orders)::bigint, 'orders'
+    from stg.order_hours
+    where status = 'CLOSED'
+    having sum(empty_orders) > 0
+    union all
+    select
+        'no_category',
+        case when dish.is_on_menu then 'menu_without_category' else 'dish_on_no_menu' end,
+        sum(totals.order_cnt)::bigint,
+        'order lines'
+    from cdm.product_totals as totals
+    cross join lateral (
+        select exists (
+            select 1
+            from dds.s_product_names as names
+            where names.h_product_pk = totals.product_id and names.is_from_menu
+        ) as is_on_menu
+    ) as dish
+    where not exists (
         select 1
-        from dds.s_product_names as names
-        where names.h_product_pk = totals.product_id and names.is_from_menu
-    ) as is_on_menu
-) as dish
-where not exists (
-    select 1
-    from dds.es_product_category as es
-    where es.h_product_pk = totals.product_id
-)
-group by dish.is_on_menu
-union all
-select 'waiting', case source when 'order_event_log' then 'order' else 'reference' end, count(*), 'messages'
-from stg.load_queue
-group by source
-union all
-select 'refused', reason, count(*), 'messages'
-from stg.dead_letters
-where solved_dt is null
-group by reason;
+        from dds.es_product_category as es
+        where es.h_product_pk = totals.product_id
+    )
+    group by dish.is_on_menu
+    union all
+    select 'waiting', case source when 'order_event_log' then 'order' else 'reference' end, count(*), 'messages'
+    from stg.load_queue
+    group by source
+    union all
+    select 'refused', reason, count(*), 'messages'
+    from stg.dead_letters
+    where solved_dt is null
+    group by reason
+) as lost;
 comment on view cdm.v_orders_not_counted is 'One row = why something that the app has sent is in no counter (yet), and how much of it';
 comment on column cdm.v_orders_not_counted.reason is 'not_closed: orders of another status. empty_basket: CLOSED orders without a dish. no_category: dishes of CLOSED orders that count as dishes, but in no category. waiting: not yet in the vault. refused: dead letters not solved';
-comment on column cdm.v_orders_not_counted.detail is 'not_closed: the status. no_category: dish_on_no_menu or menu_without_category. waiting: order or reference. refused: the reason code. Else empty';
+comment on column cdm.v_orders_not_counted.detail is 'not_closed: the status. no_category: dish_on_no_menu (no menu has named it) or menu_without_category. waiting: order or reference. refused: the reason code. Else empty';
 comment on column cdm.v_orders_not_counted.amount is 'How many';
 comment on column cdm.v_orders_not_counted.unit is 'What amount counts: orders, order lines (a dish in an order) or messages';
 

@@ -116,19 +116,6 @@ def test_different_business_keys_have_different_hash_keys(pipeline: Pipeline, le
     assert pipeline.value(f"select {left} <> {right}")
 
 
-def test_the_bi_role_reads_marts_and_nothing_else(pipeline: Pipeline) -> None:
-    rights = pipeline.rows(
-        """
-        select table_schema || '.' || table_name, privilege_type
-        from information_schema.role_table_grants
-        where grantee = 'dwh_bi'
-        """
-    )
-    assert rights
-    assert {right for _, right in rights} == {"SELECT"}
-    assert {table.split(".")[0] for table, _ in rights} == {"cdm"}
-
-
 def test_the_pipeline_can_not_change_the_vault_or_the_logs(pipeline: Pipeline) -> None:
     rights = pipeline.rows(
         """

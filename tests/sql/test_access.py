@@ -1,0 +1,304 @@
+"""What the BI role may see and do: thirteen views, for thirty seconds, and nothing else."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from local.services.postgres import find_programs
+from tests.messages import order, restaurant, user
+from tests.pipeline import Pipeline
+from tests.streams import Broom
+
+REPO = Path(__file__).resolve().parents[2]
+VIEWS = {
+    "v_tags",
+    "v_audience_daily",
+    "v_tag_funnel",
+    "v_category_counters",
+    "v_category_thresholds",
+    "v_product_counters",
+    "v_orders_hourly",
+    "v_freshness",
+    "v_dead_letters",
+    "v_orders_not_counted",
+    "v_guest_tags",
+    "v_guest_progress",
+    "v_tag_events",
+}
+HIDDEN = (
+    "stg.order_events",
+    "stg.order_event_log",
+    "stg.reference_log",
+    "stg.dead_letters",
+    "stg.order_hours",
+    "dds.h_user",
+    "dds.s_user_names",
+    "dds.es_order_user",
+    "cdm.user_product_counters",
+    "cdm.user_category_counters",
+    "cdm.user_tags",
+    "cdm.tag_events",
+    "cdm.tag_rules",
+    "cdm.tag_days",
+    "migration.alembic_version",
+)
+REFUSED = (
+    "insert into cdm.v_tags (tag) values ('mine')",
+    "update cdm.v_guest_tags set tag = 'mine'",
+    "delete from cdm.v_tag_events",
+    "insert into cdm.tag_rules (tag, category_name, threshold) values ('mine', 'Pizza', 0)",
+    "truncate cdm.tag_rules",
+    "create table cdm.mine ()",
+    "create table public.mine ()",
+    "create temporary table mine ()",
+    "create view cdm.v_mine as select 1",
+    "create schema mine",
+    "create function public.mine() returns int language sql return 1",
+    "select dds.clear_vault()",
+    "select pg_read_file('/etc/passwd')",
+    "copy (select 1) to program 'true'",
+    "set role dwh_owner",
+    "alter view cdm.v_tags reset (security_barrier)",
+)
+
+
+@pytest.fixture
+def bi(pipeline: Pipeline) -> Iterator[psycopg.Connection]:
+    """A session of the BI role that has taken off its own read-only default."""
+    with psycopg.connect(pipeline.env["DWH_BI_URL"], autocommit=True) as connection:
+        connection.execute("set default_transaction_read_only = off")
+        yield connection
+
+
+def bootstrap(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "migrations/bootstrap.py"],
+        env=os.environ | env,
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def limits_of(pipeline: Pipeline) -> tuple[int, list[str]]:
+    ((connections, limits),) = pipeline.rows("select rolconnlimit, rolconfig from pg_roles where rolname = 'dwh_bi'")
+    return connections, sorted(limits or [])
+
+
+LIMITS = (
+    20,
+    ["default_transaction_read_only=on", "idle_in_transaction_session_timeout=60s", "statement_timeout=30s"],
+)
+
+
+def test_the_bi_role_sees_the_views_and_nothing_else(pipeline: Pipeline) -> None:
+    visible = pipeline.rows(
+        """
+        select n.nspname, c.relname
+        from pg_class as c
+        inner join pg_namespace as n on c.relnamespace = n.oid
+        where
+            n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
+            and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+            and (
+                has_table_privilege('dwh_bi', c.oid, 'select, insert, update, delete, truncate, references, trigger')
+                or c.relkind <> 'S' and has_any_column_privilege('dwh_bi', c.oid, 'select, insert, update, references')
+            )
+        """
+    )
+    assert set(visible) == {("cdm", view) for view in VIEWS}
+
+
+def test_the_bi_role_may_only_select(pipeline: Pipeline) -> None:
+    rights = pipeline.rows("select privilege_type from information_schema.role_table_grants where grantee = 'dwh_bi'")
+    assert {right for (right,) in rights} == {"SELECT"}
+
+
+def test_nobody_but_the_bi_role_and_the_pipeline_reads_the_views(pipeline: Pipeline) -> None:
+    grantees = pipeline.rows(
+        "select distinct grantee from information_schema.role_table_grants where table_name like 'v\\_%'"
+    )
+    assert {name for (name,) in grantees} == {"dwh_owner", "dwh_etl", "dwh_bi"}
+
+
+@pytest.mark.parametrize("table", HIDDEN)
+def test_a_table_is_closed_to_the_bi_role(bi: psycopg.Connection, table: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        bi.execute(f"select 1 from {table}")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("statement", REFUSED)
+def test_the_bi_role_can_change_nothing(bi: psycopg.Connection, statement: str) -> None:
+    with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState)):
+        bi.execute(statement)  # type: ignore[arg-type]
+
+
+def test_no_view_shows_who_a_guest_is(pipeline: Pipeline, bi: psycopg.Connection) -> None:
+    pipeline.owner.execute("insert into cdm.tag_rules (tag, category_name, threshold) values ('fan', 'Pizza', 0)")
+    documents = [
+        ("restaurant", "diner", restaurant(menu={"pizza": "Pizza"})),
+        ("user", "guest", user(name="Hidden Name", login="hidden-login")),
+    ]
+    pipeline.refer(documents)
+    pipeline.stage([order(1), b'{"user": "Hidden Name", "login": "hidden-login"}'])
+    pipeline.load()
+    for view in VIEWS:
+        rows = bi.execute(sql.SQL("select * from {}").format(sql.Identifier("cdm", view))).fetchall()
+        assert rows, view
+        assert "hidden" not in str(rows).lower(), view
+
+
+@pytest.mark.parametrize("barrier", [True, False])
+def test_a_condition_of_the_readers_own_making_never_meets_a_row_that_a_view_leaves_out(
+    pipeline: Pipeline, *, barrier: bool
+) -> None:
+    pipeline.stage([order(1, "OPEN"), order(2, "CLOSED")])
+    seen: list[str | None] = []
+    with psycopg.connect(Broom.admin_url(pipeline)) as connection:
+        connection.add_notice_handler(lambda notice: seen.append(notice.message_primary))
+        connection.execute(
+            """
+            create function public.peek(text) returns boolean language plpgsql stable cost 0.0001
+            as $$ begin raise notice '%', $1; return true; end $$
+            """
+        )
+        if not barrier:
+            connection.execute("alter view cdm.v_orders_not_counted reset (security_barrier)")
+        connection.execute("set local role dwh_bi")
+        connection.execute("select * from cdm.v_orders_not_counted where public.peek(detail)")
+        connection.rollback()
+    assert "OPEN" in seen
+    assert ("CLOSED" in seen) is not barrier
+
+
+def test_every_view_has_its_barrier(pipeline: Pipeline) -> None:
+    found = pipeline.rows(
+        """
+        select relname
+        from pg_class
+        where relnamespace = 'cdm'::regnamespace and reloptions @> array['security_barrier=true']
+        """
+    )
+    assert {view for (view,) in found} == VIEWS
+
+
+def test_a_guest_is_found_by_an_index_behind_the_barrier(pipeline: Pipeline, bi: psycopg.Connection) -> None:
+    for view, column in (("v_guest_tags", "guest_id"), ("v_guest_progress", "guest_id"), ("v_tag_events", "guest_id")):
+        pipeline.owner.execute("set enable_seqscan = off; set enable_bitmapscan = off")
+        plan = pipeline.rows(f"explain (verbose) select * from cdm.{view} where {column} = 'x'")
+        assert any("h_user_user_id_key" in line for (line,) in plan), view
+
+
+# --- limits --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_limits_are_in_force(pipeline: Pipeline) -> None:
+    with psycopg.connect(pipeline.env["DWH_BI_URL"], autocommit=True) as connection:
+        shown = [
+            connection.execute(f"show {name}").fetchone()  # type: ignore[arg-type]
+            for name in ("statement_timeout", "idle_in_transaction_session_timeout", "default_transaction_read_only")
+        ]
+        assert shown == [("30s",), ("1min",), ("on",)]
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            connection.execute("create table public.mine ()")
+    assert limits_of(pipeline) == LIMITS
+
+
+def test_bootstrap_gives_an_existing_role_its_limits(pipeline: Pipeline) -> None:
+    with psycopg.connect(pipeline.env["DWH_ADMIN_URL"], autocommit=True) as admin:
+        admin.execute("alter role dwh_bi reset all")
+        admin.execute("alter role dwh_bi connection limit -1")
+    assert limits_of(pipeline) == (-1, [])
+    for _ in range(2):
+        done = bootstrap({"DWH_ADMIN_URL": pipeline.env["DWH_ADMIN_URL"]})
+        assert (done.returncode, done.stderr) == (0, "")
+        assert limits_of(pipeline) == LIMITS
+
+
+def test_where_the_admin_may_not_set_limits_bootstrap_says_what_to_set(pipeline: Pipeline) -> None:
+    done = bootstrap({"DWH_ADMIN_URL": pipeline.env["DWH_URL"]})
+    assert done.returncode == 0, done.stderr
+    for limit in ("connection limit 20", "set statement_timeout = '30s'", "set default_transaction_read_only = on"):
+        assert f'alter role "dwh_bi" {limit}' in done.stderr
+    assert "cloud's console" in done.stderr
+
+
+# --- an installation that has data already -------------------------------------------------------------------------------
+
+OLD = "dwh_0004"
+NEW_TABLES = ("stg.order_hours", "cdm.product_totals", "cdm.category_histogram", "cdm.tag_days")
+
+
+@pytest.fixture
+def old_database(pipeline: Pipeline) -> Iterator[str]:
+    """The URL, for its owner, of a database as migration 0004 has left it."""
+    with psycopg.connect(pipeline.env["DWH_ADMIN_URL"], autocommit=True) as admin:
+        admin.execute(f"drop database if exists {OLD}")
+        admin.execute(f"create database {OLD} owner dwh_owner encoding 'UTF8' template template0")
+        url = pipeline.env["DWH_URL"].rsplit("/", 1)[0] + "/" + OLD
+        alembic(url, "0004")
+        yield url
+        admin.execute(f"drop database {OLD} with (force)")
+
+
+def alembic(url: str, revision: str) -> None:
+    command = [sys.executable, "-m", "alembic", "upgrade", revision]
+    subprocess.run(command, env=os.environ | {"DWH_URL": url}, cwd=REPO, check=True, capture_output=True)
+
+
+def copy_rows(pipeline: Pipeline, url: str) -> None:
+    """Copy what 0004 has tables for, as a superuser: neither triggers nor foreign keys."""
+    source = Broom.admin_url(pipeline)
+    target = source.rsplit("/", 1)[0] + "/" + url.rsplit("/", 1)[1]
+    schemas = [f"--schema={name}" for name in ("stg", "dds", "cdm")]
+    without = [f"--exclude-table={name}" for name in NEW_TABLES]
+    programs = find_programs()
+    dump = subprocess.run(
+        [programs / "pg_dump", "--data-only", *schemas, *without, f"--dbname={source}"], check=True, capture_output=True
+    )
+    subprocess.run(
+        [programs / "psql", "-v", "ON_ERROR_STOP=1", "--quiet", f"--dbname={target}"],
+        input=b"set session_replication_role = replica;\n" + dump.stdout,
+        check=True,
+        capture_output=True,
+    )
+
+
+def test_the_migration_counts_what_is_stored_already(pipeline: Pipeline, old_database: str) -> None:
+    pipeline.owner.execute("insert into cdm.tag_rules (tag, category_name, threshold) values ('fan', 'Pizza', 0)")
+    pipeline.refer([("restaurant", "diner", restaurant(menu={"pizza": "Pizza", "tea": "Drinks"}))])
+    pipeline.stage(
+        [
+            order(1, dishes=("pizza", "tea"), cost="10.50"),
+            order(2, dishes=("pizza",), update_ts="2026-01-02 03:00:00"),
+            order(3, user="other", dishes=(), cost=None),
+            order(4, "OPEN", restaurant="cafe", cost="0.10"),
+        ]
+    )
+    pipeline.load()
+    pipeline.stage([order(1, "CANCELLED", dishes=("pizza",), update_ts="2026-01-03 00:00:00")])
+    pipeline.stage([order(2, dishes=("tea",), update_ts="2026-01-03 00:00:00")])
+    pipeline.load()
+    maintained = {name: rows for name, rows in pipeline.snapshot().items() if name in NEW_TABLES}
+    assert all(maintained.values())
+    assert pipeline.value("select revoked from cdm.tag_days") == 1
+
+    copy_rows(pipeline, old_database)
+    alembic(old_database, "head")
+    with Pipeline(pipeline.env | {"DWH_URL": old_database}) as migrated:
+        assert {name: rows for name, rows in migrated.snapshot().items() if name in NEW_TABLES} == maintained
+        assert migrated.value("select has_table_privilege('dwh_bi', 'cdm.user_tags', 'select')") is False
+        assert migrated.value("select has_table_privilege('dwh_bi', 'cdm.v_tags', 'select')") is True
+
+
+def test_an_empty_installation_migrates_too(old_database: str) -> None:
+    alembic(old_database, "head")
+    with psycopg.connect(old_database) as connection:
+        assert connection.execute("select messages_waiting from cdm.v_freshness").fetchone() == (0,)

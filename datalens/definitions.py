@@ -143,6 +143,7 @@ class Board:
     title: str
     description: str
     autoupdate_s: int
+    requests_at_once: int
     tabs: tuple[Tab, ...] = field(default=())
 
 
@@ -175,6 +176,7 @@ def parse(
         title=dashboard["title"],
         description=dashboard["description"],
         autoupdate_s=dashboard["autoupdate_s"],
+        requests_at_once=dashboard["requests_at_once"],
         tabs=tabs,
     )
 

@@ -194,9 +194,15 @@ class Renderer:
         builder = self._client.create.dashboard(name=board.title, location=self._location)
         for tab in board.tabs:
             builder.add_tab(_tab(tab, dataset_ids, chart_ids))
-        builder.description(board.description).settings(autoupdate_interval=board.autoupdate_s)
+        builder.description(board.description).settings(
+            autoupdate_interval=board.autoupdate_s, max_concurrent_requests=board.requests_at_once
+        )
         entry = _body(builder)["entry"]
-        return {"data": entry["data"], "meta": entry["meta"], "annotation": {"description": board.description}}
+        return {
+            "data": _whole_numbers(entry["data"]),
+            "meta": entry["meta"],
+            "annotation": {"description": board.description},
+        }
 
     def _drawn(self, chart: Chart, dataset: sdk.Dataset) -> Any:
         """Return the builder of a chart with its slots filled."""
@@ -292,3 +298,12 @@ def _selector(tab: Tab, selector: Selector, dataset_ids: Mapping[str, str]) -> d
                 "multiselect": kind == "lists",
                 "default_value": selector.default,
             }
+
+
+def _whole_numbers(value: Any) -> Any:
+    """Write 2.0 as 2, as JavaScript does: places on the grid are whole, and the hash of a file is computed over its text."""
+    if isinstance(value, dict):
+        return {key: _whole_numbers(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_whole_numbers(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

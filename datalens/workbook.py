@@ -152,18 +152,9 @@ def _item(item: Mapping[str, Any], known: Mapping[str, Field], chart: Chart) -> 
 
 
 def _dash(board: Board, body: Mapping[str, Any]) -> dict[str, Any]:
-    data = {**_whole_numbers(body["data"]), "schemeVersion": DASH_SCHEME_VERSION}
+    data = {**body["data"], "schemeVersion": DASH_SCHEME_VERSION}
     for tab in data["tabs"]:
         for item in tab["items"]:
             for chart in item["data"].get("tabs", []):
                 chart.setdefault("description", "")
     return {"name": board.title, "data": data, "annotation": body["annotation"]}
-
-
-def _whole_numbers(value: Any) -> Any:
-    """Write 2.0 as 2, as JavaScript does: the hash is computed over its text."""
-    if isinstance(value, dict):
-        return {key: _whole_numbers(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_whole_numbers(each) for each in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value

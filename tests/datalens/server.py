@@ -105,12 +105,10 @@ class DataLens:
         found = [each for each in self.entries.values() if each["scope"] in body["scope"]]
         page = found[body["page"] * body["pageSize"] :][: body["pageSize"]]
         more = len(found) > (body["page"] + 1) * body["pageSize"]
-        return {
-            "entries": [
-                {"entryId": each["id"], "scope": each["scope"], "type": "", "name": each["name"]} for each in page
-            ],
-            "nextPageToken": str(body["page"] + 1) if more else None,
-        }
+        return {"entries": [_summary(each) for each in page], "nextPageToken": str(body["page"] + 1) if more else None}
+
+    def _getEntries(self, body: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        return {"entries": [_summary(self.entries[each]) for each in body["ids"] if each in self.entries]}
 
     def _add(self, scope: str, name: str, **content: Any) -> dict[str, Any]:
         if any((each["scope"], each["name"]) == (scope, name) for each in self.entries.values()):
@@ -239,3 +237,8 @@ class DataLens:
         data = entry["data"] | DEFAULTS | {"schemeVersion": 8, "counter": 999}
         known = {"entryId": entry["id"], "scope": "dash", "type": "", "workbookId": WORKBOOK, "meta": None}
         return {"entry": known | {"data": data, "annotation": entry["annotation"]}}
+
+
+def _summary(entry: dict[str, Any]) -> dict[str, Any]:
+    kind = "graph_wizard_node" if entry["scope"] == "widget" else ""
+    return {"entryId": entry["id"], "scope": entry["scope"], "type": kind, "name": entry["name"]}

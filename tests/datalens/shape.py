@@ -161,9 +161,8 @@ def _dashes(entries: Mapping[str, Any]) -> Iterator[str]:
         data = body["dash"]["data"]
         if data["schemeVersion"] != 8 or not data["salt"] or data["counter"] < 1 or not data["tabs"]:
             yield f"dash {key}: salt, counter, schemeVersion or tabs"
-        every = data["settings"]["autoupdateInterval"]
-        if every is not None and every < 30:
-            yield f"dash {key}: autoupdateInterval"
+        if data["settings"]["autoupdateInterval"] < 30 or data["settings"]["maxConcurrentRequests"] < 1:
+            yield f"dash {key}: autoupdateInterval or maxConcurrentRequests"
         seen: set[str] = set()
         for tab in data["tabs"]:
             if unknown := set(tab) - {"id", "title", "items", "layout", "connections", "aliases", "globalItems"}:

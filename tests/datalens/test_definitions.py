@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from datalens.definitions import BOARD, DefinitionError, load, parse
+from migrations.bootstrap import LIMITS
 
 Files = dict[str, Any]
 
@@ -32,6 +33,11 @@ def test_titles_are_russian_for_the_people_who_read_them() -> None:
     titles = [board.title, *(tab.title for tab in board.tabs), *(chart.title for chart in board.charts.values())]
     titles += [field.title for dataset in board.datasets.values() for field in dataset.fields.values()]
     assert [title for title in titles if not any("а" <= letter.lower() <= "я" for letter in title)] == []
+
+
+def test_one_viewer_leaves_the_bi_role_connections_for_others() -> None:
+    (limit,) = (words.split()[-1] for words in LIMITS["dwh_bi"] if words.startswith("connection limit"))
+    assert 2 * load().requests_at_once < int(limit)
 
 
 def test_no_two_fields_share_a_guid() -> None:

@@ -7,6 +7,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import datalens_sdk
 import pytest
 import yaml
 
@@ -117,6 +118,17 @@ def test_everything_refers_to_the_ids_that_the_server_gave(filled: DataLens) -> 
         assert placed <= guids
     shown = set(re.findall(r"'chartId': '(\w+)'", str(filled.entry("dash", "Теги гостей")["data"])))
     assert shown == set(charts)
+
+
+def test_the_sdk_finds_no_fault_in_the_dashboard(filled: DataLens) -> None:
+    """Its own checks: ids, places, charts and fields that are not there."""
+    auth = datalens_sdk.StaticYCIAMAuthProvider(org_id=ORGANIZATION, token=TOKEN)
+    with datalens_sdk.DataLensClientYC(auth=auth, base_url=filled.url) as client:
+        dashboard = client.get.dashboard(by_id=filled.entry("dash", "Теги гостей")["id"])
+        assert dashboard.validate() == ()
+        assert datalens_sdk.validate_dashboard_refs(client, dashboard) == ()
+        filled.entries.pop(filled.entry("widget", "Отставание, с")["id"])
+        assert len(datalens_sdk.validate_dashboard_refs(client, dashboard)) == 1
 
 
 def test_a_dataset_keeps_the_types_that_datalens_saw(filled: DataLens) -> None:
@@ -358,7 +370,7 @@ DRIFTS: dict[str, tuple[Callable[[DataLens], Any], str]] = {
     ),
     "a chart was moved": (
         lambda s: s.entry("dash", "Теги гостей")["data"]["tabs"][0]["layout"][2].update(x=1),
-        "data.tabs[audiences].layout[2].x: 1 -> 0.0",
+        "data.tabs[audiences].layout[2].x: 1 -> 0",
     ),
 }
 

@@ -76,6 +76,7 @@ def test_a_first_run_creates_everything_once(
 ) -> None:
     board = load()
     assert command.main([], env) == 0
+    assert [operation for operation, body in server.calls if PASSWORD in str(body)] == ["createConnection"]
     writes = server.writes()
     assert {operation: writes.count(operation) for operation in writes} == {
         "createConnection": 1,

@@ -5,13 +5,16 @@ PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status reset env test soak chaos bench lint format schema requirements secrets budget e2e-k8s datalens
+.PHONY: help install demo up down status reset env test browser soak chaos bench lint format schema screenshots page-assets requirements secrets budget e2e-k8s datalens
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {gsub(/\$$\$$/, "$$", $$2); printf "  make %-13s%s\n", $$1, $$2}' Makefile
 
 install: ## Make .venv and fetch Kafka's jars; quick when nothing has changed
 	@local/install.sh
+
+browser:
+	@local/install.sh browser
 
 demo: install ## From nothing to tags: the stack, a week of 50,000 orders, then 5 orders a minute
 	@$(BIN)/python -m local.demo $(ARGS)
@@ -31,7 +34,7 @@ reset: | $(BIN) ## Stop them and delete their data
 env: | $(BIN) ## Print export lines, for: eval "$$(make -s env)"
 	@$(STACK) env
 
-test: install ## Run the tests on a stack of their own; ARGS="-k name" is handed to pytest
+test: browser ## Run the tests on a stack of their own; ARGS="-k name" is handed to pytest
 	@$(BIN)/python -m pytest $(ARGS)
 
 soak: install ## Compare random streams with the reference model; ARGS="--minutes 60"
@@ -57,6 +60,12 @@ format: install ## Let the tools correct what they can
 schema: install ## Write the tables as they are after all migrations to sql/schema.sql
 	@$(STACK) up --services postgres
 	@$(BIN)/python -m local.schema
+
+screenshots: browser ## Take the pictures of README and docs/page.md from a demo in a stack of its own (about ten minutes)
+	@$(BIN)/python -m local.screenshots $(ARGS)
+
+page-assets: install ## Fetch the page's chart library from npm again, as pinned in local/page_assets.py (needs npm)
+	@$(BIN)/python -m local.page_assets
 
 requirements: install ## Pin anew what pyproject.toml asks for
 	@$(PIN) pyproject.toml -o requirements.txt

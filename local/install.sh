@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv from the pinned requirements and fetches Kafka's jars. Quick when nothing has changed; asks nothing.
+# Makes .venv from the pinned requirements and fetches Kafka's jars; with the argument `browser` also sees to a Chromium, which only
+# the tests and the screenshots need. Quick when nothing has changed; asks nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,10 +9,10 @@ fail() { echo "install: $*" >&2; exit 1; }
 fingerprint() { sha256sum "$@" | sha256sum | cut -d' ' -f1; }
 is_done() { local stamp=$1; shift; [[ -f $stamp && $(<"$stamp") == "$(fingerprint "$@")" ]]; }
 
-# apt_get <package>: only root can, and only where there is apt.
+# apt_get <package> ...: only root can, and only where there is apt.
 apt_get() {
-  [[ $(id -u) == 0 && -x $(command -v apt-get) ]] || fail "$1 is missing: install it (Debian, Ubuntu: sudo apt-get install $1)"
-  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" >/dev/null
+  [[ $(id -u) == 0 && -x $(command -v apt-get) ]] || fail "$1 is missing: install it (Debian, Ubuntu: sudo apt-get install $*)"
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 venv_stamp=.venv/.installed
@@ -34,4 +35,8 @@ if ! is_done $jars/.installed local/kafka/pom.xml; then
   output=$(mvn --batch-mode --quiet --file local/kafka/pom.xml dependency:copy-dependencies \
     -DoutputDirectory="$PWD/$jars" 2>&1) || fail "the jars of Kafka could not be fetched: $output"
   fingerprint local/kafka/pom.xml > $jars/.installed
+fi
+
+if [[ ${1:-} == browser && -z $(command -v "${CHROMIUM:-chromium}" chromium-browser google-chrome) ]]; then
+  apt_get chromium fonts-liberation   # without a font it draws no letters
 fi

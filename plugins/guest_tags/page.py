@@ -1,0 +1,155 @@
+"""The HTTP side of the page "Guest tags": one HTML file, its assets, and one address for each block of numbers.
+
+Airflow does not protect the apps of plugins, so this one asks Airflow itself: whoever may see plugins in Airflow may see the
+page. Nothing of it is open, not even its looks. The browser chooses among the addresses below and their parameters, all of
+which are checked here and bound in SQL; it never sends SQL.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
+from airflow.api_fastapi.core_api.security import requires_access_view
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+
+from guest_tags import reader
+
+STATIC = Path(__file__).with_name("static")
+ASSETS = {
+    file.relative_to(STATIC).as_posix(): file for file in STATIC.rglob("*") if file.suffix in (".css", ".js", ".svg")
+}
+DAY_H = 24
+# Longer windows of orders are told by the day: more bars than pixels say nothing.
+HOURS_UP_TO_DAYS = 7
+
+SECURITY_HEADERS = {
+    # Everything comes from here: no foreign script, style or font, nothing inline, and only Airflow may frame it.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    # Numbers change every minute, and a page of yesterday's release would not understand today's.
+    "Cache-Control": "no-cache",
+}
+
+Rows = dict[str, list[dict[str, Any]]]
+Days = Annotated[int, Query(ge=1, le=366, description="how many days back")]
+# PostgreSQL's text holds no zero byte. Ids are the app's own and opaque, so nothing else is asked of them.
+Text = Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
+
+app = FastAPI(
+    title="Guest tags",
+    dependencies=[Depends(requires_access_view(AccessView.PLUGINS))],
+    # These would be open to everybody: FastAPI adds them beside the dependencies.
+    docs_url=None,
+    redoc_url=None,
+    openapi_url=None,
+)
+
+
+@app.middleware("http")
+async def add_security_headers(request: Request, call_next: Any) -> Response:
+    """Put the headers on every answer, refusals included."""
+    response: Response = await call_next(request)
+    response.headers.update(SECURITY_HEADERS)
+    return response
+
+
+@app.exception_handler(reader.UnavailableError)
+def say_why(_: Request, error: reader.UnavailableError) -> JSONResponse:
+    """Answer 503 with a word for the page and a sentence for people; the log has the rest."""
+    return JSONResponse({"code": error.code, "detail": str(error)}, status_code=503)
+
+
+@app.exception_handler(RequestValidationError)
+def say_what_is_wrong(_: Request, error: RequestValidationError) -> JSONResponse:
+    """Answer 422 with one sentence for each parameter that is not as it should be."""
+    wrong = "; ".join(f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors())
+    return JSONResponse({"code": "bad_request", "detail": wrong}, status_code=422)
+
+
+@app.get("/")
+def page() -> FileResponse:
+    """Return the page."""
+    return FileResponse(STATIC / "index.html")
+
+
+@app.get("/static/{name:path}")
+def asset(name: str) -> FileResponse:
+    """Return a file of the page: one that was there at the start, so that no path leads elsewhere."""
+    if name not in ASSETS:
+        raise HTTPException(404, "no such file")
+    return FileResponse(ASSETS[name])
+
+
+@app.get("/api/freshness")
+def freshness() -> Rows:
+    """Return how old the newest order is and what waits."""
+    return {"rows": reader.read("freshness")}
+
+
+@app.get("/api/tags")
+def tags() -> Rows:
+    """Return each active rule with its audience and those who are one, two or three orders short of it."""
+    return {"rows": reader.read("tags")}
+
+
+@app.get("/api/audience")
+def audience(days: Days = 30) -> Rows:
+    """Return the audience of each tag at the end of each day."""
+    return {"rows": reader.read("audience", days=days)}
+
+
+@app.get("/api/thresholds")
+def thresholds() -> Rows:
+    """Return how many guests each threshold of each category would give."""
+    return {"rows": reader.read("thresholds")}
+
+
+@app.get("/api/categories")
+def categories() -> Rows:
+    """Return the categories, those with the most orders first."""
+    return {"rows": reader.read("categories")}
+
+
+@app.get("/api/dishes")
+def dishes(limit: Annotated[int, Query(ge=1, le=100)] = 10) -> Rows:
+    """Return the dishes with the most orders."""
+    return {"rows": reader.read("dishes", limit=limit)}
+
+
+@app.get("/api/orders")
+def orders(days: Days = 7) -> dict[str, Any]:
+    """Return orders by status, by the hour or (longer windows) by the UTC day; the window ends with the newest order."""
+    unit = "hour" if days <= HOURS_UP_TO_DAYS else "day"
+    return {"unit": unit, "rows": reader.read("orders", unit=unit, hours=days * DAY_H)}
+
+
+@app.get("/api/dead-letters")
+def dead_letters() -> Rows:
+    """Return what was refused, by topic and reason."""
+    return {"rows": reader.read("dead_letters")}
+
+
+@app.get("/api/not-counted")
+def not_counted() -> Rows:
+    """Return what arrived and does not count, and why."""
+    return {"rows": reader.read("not_counted")}
+
+
+@app.get("/api/guests")
+def guests(tag: Text, limit: Annotated[int, Query(ge=1, le=100)] = 10) -> Rows:
+    """Return ids of guests who carry a tag, the newest first."""
+    return {"rows": reader.read("guests_of_tag", tag=tag, limit=limit)}
+
+
+@app.get("/api/guest")
+def guest(guest_id: Text) -> dict[str, Any]:
+    """Return what a guest has and lacks for each tag, and how it came about; both are empty where nothing is known."""
+    return {
+        "guest_id": guest_id,
+        "progress": reader.read("guest_progress", guest_id=guest_id),
+        "events": reader.read("guest_events", guest_id=guest_id),
+    }

@@ -1,0 +1,144 @@
+// The three charts, drawn by Chart.js (vendor/) in the colours of the theme. Each is an image with a name for screen readers;
+// the numbers themselves stand in a table below it.
+
+import { el } from "./dom.js";
+import { number } from "./texts.js";
+
+const DASHES = [[], [6, 3], [2, 3]];
+const drawn = new Map();
+
+const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+// The look of the n-th line: a colour, and a dash once the colours are used up.
+export function lineLook(index) {
+  const colours = style("--series").split(",").map((colour) => colour.trim());
+  return { colour: colours[index % colours.length], dash: DASHES[Math.floor(index / colours.length) % DASHES.length] };
+}
+
+const STATUS_COLOURS = { CLOSED: "--closed", DELIVERING: "--delivering", COOKING: "--cooking", OPEN: "--open", CANCELLED: "--cancelled" };
+export const STATUSES = Object.keys(STATUS_COLOURS);
+export const statusColour = (status) => style(STATUS_COLOURS[status] ?? "--other");
+
+function draw(name, label, config) {
+  drawn.get(name)?.destroy();
+  const canvas = el("canvas", { role: "img", "aria-label": label });
+  const box = el("div", { class: "chart" }, canvas);
+  // Chart.js measures its box, so it waits until that stands in the page.
+  queueMicrotask(() => drawn.set(name, new window.Chart(canvas, config)));
+  return box;
+}
+
+function options({ stacked = false, xTitle = null, tooltipTitle }) {
+  const ink = style("--quiet");
+  const grid = style("--line");
+  const font = { family: getComputedStyle(document.body).fontFamily, size: 12 };
+  return {
+    animation: false,
+    maintainAspectRatio: false,
+    interaction: { mode: "index", intersect: false },
+    scales: {
+      x: {
+        stacked,
+        grid: { display: false },
+        border: { color: grid },
+        ticks: { color: ink, font, maxRotation: 0, autoSkipPadding: 24 },
+        // Hours without a name have no tick; the rest is thinned out where the room is narrow.
+        afterBuildTicks: (axis) => {
+          axis.ticks = axis.ticks.filter(({ value }) => axis.getLabelForValue(value) !== "");
+        },
+        title: { display: xTitle !== null, text: xTitle ?? "", color: ink, font },
+      },
+      y: {
+        stacked,
+        beginAtZero: true,
+        grid: { color: grid },
+        border: { display: false },
+        ticks: { color: ink, font, precision: 0, maxTicksLimit: 6, callback: (value) => number(value) },
+      },
+    },
+    plugins: {
+      legend: { display: false },
+      tooltip: {
+        backgroundColor: style("--ink"),
+        titleColor: style("--card"),
+        bodyColor: style("--card"),
+        titleFont: font,
+        bodyFont: font,
+        callbacks: {
+          title: (items) => (items.length ? tooltipTitle(items[0].dataIndex) : ""),
+          label: (item) => ` ${item.dataset.label}: ${number(item.parsed.y)}`,
+        },
+      },
+    },
+  };
+}
+
+// series: [{ label, values, look }] over `labels`.
+export function lineChart(name, label, labels, series) {
+  return draw(name, label, {
+    type: "line",
+    data: {
+      labels,
+      datasets: series.map(({ label, values, look }) => ({
+        label,
+        data: values,
+        borderColor: look.colour,
+        backgroundColor: look.colour,
+        borderDash: look.dash,
+        borderWidth: 2,
+        pointRadius: labels.length > 40 ? 0 : 3,
+        pointHitRadius: 12,
+      })),
+    },
+    options: options({ tooltipTitle: (index) => labels[index] }),
+  });
+}
+
+// Guests by threshold: steps, because a threshold is whole; `chosen` is the one that the reader holds, `rules` are in force.
+export function thresholdChart(name, label, { thresholds, guests, chosen, rules, seriesName, axis }) {
+  const accent = style("--accent");
+  const radius = (index) => (thresholds[index] === chosen ? 6 : rules.includes(thresholds[index]) ? 5 : 0);
+  return draw(name, label, {
+    type: "line",
+    data: {
+      labels: thresholds.map((threshold) => number(threshold)),
+      datasets: [
+        {
+          label: seriesName,
+          data: guests,
+          stepped: "middle",
+          fill: true,
+          borderColor: style("--bar-edge"),
+          backgroundColor: style("--bar-4"),
+          borderWidth: 2,
+          pointRadius: ({ dataIndex }) => radius(dataIndex),
+          pointStyle: ({ dataIndex }) => (thresholds[dataIndex] === chosen ? "circle" : "rectRot"),
+          pointBackgroundColor: ({ dataIndex }) => (thresholds[dataIndex] === chosen ? accent : style("--card")),
+          pointBorderColor: accent,
+          pointBorderWidth: 2,
+          pointHitRadius: 12,
+        },
+      ],
+    },
+    options: options({ xTitle: axis, tooltipTitle: (index) => `> ${number(thresholds[index])}` }),
+  });
+}
+
+// series: [{ label, values, colour }], stacked over `labels`; `titles` are the labels in full.
+export function stackedChart(name, label, labels, titles, series) {
+  return draw(name, label, {
+    type: "bar",
+    data: {
+      labels,
+      datasets: series.map(({ label, values, colour }) => ({
+        label,
+        data: values,
+        backgroundColor: colour,
+        barPercentage: 1,
+        categoryPercentage: labels.length > 40 ? 0.92 : 0.8,
+        borderRadius: labels.length > 40 ? 0 : 2,
+      })),
+    },
+    options: options({ stacked: true, tooltipTitle: (index) => titles[index] }),
+  });
+}

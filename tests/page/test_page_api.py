@@ -1,0 +1,283 @@
+"""The addresses of the page: who may ask, what is refused, what is said when the warehouse can't answer."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from airflow.api_fastapi.app import create_auth_manager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.api_fastapi.core_api.security import get_user
+from fastapi.testclient import TestClient
+
+from guest_tags import page, reader
+from local.stack import Stack
+from tests.messages import order, restaurant
+from tests.pipeline import Pipeline
+
+SQL = Path(reader.SQL_FOLDER, "page")
+FILES = sorted(path.stem for path in SQL.glob("*.sql"))
+CONNECTION = f"AIRFLOW_CONN_{reader.CONN_ID.upper()}"
+ADDRESSES = sorted(route.path for route in page.app.routes if "{" not in route.path)
+NUMBERS = [address for address in ADDRESSES if address.startswith("/api/") and "guest" not in address]
+
+
+@pytest.fixture
+def stranger() -> TestClient:
+    """A client without a session, under Airflow's own check."""
+    return TestClient(page.app, raise_server_exceptions=False)
+
+
+@pytest.fixture
+def login(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    """A client whom Airflow knows as a viewer."""
+    create_auth_manager()
+    viewer = SimpleAuthManagerUser(username="ann", role="viewer")
+    monkeypatch.setitem(page.app.dependency_overrides, get_user, lambda: viewer)
+    yield TestClient(page.app, raise_server_exceptions=False)
+    reader._engine().dispose()
+    reader._engine.cache_clear()
+
+
+@pytest.fixture
+def client(login: TestClient, pipeline: Pipeline) -> TestClient:
+    """The viewer, over an empty warehouse."""
+    reader._engine.cache_clear()
+    return login
+
+
+def changed_connection(monkeypatch: pytest.MonkeyPatch, **changes: object) -> None:
+    monkeypatch.setenv(CONNECTION, json.dumps(json.loads(os.environ[CONNECTION]) | changes))
+    reader._engine.cache_clear()
+
+
+# --- who may ask ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", [*ADDRESSES, "/static/page.js", "/api/guests?tag=x", "/api/orders?days=0"])
+def test_without_a_session_nothing_is_shown(stranger: TestClient, address: str) -> None:
+    answer = stranger.get(address)
+    assert answer.status_code == 401
+    assert answer.json() == {"detail": "Not authenticated"}
+
+
+def test_a_forged_token_is_refused(stranger: TestClient) -> None:
+    create_auth_manager().init()
+    assert stranger.get("/api/tags", headers={"Authorization": "Bearer forged"}).status_code == 403
+    stranger.cookies.set("_token", "forged")
+    assert stranger.get("/api/tags").status_code == 403
+
+
+def test_a_user_who_may_not_see_plugins_may_not_see_the_page(
+    login: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = SimpleAuthManagerUser(username="bob", role=None)
+    monkeypatch.setitem(page.app.dependency_overrides, get_user, lambda: nobody)
+    for address in ADDRESSES:
+        assert login.get(address).status_code == 403, address
+
+
+def test_no_address_is_open_beside_airflows_check(stranger: TestClient) -> None:
+    assert {"/", "/api/tags", "/api/guest"} <= set(ADDRESSES)
+    for address in ("/docs", "/redoc", "/openapi.json"):
+        assert stranger.get(address).status_code == 404
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        assert stranger.request(method, "/api/tags").status_code == 405
+
+
+# --- the page itself --------------------------------------------------------------------------------------------------
+
+
+def test_the_page_and_its_files_come_with_a_policy_that_allows_nothing_foreign(login: TestClient) -> None:
+    for address, kind in (
+        ("/", "text/html"),
+        ("/static/page.js", "javascript"),
+        ("/static/vendor/chart.umd.min.js", "javascript"),
+    ):
+        answer = login.get(address)
+        assert answer.status_code == 200
+        assert kind in answer.headers["content-type"]
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+        assert "unsafe" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "name", ["../page.py", "..%2Fpage.py", "%2e%2e/reader.py", "index.html", "vendor", "nothing.js"]
+)
+def test_only_the_files_of_the_page_are_served(login: TestClient, name: str) -> None:
+    assert login.get(f"/static/{name}").status_code == 404
+
+
+# --- what is asked ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("/api/audience?days=0", "days: "),
+        ("/api/audience?days=367", "days: "),
+        ("/api/audience?days=x", "days: "),
+        ("/api/orders?days=1e3", "days: "),
+        ("/api/dishes?limit=101", "limit: "),
+        ("/api/guests", "tag: "),
+        ("/api/guests?tag=a&limit=-1", "limit: "),
+        ("/api/guest", "guest_id: "),
+        ("/api/guest?guest_id=", "guest_id: "),
+        ("/api/guest?guest_id=%00", "guest_id: "),
+        (f"/api/guest?guest_id={'x' * 201}", "guest_id: "),
+    ],
+)
+def test_a_wrong_parameter_is_named(login: TestClient, address: str, said: str) -> None:
+    answer = login.get(address)
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "bad_request"
+    assert answer.json()["detail"].startswith(said)
+
+
+def test_a_value_is_bound_and_never_read_as_sql(client: TestClient) -> None:
+    hostile = "x' or 1=1; drop table cdm.user_tags; --"
+    assert client.get("/api/guest", params={"guest_id": hostile}).json() == {
+        "guest_id": hostile,
+        "progress": [],
+        "events": [],
+    }
+    assert client.get("/api/guests", params={"tag": hostile}).json() == {"rows": []}
+
+
+def test_an_empty_warehouse_is_answered(client: TestClient) -> None:
+    for address in NUMBERS:
+        answer = client.get(address)
+        assert answer.status_code == 200, address
+        assert isinstance(answer.json()["rows"], list)
+    (now,) = client.get("/api/freshness").json()["rows"]
+    assert now["last_order_dt"] is None
+    assert now["lag_s"] == 0
+
+
+def test_what_a_guest_has_and_lacks_is_told_with_its_reason(client: TestClient, pipeline: Pipeline) -> None:
+    pipeline.owner.execute(
+        "insert into cdm.tag_rules (tag, category_name, threshold) values ('fan', 'Pizza', 1), ('maniac', 'Pizza', 3)"
+    )
+    pipeline.refer([("restaurant", "diner", restaurant(menu={"pizza": "Pizza"}))])
+    pipeline.stage([order(1), order(2), order(3, "OPEN")])
+    pipeline.load()
+    answer = client.get("/api/guest?guest_id=guest").json()
+    assert [
+        (row["tag"], row["carries_tag"], row["order_cnt"], row["orders_missing"]) for row in answer["progress"]
+    ] == [
+        ("fan", True, 2, 0),
+        ("maniac", False, 2, 2),
+    ]
+    assert [(row["tag"], row["event"], row["order_cnt"], row["threshold"]) for row in answer["events"]] == [
+        ("fan", "assigned", 2, 1)
+    ]
+    assert [row["guest_id"] for row in client.get("/api/guests?tag=fan").json()["rows"]] == ["guest"]
+    assert [row["guest_id"] for row in client.get("/api/guests?tag=maniac").json()["rows"]] == []
+    tags = {row["tag"]: row for row in client.get("/api/tags").json()["rows"]}
+    assert (tags["fan"]["guests"], tags["fan"]["one_short"]) == (1, 0)
+    assert (tags["maniac"]["guests"], tags["maniac"]["one_short"], tags["maniac"]["two_short"]) == (0, 0, 1)
+    assert client.get("/api/guest?guest_id=nobody").json() == {"guest_id": "nobody", "progress": [], "events": []}
+
+
+def test_an_order_from_the_future_hides_no_other(client: TestClient, pipeline: Pipeline) -> None:
+    pipeline.stage([order(1, update_ts="2026-01-10 10:20:00"), order(2, update_ts="2199-01-01 00:00:00")])
+    rows = client.get("/api/orders?days=1").json()["rows"]
+    assert [(row["begin_dt"], row["status"], row["orders"]) for row in rows] == [("2026-01-10T10:00:00Z", "CLOSED", 1)]
+    rows = client.get("/api/orders?days=30").json()["rows"]
+    assert [row["begin_dt"] for row in rows] == ["2026-01-10T00:00:00Z"]
+
+
+# --- when the warehouse can't answer ----------------------------------------------------------------------------------
+
+
+def refused(client: TestClient, code: str) -> None:
+    """Every block says the same word, and no more than a stranger may know."""
+    for address in NUMBERS:
+        answer = client.get(address)
+        assert answer.status_code == 503, address
+        assert answer.json()["code"] == code
+        secrets = json.loads(os.environ.get(CONNECTION, "{}"))
+        for secret in ("host", "port", "password"):
+            assert str(secrets.get(secret, "Traceback")) not in answer.text
+
+
+def test_a_server_that_is_down_is_said_in_time(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed_connection(monkeypatch, port=1)
+    refused(client, "unreachable")
+
+
+def test_a_wrong_password_is_said(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed_connection(monkeypatch, password="wrong-password")
+    refused(client, "unreachable")
+
+
+def test_a_missing_connection_is_said(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(CONNECTION)
+    reader._engine.cache_clear()
+    refused(client, "not_connected")
+
+
+def test_missing_views_are_said(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed_connection(monkeypatch, schema="postgres")
+    refused(client, "not_migrated")
+
+
+def test_a_slow_answer_is_cut_off(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "SESSION", "-c statement_timeout=50")
+    monkeypatch.setattr(reader, "_text", lambda name: "select pg_sleep(30)")
+    refused(client, "too_slow")
+
+
+def test_more_questions_than_connections_wait_and_are_refused_in_time(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "POOL_WAIT_S", 0.05)
+    held = [reader._engine().connect() for _ in range(reader.POOL_SIZE)]
+    try:
+        assert client.get("/api/tags").json()["code"] == "busy"
+    finally:
+        for connection in held:
+            connection.close()
+    assert client.get("/api/tags").status_code == 200
+
+
+def test_a_server_that_came_back_is_read_again(client: TestClient, stack: Stack) -> None:
+    assert client.get("/api/tags").status_code == 200
+    # The pool holds a connection that is dead now.
+    stack.kill("postgres")
+    try:
+        assert client.get("/api/tags").json()["code"] == "unreachable"
+    finally:
+        stack.start(["postgres"])
+    assert client.get("/api/tags").status_code == 200
+
+
+def test_the_connection_can_only_read(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "_text", lambda name: "create temporary table scribble (id int)")
+    assert client.get("/api/tags").status_code == 500
+
+
+# --- the SQL files ----------------------------------------------------------------------------------------------------
+
+
+def test_every_file_is_asked_for_and_every_file_that_is_asked_for_is_there() -> None:
+    source = Path(page.__file__).read_text(encoding="utf-8")
+    assert sorted(set(re.findall(r'reader\.read\("(\w+)"', source))) == FILES
+    assert len(FILES) > 10
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_says_what_a_row_is_and_reads_the_views_that_it_names(name: str) -> None:
+    text = (SQL / f"{name}.sql").read_text(encoding="utf-8")
+    header, body = text[: text.index("-- Params")], text[text.index("-- Params") :]
+    assert header.startswith("-- One row = ")
+    (named,) = re.findall(r"^-- From: (.+)$", header, re.MULTILINE)
+    assert set(named.split(", ")) == set(re.findall(r"\b(?:stg|dds|cdm)\.\w+", body))
+    assert all(view.startswith("cdm.v_") for view in named.split(", "))
+    (params,) = re.findall(r"^-- Params: (.+)$", body, re.MULTILINE)
+    taken = set(re.findall(r"%\((\w+)\)s", body))
+    assert set(re.findall(r"\w+", re.sub(r"\([^)]*\)", "", params))) - {"none"} == taken

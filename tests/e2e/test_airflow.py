@@ -1,14 +1,13 @@
 """The whole path under a real Airflow: its scheduler, API server and DAG processor, as `make up` starts them."""
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from local.airflow_api import FINISHED, AirflowApi, AirflowApiError
 from local.generate import Generator
 from local.seed import OrderProducer, load_reference
-from local.stack import Stack
+from tests.e2e.conftest import DAGS
 from tests.messages import order, restaurant
 from tests.model import Model
 from tests.pipeline import Pipeline
@@ -16,17 +15,6 @@ from warehouse.staging import content_hash
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 TOPIC = "order-service_orders"
-DAGS = ("orders_micro_batch", "orders_backfill", "marts_rebuild", "dead_letters_replay", "data_checks")
-
-
-@pytest.fixture(scope="module")
-def airflow(stack: Stack) -> Iterator[AirflowApi]:
-    """Airflow beside the other servers of the test stack, with all DAGs paused."""
-    stack.start(["airflow"])
-    api = AirflowApi(*stack.ui_login())
-    api.wait_for_dags(DAGS)
-    yield api
-    stack.stop(["airflow"])
 
 
 def finished(api: AirflowApi, dag_id: str, run_id: str, timeout_s: float = 180) -> str:

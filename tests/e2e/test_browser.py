@@ -1,0 +1,563 @@
+"""What a person sees: Airflow's UI and the page "Guest tags" in a real browser, over a real history."""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Frame, Locator, Page, Route, expect
+
+from local.airflow_api import AirflowApi
+from local.browser import log_in, open_browser
+from local.generate import Generator
+from local.seed import TOPIC, OrderProducer, load_reference
+from local.stack import Stack
+from tests.e2e.conftest import DAGS
+from tests.pipeline import Pipeline
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+ORDERS = 500
+RULES = {"soup_lover": ("Супы", 2), "sweet_tooth": ("Десерты", 3), "unreached": ("Пицца", 90)}
+BLOCKS = (
+    "freshness",
+    "tags",
+    "audience",
+    "thresholds",
+    "categories",
+    "dishes",
+    "orders",
+    "dead-letters",
+    "not-counted",
+)
+# What Airflow's own UI complains of, and why it may.
+ACCEPTED = {
+    # It asks for its configuration before anybody has logged in, and goes to the login form by that.
+    "401 (Unauthorized) /ui/config",
+    # Chromium warns of the sandbox that Airflow gives to the frames of plugins.
+    "allow-scripts and allow-same-origin",
+}
+
+
+class Watch:
+    """Collects what the browser complains of and where it goes, over all pages of a context."""
+
+    def __init__(self) -> None:
+        self.complaints: list[str] = []
+        self.addresses: set[str] = set()
+
+    def page(self, page: Page) -> None:
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
+        page.on("request", lambda request: self.addresses.add(request.url))
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            path = re.sub(r"^\w+://[^/]+", "", message.location.get("url", ""))
+            text = f"{message.text} {path}".replace("status of 401 (Unauthorized) ", "401 (Unauthorized) ")
+            if not any(accepted in text for accepted in ACCEPTED):
+                self.complaints.append(f"{message.type}: {text}")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with open_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture(autouse=True)
+def _no_complaints(watch: Watch) -> Iterator[None]:
+    """After each test: neither Airflow's UI nor the page has written an error to the console."""
+    yield
+    complaints, watch.complaints = watch.complaints, []
+    assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def warehouse(airflow: AirflowApi) -> Iterator[Pipeline]:
+    """An empty warehouse, its rules, and a history that waits in Kafka and Redis."""
+    generator = Generator(seed=11, orders=ORDERS, broken=12)
+    with Pipeline() as pipeline:
+        pipeline.clear()
+        for tag, (category, threshold) in RULES.items():
+            pipeline.owner.execute(
+                "insert into cdm.tag_rules (tag, category_name, threshold) values (%s, %s, %s)",
+                [tag, category, threshold],
+            )
+        load_reference(pipeline.env["REDIS_URL"], generator)
+        producer = OrderProducer(pipeline.env["KAFKA_BOOTSTRAP_SERVERS"], TOPIC)
+        for message in generator.messages():
+            producer.send(message)
+        producer.flush()
+        yield pipeline
+
+
+@pytest.fixture(scope="module")
+def ui(browser: Browser, watch: Watch, stack: Stack, warehouse: Pipeline) -> Iterator[Page]:
+    """Airflow's UI, logged in, at a desk."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-US", timezone_id="Europe/Moscow")
+    context.set_default_timeout(30_000)
+    context.on("page", watch.page)
+    page = context.new_page()
+    log_in(page, *stack.ui_login())
+    yield page
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def loaded(ui: Page, airflow: AirflowApi) -> str:
+    """The history, loaded by a run that the form has started; the run's id."""
+    ui.goto(f"{airflow.address}/dags")
+    for dag_id in DAGS:
+        expect(ui.get_by_role("link", name=dag_id, exact=True)).to_be_visible()
+    airflow.unpause("orders_backfill")
+    ui.get_by_role("link", name="orders_backfill", exact=True).click()
+    expect(ui.get_by_role("heading", name="orders_backfill")).to_be_visible()
+    ui.get_by_role("button", name="Trigger Dag").click()
+    form = ui.get_by_role("dialog")
+    form.locator("#element_from").fill("beginning")
+    form.get_by_role("spinbutton", name="Messages a chunk").fill("1000")
+    form.get_by_role("button", name="Trigger", exact=True).click()
+    expect(form).to_be_hidden()
+    run_id = str(airflow.runs("orders_backfill")[0]["dag_run_id"])
+    ui.goto(f"{airflow.address}/dags/orders_backfill/runs/{run_id}")
+    # The badge of the run, and one for each task.
+    expect(ui.get_by_text("Success", exact=True)).to_have_count(5, timeout=120_000)
+    return run_id
+
+
+@pytest.fixture(scope="module")
+def page(ui: Page, loaded: str, airflow: AirflowApi) -> Page:
+    """The page by itself, in a tab of the same session, with its numbers."""
+    page = ui.context.new_page()
+    opened(page, airflow)
+    return page
+
+
+def opened(page: Page, airflow: AirflowApi) -> None:
+    page.goto(f"{airflow.address}/guest-tags/")
+    settled(page)
+
+
+def settled(page: Page | Frame) -> None:
+    """Wait until every block has its numbers."""
+    expect(page.locator("#updated")).not_to_be_empty()
+
+
+# --- Airflow ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_form_starts_the_history_and_its_run_turns_green(ui: Page, loaded: str, airflow: AirflowApi) -> None:
+    (run,) = [run for run in airflow.runs("orders_backfill") if run["dag_run_id"] == loaded]
+    assert run["state"] == "success"
+    assert run["conf"] == {"from": "beginning", "chunk_messages": 1000}
+    tasks = {task["task_id"]: task["state"] for task in airflow.tasks("orders_backfill", loaded)}
+    assert tasks == dict.fromkeys(("drain", "reference", "dds", "cdm"), "success")
+
+
+def test_the_page_stands_in_airflows_navigation_and_follows_its_theme(
+    ui: Page, loaded: str, airflow: AirflowApi
+) -> None:
+    ui.goto(airflow.address)
+    ui.get_by_role("link", name="Guest tags").click()
+    expect(ui.frame_locator("iframe").get_by_role("heading", name="Guest tags", exact=True)).to_be_visible()
+    (frame,) = [frame for frame in ui.frames if frame.url.endswith("/guest-tags/") and frame != ui.main_frame]
+    settled(frame)
+    for theme in ("dark", "light"):
+        ui.evaluate(
+            "theme => { document.documentElement.classList.remove('dark', 'light');"
+            "document.documentElement.classList.add(theme); }",
+            theme,
+        )
+        expect(frame.locator("html")).to_have_attribute("data-theme", theme)
+
+
+# --- every number -----------------------------------------------------------------------------------------------------
+
+
+def table(box: Locator) -> list[list[str]]:
+    """Return the bare values of a table's cells, having seen that people read the same ones."""
+    rows: list[list[dict[str, str]]] = box.locator("table").first.evaluate(
+        "table => [...table.tBodies[0].rows].map(row => [...row.cells].filter(cell => 'value' in cell.dataset)"
+        ".map(cell => ({ value: cell.dataset.value, number: cell.classList.contains('number'), text: cell.textContent })))"
+    )
+    for cell in (cell for row in rows for cell in row if cell["number"]):
+        shown = re.match(r"[\d,.]+", cell["text"])
+        assert shown, cell
+        assert Decimal(shown[0].replace(",", "")) == Decimal(cell["value"]), cell
+    return [[cell["value"] for cell in row] for row in rows]
+
+
+def told(rows: list[tuple[Any, ...]]) -> list[list[str]]:
+    """Return rows of SQL as the page's values."""
+    return [["" if value is None else str(value) for value in row] for row in rows]
+
+
+def block(page: Page, name: str) -> Locator:
+    return page.locator(f'[data-block="{name}"]')
+
+
+def figures(box: Locator) -> dict[str, str]:
+    """Return the values of the tiles by name, having seen that the whole numbers are the ones shown."""
+    tiles = {}
+    for tile in box.locator("dd[data-name]").all():
+        name, value = tile.get_attribute("data-name") or "", tile.get_attribute("data-value") or ""
+        if value.isdigit() and name != "lag":
+            assert tile.locator(".figure").inner_text().replace(",", "") == value
+        tiles[name] = value
+    return tiles
+
+
+def test_freshness_is_that_of_the_queues(page: Page, warehouse: Pipeline) -> None:
+    tiles = figures(block(page, "freshness"))
+    assert tiles["messages"] == str(warehouse.value("select count(*) from stg.load_queue")) == "0"
+    assert tiles["recount"] == str(warehouse.value("select count(distinct h_user_pk) from dds.counter_queue")) == "0"
+    assert tiles["rules"] == str(warehouse.value("select count(*) from cdm.rule_queue")) == "0"
+    letters = warehouse.value("select count(*) from stg.dead_letters where solved_dt is null")
+    assert int(tiles["letters"]) == letters >= 1
+    assert tiles["lag"] == "0"
+    assert tiles["order"][:19] == warehouse.value("select max(load_dt) from stg.order_events").isoformat()[:19]
+    assert tiles["event"][:19] == warehouse.value("select max(event_dt) from cdm.tag_events").isoformat()[:19]
+
+
+def test_tags_and_near_misses_are_those_of_the_counters(page: Page, warehouse: Pipeline) -> None:
+    expected = warehouse.rows(
+        """
+        select
+            rule.tag,
+            (select count(*) from cdm.user_tags as carried where carried.tag = rule.tag) as guests,
+            count(*) filter (where order_cnt = threshold),
+            count(*) filter (where order_cnt = threshold - 1),
+            count(*) filter (where order_cnt = threshold - 2)
+        from cdm.tag_rules as rule
+        left join cdm.user_category_counters as counters on rule.category_name = counters.category_name
+        where rule.active
+        group by rule.tag
+        order by guests desc, rule.tag
+        """
+    )
+    assert len(expected) == len(RULES)
+    assert expected[0][1] > 0
+    assert table(block(page, "tags")) == told(expected)
+
+
+def test_audiences_are_those_of_the_events(page: Page, warehouse: Pipeline) -> None:
+    box = block(page, "audience")
+    expected = warehouse.rows(
+        """
+        select
+            (event_dt at time zone 'UTC')::date as day, tag,
+            count(*) filter (where event = 'assigned'), count(*) filter (where event = 'revoked'),
+            sum(case event when 'assigned' then 1 else -1 end)
+        from cdm.tag_events
+        group by day, tag
+        """
+    )
+    assert len({day for day, *_ in expected}) == 1, "a fresh history gives its tags in one day"
+    assert sorted(table(box)) == sorted(told(expected))
+    carried = dict(warehouse.rows("select tag, count(*)::text from cdm.user_tags group by tag"))
+    chips = {chip.inner_text().split()[0]: chip.inner_text().split()[1] for chip in box.locator(".chips label").all()}
+    assert chips == carried
+
+
+def test_the_preview_of_a_threshold_is_a_count_of_guests(page: Page, warehouse: Pipeline) -> None:
+    box = block(page, "thresholds")
+    for category in ("Супы", "Пицца"):
+        box.get_by_label("Category", exact=True).select_option(category)
+        counts = warehouse.rows(
+            """
+            select threshold, count(*)
+            from cdm.user_category_counters
+            cross join lateral generate_series(0, order_cnt - 1) as threshold
+            where category_name = %s
+            group by threshold
+            order by threshold
+            """,
+            [category],
+        )
+        assert table(box) == told(counts)
+        slider = box.get_by_role("slider")
+        for threshold, guests in counts[:3]:
+            slider.fill(str(threshold))
+            assert box.locator("output .figure").inner_text() == str(guests)
+            assert f"'{category}', {threshold})" in box.locator("pre").inner_text()
+
+
+def test_categories_and_dishes_are_sums_of_the_counters(page: Page, warehouse: Pipeline) -> None:
+    categories = warehouse.rows(
+        """
+        select category_name, sum(order_cnt) as orders, count(*)
+        from cdm.user_category_counters
+        group by category_name
+        order by orders desc, category_name
+        """
+    )
+    assert len(categories) > 10
+    assert sorted(table(block(page, "categories"))) == sorted(told(categories))
+    dishes = warehouse.rows(
+        """
+        select hub.product_id, sum(order_cnt) as orders, count(*)
+        from cdm.user_product_counters as counters
+        inner join dds.h_product as hub on counters.product_id = hub.h_product_pk
+        group by hub.product_id
+        order by orders desc, hub.product_id
+        limit 10
+        """
+    )
+    assert table(block(page, "dishes")) == told(dishes)
+
+
+def test_orders_are_those_of_the_vault(page: Page, warehouse: Pipeline) -> None:
+    query = """
+        select to_char(date_trunc('hour', hub.order_dt, 'UTC'), 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as begin_dt,
+            status.status, count(*), sum(cost.cost)
+        from dds.h_order as hub
+        cross join lateral (
+            select status from dds.s_order_status as s where s.h_order_pk = hub.h_order_pk
+            order by effective_dttm desc, sent_dttm desc, value_hash desc limit 1
+        ) as status
+        left join lateral (
+            select cost from dds.s_order_cost as s where s.h_order_pk = hub.h_order_pk
+            order by effective_dttm desc, sent_dttm desc, value_hash desc limit 1
+        ) as cost on true
+        where hub.order_dt <= now()
+            and date_trunc('hour', hub.order_dt, 'UTC') > (
+                select date_trunc('hour', max(order_dt), 'UTC') - interval '7 days' from dds.h_order where order_dt <= now()
+            )
+        group by 1, 2
+    """
+    expected = warehouse.rows(query)
+    assert sum(orders for _, _, orders, _ in expected) > ORDERS / 2
+    box = block(page, "orders")
+    shown = table(box)
+    assert sorted((*row[:3], Decimal(row[3])) for row in shown) == sorted(
+        (begin, status, str(orders), cost) for begin, status, orders, cost in expected
+    )
+    totals: dict[str, int] = {}
+    for _, status, orders, _ in expected:
+        totals[status] = totals.get(status, 0) + orders
+    assert {status: int(orders) for status, orders in figures(box).items()} == totals
+
+
+def test_what_was_refused_or_does_not_count_is_told_in_full(page: Page, warehouse: Pipeline) -> None:
+    letters = warehouse.rows(
+        """
+        select reason, count(*) filter (where solved_dt is null), count(solved_dt)
+        from stg.dead_letters
+        group by reason
+        """
+    )
+    assert len(letters) > 3
+    assert sorted(table(block(page, "dead-letters"))) == sorted(told(letters))
+    expected = warehouse.rows(
+        """
+        select 'not_closed ' || log.final_status, count(*)
+        from stg.order_events as newest
+        inner join stg.order_event_log as log on newest.value_hash = log.value_hash
+        where log.final_status <> 'CLOSED'
+        group by log.final_status
+        union all
+        select 'refused', count(*) from stg.dead_letters where solved_dt is null
+        """
+    )
+    shown = table(block(page, "not-counted"))
+    assert [row for row in shown if row[0].startswith(("not_closed", "refused"))] == sorted(told(expected))
+    lines = warehouse.value(
+        """
+        select coalesce(sum(order_cnt), 0) from cdm.user_product_counters as counters
+        where not exists (select 1 from dds.es_product_category as es where es.h_product_pk = counters.product_id)
+        """
+    )
+    assert sum(int(row[1]) for row in shown if row[0].startswith("no_category")) == lines
+
+
+def test_a_guest_is_told_why_and_what_is_missing(page: Page, warehouse: Pipeline) -> None:
+    guest, pk = warehouse.rows(
+        """
+        select hub.user_id, hub.h_user_pk
+        from cdm.user_tags as carried
+        inner join dds.h_user as hub on carried.user_id = hub.h_user_pk
+        where tag = 'soup_lover'
+        order by hub.user_id limit 1
+        """
+    )[0]
+    page.get_by_label("Guest id").fill(guest)
+    page.get_by_role("button", name="Find").click()
+    expect(page.get_by_role("heading", name="History")).to_be_visible()
+    answer = page.locator("#guest-answer")
+    expected = warehouse.rows(
+        """
+        select counters.category_name, rule.tag, counters.order_cnt,
+            case when carried.tag is not null then 0 else rule.threshold + 1 - counters.order_cnt end
+        from cdm.user_category_counters as counters
+        left join cdm.tag_rules as rule on counters.category_name = rule.category_name
+        left join cdm.user_tags as carried on carried.user_id = counters.user_id and carried.tag = rule.tag
+        where counters.user_id = %s
+        """,
+        [pk],
+    )
+    assert ["Супы", "soup_lover"] in [row[:2] for row in told(expected)]
+    assert sorted(table(answer)) == sorted(told(expected))
+    row = answer.get_by_role("row", name="soup_lover").first
+    expect(row).to_contain_text("carries it: over 2")
+    events = warehouse.rows("select tag, event, order_cnt from cdm.tag_events where user_id = %s", [pk])
+    shown = answer.get_by_role("table").nth(1)
+    assert shown.locator("tbody tr").count() == len(events)
+    expect(shown).to_contain_text("threshold 2, rule version 1")
+
+    page.get_by_label("Guest id").fill("nobody'; drop table cdm.user_tags; --")
+    page.get_by_label("Guest id").press("Enter")
+    expect(answer).to_contain_text("Nothing is counted for this id")
+
+
+# --- for everybody ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1440])
+@pytest.mark.parametrize("language", ["English", "Русский"])
+def test_nobody_is_shut_out(page: Page, scheme: str, width: int, language: str) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.locator("#language").get_by_text(language).click()
+    page.locator("details").evaluate_all("all => all.forEach(one => { one.open = true; })")
+    # The page never scrolls sideways; wide tables do so by themselves.
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert len(found.response["passes"]) > 20
+
+
+def test_each_chart_has_a_name_and_a_table(page: Page) -> None:
+    page.locator("#language").get_by_text("English").click()
+    charts = page.locator("canvas")
+    assert charts.count() == 3
+    for chart in charts.all():
+        assert re.match(
+            r"(Line|Stacked bar) chart: .+ The same numbers are in the table below\.",
+            chart.get_attribute("aria-label") or "",
+        )
+        assert chart.bounding_box()["height"] > 100  # type: ignore[index]
+        painted = chart.evaluate("c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size")
+        assert painted > 10, "something is drawn"
+        assert chart.locator("xpath=ancestor::*[@data-block]").locator("details table").count() == 1
+
+
+def test_everything_can_be_reached_and_used_by_keyboard(page: Page, airflow: AirflowApi) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    opened(page, airflow)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="To the numbers")).to_be_focused()
+    reached = []
+    for _ in range(90):
+        reached.append(
+            page.evaluate(
+                """() => {
+                    const at = document.activeElement;
+                    const hidden = at.matches("input[type=radio], input[type=checkbox]");
+                    const marked = hidden ? at.parentElement.querySelector("span") : at;
+                    const outline = [marked, at.parentElement].some((one) => getComputedStyle(one).outlineStyle !== "none");
+                    return { tag: at.tagName, name: at.name || at.id || at.textContent.trim().slice(0, 30), outline };
+                }"""
+            )
+        )
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement === document.body"):
+            break
+    assert reached[-1]["tag"] == "BUTTON", "the last is an example of a guest"
+    assert [stop for stop in reached if not stop["outline"]] == [], "who is where is always seen"
+    names = {stop["name"] for stop in reached}
+    assert {
+        "language",
+        "refresh",
+        "audience-days",
+        "threshold-category",
+        "threshold",
+        "orders-days",
+        "guest_id",
+    } <= names
+    assert "As a table" in names
+
+    page.get_by_role("slider").focus()
+    before = page.locator("#thresholds output").inner_text()
+    page.keyboard.press("Home")
+    assert page.locator("#thresholds output").inner_text() != before
+    expect(page.get_by_role("slider")).to_be_focused()
+    page.get_by_label("English").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("heading", name="Теги гостей", exact=True)).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    box = page.get_by_role("checkbox").first
+    was = box.is_checked()
+    box.focus()
+    page.keyboard.press("Space")
+    assert box.is_checked() is not was
+    expect(box).to_be_focused()
+
+
+def test_a_russian_browser_gets_a_russian_page(
+    browser: Browser, ui: Page, watch: Watch, loaded: str, airflow: AirflowApi
+) -> None:
+    context = browser.new_context(locale="ru-RU", storage_state={**ui.context.storage_state(), "origins": []})
+    context.on("page", watch.page)
+    try:
+        page = context.new_page()
+        opened(page, airflow)
+        expect(page.get_by_role("heading", name="Теги гостей", exact=True)).to_be_visible()
+        expect(page.locator("html")).to_have_attribute("lang", "ru")
+    finally:
+        context.close()
+
+
+# --- when something is missing ----------------------------------------------------------------------------------------
+
+
+def test_a_block_that_fails_says_why_and_can_be_tried_again(page: Page, airflow: AirflowApi, watch: Watch) -> None:
+    def down(route: Route) -> None:
+        route.fulfill(status=503, json={"code": "unreachable", "detail": "the warehouse does not answer"})
+
+    page.route("**/api/tags", down)
+    opened(page, airflow)
+    alert = block(page, "tags").get_by_role("alert")
+    expect(alert).to_contain_text("The warehouse does not answer. Check that PostgreSQL is up")
+    assert "Error" not in page.locator("body").inner_text()
+    assert table(block(page, "categories")), "the others are not hurt"
+    page.unroute("**/api/tags")
+    alert.get_by_role("button", name="Try again").click()
+    expect(block(page, "tags").get_by_role("table")).to_be_visible()
+    watch.complaints = [text for text in watch.complaints if "503" not in text]  # Chromium notes each
+
+
+def test_a_session_that_has_ended_is_told(page: Page, airflow: AirflowApi, watch: Watch) -> None:
+    page.route("**/api/*", lambda route: route.fulfill(status=401, json={"detail": "Not authenticated"}))
+    opened(page, airflow)
+    for name in BLOCKS:
+        expect(block(page, name)).to_contain_text("Log in to Airflow again")
+    page.unroute("**/api/*")
+    watch.complaints = [text for text in watch.complaints if "401" not in text]
+
+
+def test_a_page_without_data_says_what_to_run(page: Page, airflow: AirflowApi, warehouse: Pipeline) -> None:
+    # The last test of the module: nothing is left after it.
+    warehouse.clear()
+    opened(page, airflow)
+    for name in ("freshness", "audience", "orders"):
+        expect(block(page, name)).to_contain_text("orders_backfill")
+        expect(block(page, name)).to_contain_text("orders_micro_batch")
+    expect(block(page, "tags")).to_contain_text("insert into cdm.tag_rules")
+    for name in BLOCKS[3:]:
+        assert block(page, name).inner_text().strip()
+        assert block(page, name).locator("table").count() == 0
+    assert Axe().run(page).violations_count == 0
+
+
+def test_nothing_came_from_another_place(watch: Watch, airflow: AirflowApi) -> None:
+    assert len(watch.addresses) > 50
+    foreign = [address for address in watch.addresses if not address.startswith((airflow.address, "data:", "blob:"))]
+    assert foreign == []

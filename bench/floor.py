@@ -22,7 +22,7 @@ def floor(topic: str) -> float:
         started = time.perf_counter()
         connection.execute("create temporary table incoming (like floor) on commit drop")
         with connection.cursor() as cursor, cursor.copy("copy incoming from stdin") as copy:
-            for value in _values(topic):
+            for value in values(topic):
                 copy.write_row((content_hash(value), value.decode()))
         connection.execute("insert into floor select * from incoming on conflict do nothing")
         connection.commit()
@@ -32,7 +32,8 @@ def floor(topic: str) -> float:
     return seconds
 
 
-def _values(topic: str) -> list[bytes]:
+def values(topic: str) -> list[bytes]:
+    """Return the values of all messages of a topic."""
     consumer = Consumer(
         {
             "bootstrap.servers": os.environ["KAFKA_BOOTSTRAP_SERVERS"],

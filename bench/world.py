@@ -31,7 +31,7 @@ from warehouse.constants import CDM_CLAIM, CDM_LOAD, CDM_PREPARE, DDS_CLAIM, DDS
 
 STAGES = ("drain", "reference", "dds", "cdm")
 SCHEMAS = ["stg", "dds", "cdm"]
-MAX_EVENTS = 50_000
+MAX_EVENTS = 100_000
 
 
 @dataclass
@@ -136,7 +136,7 @@ class World:
             run(DrainOrdersOperator(task_id="drain", topic=topic))
         return self._layers(clock)
 
-    def history(self, topic: str, chunk_messages: int = 50_000) -> Clock:
+    def history(self, topic: str, chunk_messages: int = 10_000) -> Clock:
         """Do what `orders_backfill` does."""
         clock = Clock()
         params = {"from": "beginning", "chunk_messages": chunk_messages}

@@ -4,7 +4,7 @@
 `drain` (Kafka → STG, in chunks) → `reference` (Redis → STG) → `dds` → `cdm`, up to the end that the topic has at the start.
 
 **Start it** by the form in the UI, or by
-`airflow dags trigger orders_backfill --conf '{"from": "beginning", "chunk_messages": 50000}'`.
+`airflow dags trigger orders_backfill --conf '{"from": "beginning", "chunk_messages": 10000}'`.
 
 **Rerun**: harmless. A task that is tried again (or cleared) goes on after the last chunk that was stored; a new run reads the
 history again and adds what is missing, usually nothing. Safe while `orders_micro_batch` is on: writers of a layer take turns.
@@ -48,7 +48,7 @@ with DAG(
             "compared with the time that Kafka has stamped a record with",
         ),
         "chunk_messages": Param(
-            50_000,
+            10_000,
             type="integer",
             minimum=CHUNK_MESSAGES[0],
             maximum=CHUNK_MESSAGES[-1],
@@ -61,7 +61,7 @@ with DAG(
     drain = BackfillOrdersOperator(task_id="drain")
     reference = RefreshReferenceOperator(task_id="reference")
     dds = LoadLayerOperator(
-        task_id="dds", prepare=DDS_PREPARE, claim=DDS_CLAIM, load=DDS_LOAD, parameters={"max_events": 50_000}
+        task_id="dds", prepare=DDS_PREPARE, claim=DDS_CLAIM, load=DDS_LOAD, parameters={"max_events": 100_000}
     )
     cdm = LoadLayerOperator(task_id="cdm", prepare=CDM_PREPARE, claim=CDM_CLAIM, load=CDM_LOAD)
 

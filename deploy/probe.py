@@ -58,12 +58,12 @@ def history(orders: int) -> dict[str, Any]:
     return {"messages": sent, **done}
 
 
-def backfill() -> dict[str, Any]:
-    """Run orders_backfill from the beginning to its end."""
+def backfill(chunk_messages: int = 10_000) -> dict[str, Any]:
+    """Run orders_backfill from the beginning to its end; small chunks make its drain last."""
     api = airflow_api()
     api.unpause("orders_backfill")
     begin = time.monotonic()
-    run_id = api.trigger("orders_backfill", {"from": "beginning"})
+    run_id = api.trigger("orders_backfill", {"from": "beginning", "chunk_messages": chunk_messages})
     state = ""
     while state not in FINISHED:
         time.sleep(1)
@@ -198,7 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m deploy.probe", description=main.__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("history").add_argument("--orders", type=int, default=50_000)
-    commands.add_parser("backfill")
+    commands.add_parser("backfill").add_argument("--chunk-messages", type=int, default=10_000)
     watcher = commands.add_parser("watch")
     watcher.add_argument("--minutes", type=float, default=10)
     watcher.add_argument("--rate", type=float, default=5, help="orders a minute (default %(default)s)")
@@ -209,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.command == "history":
         result = history(options.orders)
     elif options.command == "backfill":
-        result = backfill()
+        result = backfill(options.chunk_messages)
     elif options.command == "watch":
         result = watch(options.minutes, options.rate)
     else:

@@ -4,3 +4,6 @@
 -- Rerun: harmless
 -- Params: none
 set local enable_seqscan = off;
+
+-- Of the temporary tables the planner must know how many rows they have, hardly more.
+set local default_statistics_target = 10;

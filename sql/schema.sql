@@ -77,6 +77,85 @@ CREATE FUNCTION dds.hash_key(part_1 text, part_2 text) RETURNS uuid
 
 COMMENT ON FUNCTION dds.hash_key(part_1 text, part_2 text) IS 'Deterministic key of a link or of a satellite row: two key parts as a uuid';
 
+CREATE FUNCTION dds.refuse_suspended_keys() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    if exists (select from dds.suspended_keys where id = new.id) then
+        raise exception using message = 'keys of the vault are still suspended: call dds.restore_keys() before the transaction ends ('
+            || new.restoring || ')';
+    end if;
+    return null;
+end
+$$;
+
+COMMENT ON FUNCTION dds.refuse_suspended_keys() IS 'Keeps a transaction from committing without the keys that it has suspended';
+
+CREATE FUNCTION dds.restore_keys() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET enable_seqscan TO 'on'
+    AS $$
+declare
+    taken_off record;
+begin
+    for taken_off in select restoring from dds.suspended_keys order by id loop
+        execute taken_off.restoring;
+    end loop;
+    delete from dds.suspended_keys;
+end
+$$;
+
+COMMENT ON FUNCTION dds.restore_keys() IS 'Puts back, and so checks, what dds.suspend_keys() has taken off';
+
+CREATE FUNCTION dds.suspend_keys() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    tables constant regclass[] := array[
+        'dds.h_order', 'dds.l_order_user', 'dds.l_order_product', 'dds.s_order_cost', 'dds.s_order_status',
+        'dds.es_order_user', 'dds.es_order_product'
+    ];
+    taking_off record;
+begin
+    if exists (select from dds.h_order) then
+        return;
+    end if;
+    insert into dds.suspended_keys (restoring)
+    select
+        'alter table ' || conrelid::regclass::text || ' add constraint ' || quote_ident(conname)
+        || ' ' || pg_get_constraintdef(oid)
+    from pg_constraint
+    where conrelid = any(tables) and contype in ('p', 'u', 'f')
+    order by contype = 'f', conname;
+    insert into dds.suspended_keys (restoring)
+    select pg_get_indexdef(indexrelid)
+    from pg_index
+    where indrelid = any(tables)
+        and not exists (select from pg_constraint where conindid = indexrelid)
+    order by indexrelid::regclass::text;
+    for taking_off in
+        select 'alter table ' || conrelid::regclass::text || ' drop constraint ' || quote_ident(conname) as statement
+        from pg_constraint
+        where conrelid = any(tables) and contype in ('p', 'u', 'f')
+        order by contype <> 'f'
+    loop
+        execute taking_off.statement;
+    end loop;
+    for taking_off in
+        select 'drop index ' || indexrelid::regclass::text as statement
+        from pg_index
+        where indrelid = any(tables)
+    loop
+        execute taking_off.statement;
+    end loop;
+end
+$$;
+
+COMMENT ON FUNCTION dds.suspend_keys() IS 'Takes keys and indexes off the order-sized tables of a vault without orders until dds.restore_keys(), which must follow in the same transaction';
+
 CREATE TABLE cdm.category_histogram (
     category_id uuid NOT NULL,
     category_name character varying NOT NULL,
@@ -1268,6 +1347,26 @@ COMMENT ON COLUMN dds.s_user_names.load_dt IS 'When the row was loaded';
 
 COMMENT ON COLUMN dds.s_user_names.load_src IS 'Where it came from: kafka:<topic> or redis';
 
+CREATE TABLE dds.suspended_keys (
+    id bigint NOT NULL,
+    restoring character varying NOT NULL
+);
+
+COMMENT ON TABLE dds.suspended_keys IS 'Keys and indexes that the transaction in progress has taken off the vault; empty for everybody else';
+
+COMMENT ON COLUMN dds.suspended_keys.id IS 'Order in which they are put back: primary keys before the foreign keys that need them';
+
+COMMENT ON COLUMN dds.suspended_keys.restoring IS 'The statement that puts one of them back';
+
+ALTER TABLE dds.suspended_keys ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME dds.suspended_keys_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 ALTER TABLE stg.dead_letters ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME stg.dead_letters_id_seq
     START WITH 1
@@ -1503,6 +1602,9 @@ ALTER TABLE ONLY dds.s_restaurant_names
 ALTER TABLE ONLY dds.s_user_names
     ADD CONSTRAINT s_user_names_pkey PRIMARY KEY (hk_user_names_pk);
 
+ALTER TABLE ONLY dds.suspended_keys
+    ADD CONSTRAINT suspended_keys_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY stg.dead_letters
     ADD CONSTRAINT dead_letters_pkey PRIMARY KEY (id);
 
@@ -1570,6 +1672,8 @@ CREATE TRIGGER queue_tag_rule AFTER INSERT OR DELETE OR UPDATE ON cdm.tag_rules 
 
 CREATE TRIGGER stamp_tag_rule BEFORE INSERT OR UPDATE ON cdm.tag_rules FOR EACH ROW EXECUTE FUNCTION cdm.stamp_tag_rule();
 
+CREATE CONSTRAINT TRIGGER refuse_suspended_keys AFTER INSERT ON dds.suspended_keys DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION dds.refuse_suspended_keys();
+
 ALTER TABLE ONLY dds.l_order_product
     ADD CONSTRAINT l_order_product_h_order_pk_fkey FOREIGN KEY (h_order_pk) REFERENCES dds.h_order(h_order_pk);
 
@@ -1618,6 +1722,12 @@ GRANT USAGE ON SCHEMA stg TO dwh_etl;
 
 REVOKE ALL ON FUNCTION dds.clear_vault() FROM PUBLIC;
 GRANT ALL ON FUNCTION dds.clear_vault() TO dwh_etl;
+
+REVOKE ALL ON FUNCTION dds.restore_keys() FROM PUBLIC;
+GRANT ALL ON FUNCTION dds.restore_keys() TO dwh_etl;
+
+REVOKE ALL ON FUNCTION dds.suspend_keys() FROM PUBLIC;
+GRANT ALL ON FUNCTION dds.suspend_keys() TO dwh_etl;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.category_histogram TO dwh_etl;
 

@@ -3,9 +3,13 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import psycopg
 from airflow.sdk import BaseOperator, Context
 
 from operators.connections import OrdersConsumerHook, open_postgres
@@ -17,9 +21,9 @@ from warehouse.constants import (
     STG_ORDERS_INCOMING,
     TRANSACTION,
 )
-from warehouse.drain import Range, TopicDrain
+from warehouse.drain import Chunk, Range, TopicDrain
 from warehouse.sql_files import named_sql
-from warehouse.staging import StagingFiles, stage_records
+from warehouse.staging import StagingFiles, judge_records, store_records
 
 
 class DrainOrdersOperator(BaseOperator):
@@ -86,31 +90,54 @@ class DrainOrdersOperator(BaseOperator):
         )
 
     def drain(self, drain: TopicDrain, ranges: Sequence[Range]) -> dict[str, int]:
-        """Store and commit the ranges, chunk by chunk, and log the progress."""
+        """Store and commit the ranges, chunk by chunk, and log the progress.
+
+        A second thread stores a chunk while this one reads and judges the next: two chunks are in memory.
+        """
         waiting = sum(span.end - span.start for span in ranges)
         self.log.info("%d messages of %s in %d partitions are to be read", waiting, self.topic, len(ranges))
         files = StagingFiles(
             named_sql([TRANSACTION, *STG_ORDERS_INCOMING], self.prepare), named_sql(STG_ORDERS, self.load)
         )
+        zone = ZoneInfo(self.zone)
+        store = partial(
+            store_records,
+            files=files,
+            zone=zone,
+            params={"statement_timeout_ms": int(self.statement_timeout_s * 1000)},
+            log=self.log,
+        )
         totals: Counter[str] = Counter(messages=0, skipped=0, refused=0)
         started = time.monotonic()
-        with open_postgres(self.postgres_conn_id) as connection:
-            for chunk in drain.chunks(ranges, max_messages=int(self.chunk_messages), max_bytes=self.chunk_bytes):
-                if chunk.records:
-                    counts = stage_records(
-                        connection,
-                        chunk.records,
-                        files,
-                        zone=ZoneInfo(self.zone),
-                        params={"statement_timeout_ms": int(self.statement_timeout_s * 1000)},
-                        log=self.log,
-                    )
-                    totals.update(counts)
-                drain.commit(chunk.next_offsets)
-                self._log_progress(totals["messages"], waiting, time.monotonic() - started)
-                if self.max_messages is not None and totals["messages"] >= self.max_messages:
-                    self.log.info("the limit of a run is reached; the rest waits for the next")
-                    break
+
+        def finish(chunk: Chunk, stored: Future[dict[str, int]] | None) -> None:
+            """Wait until a chunk is stored; only then commit its offsets."""
+            if stored is not None:
+                totals.update(stored.result())
+            drain.commit(chunk.next_offsets)
+            self._log_progress(totals["messages"], waiting, time.monotonic() - started)
+
+        with open_postgres(self.postgres_conn_id) as connection, ThreadPoolExecutor(1, "store") as storing:
+            behind: tuple[Chunk, Future[dict[str, int]] | None] | None = None
+            read = 0
+            try:
+                for chunk in drain.chunks(ranges, max_messages=int(self.chunk_messages), max_bytes=self.chunk_bytes):
+                    judged = judge_records(chunk.records, zone)
+                    if behind is not None:
+                        finish(*behind)
+                    stored = storing.submit(store, connection, chunk.records, judged) if chunk.records else None
+                    behind = chunk, stored
+                    read += len(chunk.records)
+                    if self.max_messages is not None and read >= self.max_messages:
+                        self.log.info("the limit of a run is reached; the rest waits for the next")
+                        break
+                if behind is not None:
+                    finish(*behind)
+            except BaseException:
+                # What is being stored is not waited for: it is rolled back, and read again by the next run.
+                with suppress(psycopg.Error):
+                    connection.cancel_safe()
+                raise
         self.log.info(
             "%(messages)d messages read: %(skipped)d of another type skipped, %(refused)d refused into stg.dead_letters",
             totals,

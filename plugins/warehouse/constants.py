@@ -52,6 +52,8 @@ DDS_LOAD = (
     "dds/batch_menus.sql",
     "dds/batch_names.sql",
     "dds/batch_changed_products.sql",
+    "dds/batch_new_products.sql",
+    "dds/suspend_keys.sql",
     "dds/h_order.sql",
     "dds/h_user.sql",
     "dds/h_product.sql",
@@ -69,6 +71,7 @@ DDS_LOAD = (
     "dds/es_order_user.sql",
     "dds/es_order_product.sql",
     "dds/es_product_category.sql",
+    "dds/restore_keys.sql",
     "dds/counter_queue.sql",
 )
 

@@ -224,13 +224,14 @@ def optional_time(parent: JsonObject, name: str, zone: tzinfo, path: str = "") -
     if not isinstance(value, str):
         raise RejectedError(Reason.WRONG_TYPE, f"{path}{name} must be a time as text, not {shown(value)}")
     try:
-        return _parse_time(value, zone)
+        return parse_time(value, zone)
     except (ValueError, OverflowError) as error:
         raise RejectedError(Reason.BAD_TIME, f"{path}{name} is not a time: {shown(value)} ({error})") from None
 
 
 @lru_cache(maxsize=4096)  # the times of a message and of its neighbours repeat
-def _parse_time(text: str, zone: tzinfo) -> datetime:
+def parse_time(text: str, zone: tzinfo) -> datetime:
+    """Return a time in UTC; `zone` is that of times written without one. Raises ValueError and OverflowError."""
     match = _TIME.fullmatch(text)
     if not match:
         raise ValueError("YYYY-MM-DD HH:MM:SS or ISO 8601 is expected")

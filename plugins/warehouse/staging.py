@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import psycopg
 
 from warehouse.order_event import OrderEvent, parse_order_event
+from warehouse.plain_order import plain_order_event
 from warehouse.reference import ReferenceVersion, parse_reference
 from warehouse.rejection import Reason, RejectedError, shown
 from warehouse.sql_files import SqlFile, run_sql
@@ -101,7 +102,7 @@ def judge_records(records: Iterable[Record], zone: tzinfo) -> Judged:
         identity = refusal_hash(record)
         judged.identities.append(identity)
         try:
-            event = parse_order_event(record.value, zone)
+            event = plain_order_event(record.value, zone) or parse_order_event(record.value, zone)
         except RejectedError as error:
             judged.refused.append(_refused_row(record, identity, error))
             continue
@@ -136,7 +137,21 @@ def stage_records(
     params: dict[str, Any],
     log: logging.Logger,
 ) -> dict[str, int]:
-    """Store a chunk of messages in one transaction; return counts.
+    """Judge a chunk of messages and store it; see `store_records`."""
+    return store_records(connection, records, judge_records(records, zone), files, zone=zone, params=params, log=log)
+
+
+def store_records(
+    connection: psycopg.Connection[Any],
+    records: Sequence[Record],
+    judged: Judged,
+    files: StagingFiles,
+    *,
+    zone: tzinfo,
+    params: dict[str, Any],
+    log: logging.Logger,
+) -> dict[str, int]:
+    """Store a chunk of messages, which `judge_records` has judged, in one transaction; return counts.
 
     These are messages, skipped, refused, the refused by reason (`refused:bad_time`), and rows written by table. When this
     returns, the transaction has committed and the offsets of the messages may be. A message that PostgreSQL refuses although it
@@ -144,7 +159,7 @@ def stage_records(
     something raises, and nothing of what it was storing is stored.
     """
     judge = partial(judge_records, zone=zone)
-    counts = _stage(connection, records, judge, COPY_ORDERS, files, params, log)
+    counts = _stage(connection, records, judged, judge, COPY_ORDERS, files, params, log)
     return {"messages": len(records), **counts}
 
 
@@ -159,20 +174,20 @@ def stage_documents(
 ) -> dict[str, int]:
     """Store reference documents as `stage_records` does messages; return counts (documents in place of messages)."""
     judge = partial(judge_documents, zone=zone)
-    counts = _stage(connection, documents, judge, COPY_REFERENCES, files, params, log)
+    counts = _stage(connection, documents, judge(documents), judge, COPY_REFERENCES, files, params, log)
     return {"documents": len(documents), **counts}
 
 
 def _stage(
     connection: psycopg.Connection[Any],
     items: Sequence[Item],
+    judged: Judged,
     judge: Callable[[Sequence[Item]], Judged],
     copy_accepted: str,
     files: StagingFiles,
     params: dict[str, Any],
     log: logging.Logger,
 ) -> dict[str, int]:
-    judged = judge(items)
     try:
         counts = _store(connection, judged, copy_accepted, files, params, log)
     except MESSAGE_FAULTS as error:
@@ -180,7 +195,7 @@ def _stage(
             middle = len(items) // 2
             totals: Counter[str] = Counter()
             for half in (items[:middle], items[middle:]):
-                totals.update(_stage(connection, half, judge, copy_accepted, files, params, log))
+                totals.update(_stage(connection, half, judge(half), judge, copy_accepted, files, params, log))
             return totals
         refusal = RejectedError(Reason.REFUSED_BY_DATABASE, shown(str(error), 300))
         identity = refusal_hash(items[0])

@@ -11,42 +11,56 @@ create temporary table batch_closed_lines (
 ) on commit drop;
 
 insert into batch_closed_lines
-select
-    orders.h_user_pk,
-    orders.h_order_pk,
-    basket.h_product_pk
-from (
-    select distinct
-        guest.h_user_pk,
-        owned.h_order_pk
+with touched as (
+    select distinct owned.h_order_pk
     from batch_guests as guest
     inner join dds.es_order_user as owned on guest.h_user_pk = owned.h_user_pk
-) as orders
-cross join lateral (
-    select owner.h_user_pk
-    from dds.es_order_user as owner
-    where owner.h_order_pk = orders.h_order_pk
-    order by owner.effective_dttm desc, owner.sent_dttm desc, owner.value_hash desc
-    limit 1
-) as current_owner
-cross join lateral (
-    select status.status
-    from dds.s_order_status as status
-    where status.h_order_pk = orders.h_order_pk
-    order by status.effective_dttm desc, status.sent_dttm desc, status.value_hash desc
-    limit 1
-) as current_status
-cross join lateral (
-    select distinct on (held.h_product_pk)
+),
+
+-- An order that was corrected to another guest is no longer among those of the first.
+owners as (
+    select distinct on (owner.h_order_pk)
+        owner.h_order_pk,
+        owner.h_user_pk
+    from touched
+    inner join dds.es_order_user as owner on touched.h_order_pk = owner.h_order_pk
+    order by owner.h_order_pk asc, owner.effective_dttm desc, owner.sent_dttm desc, owner.value_hash desc
+),
+
+statuses as (
+    select distinct on (status.h_order_pk)
+        status.h_order_pk,
+        status.status
+    from touched
+    inner join dds.s_order_status as status on touched.h_order_pk = status.h_order_pk
+    order by status.h_order_pk asc, status.effective_dttm desc, status.sent_dttm desc, status.value_hash desc
+),
+
+baskets as (
+    select distinct on (held.h_order_pk, held.h_product_pk)
+        held.h_order_pk,
         held.h_product_pk,
         held.is_active
-    from dds.es_order_product as held
-    where held.h_order_pk = orders.h_order_pk
-    order by held.h_product_pk desc, held.effective_dttm desc, held.sent_dttm desc, held.value_hash desc
-) as basket
+    from touched
+    inner join dds.es_order_product as held on touched.h_order_pk = held.h_order_pk
+    order by
+        held.h_order_pk asc,
+        held.h_product_pk asc,
+        held.effective_dttm desc,
+        held.sent_dttm desc,
+        held.value_hash desc
+)
+
+select
+    owners.h_user_pk,
+    owners.h_order_pk,
+    baskets.h_product_pk
+from owners
+inner join batch_guests as guest on owners.h_user_pk = guest.h_user_pk
+inner join statuses on owners.h_order_pk = statuses.h_order_pk
+inner join baskets on owners.h_order_pk = baskets.h_order_pk
 where
-    current_owner.h_user_pk = orders.h_user_pk
-    and current_status.status = 'CLOSED'
-    and basket.is_active;
+    statuses.status = 'CLOSED'
+    and baskets.is_active;
 
 analyze batch_closed_lines;

@@ -1,4 +1,5 @@
--- Temporary: the dishes of those order versions.
+-- Temporary: the dishes of those order versions. A version that holds a dish begins a stretch where the version before it does not
+-- hold it, and ends it where the version after it, if there is one, does not. The rows lie in the order of (order, dish).
 -- From: batch_orders
 -- Grain: value_hash, h_product_pk
 -- Rerun: dropped at the end of the transaction
@@ -8,7 +9,8 @@ create temporary table batch_lines (
     h_product_pk uuid,
     h_restaurant_pk uuid,
     version integer,
-    last_version integer,
+    is_begin boolean,
+    is_end boolean,
     update_ts timestamptz,
     sent_dttm timestamptz,
     value_hash uuid,
@@ -21,20 +23,32 @@ create temporary table batch_lines (
 
 insert into batch_lines
 select
-    versions.h_order_pk,
-    dds.hash_key(line.product_id),
-    versions.h_restaurant_pk,
-    versions.version,
-    versions.last_version,
-    versions.update_ts,
-    versions.sent_dttm,
-    versions.value_hash,
-    versions.order_id,
-    line.product_id,
-    line.product_name,
-    versions.restaurant_id,
-    versions.load_src
-from batch_orders as versions
-cross join lateral unnest(versions.item_ids, versions.item_names) as line (product_id, product_name);
+    held.h_order_pk,
+    held.h_product_pk,
+    held.h_restaurant_pk,
+    held.version,
+    lag(held.version, 1, -1) over stretch <> held.version - 1,
+    held.version < held.last_version and lead(held.version, 1, 0) over stretch <> held.version + 1,
+    held.update_ts,
+    held.sent_dttm,
+    held.value_hash,
+    held.order_id,
+    held.product_id,
+    held.product_name,
+    held.restaurant_id,
+    held.load_src
+from (
+    select
+        versions.*,
+        line.product_id,
+        line.product_name,
+        dds.hash_key(line.product_id) as h_product_pk
+    from batch_orders as versions
+    cross join lateral unnest(versions.item_ids, versions.item_names) as line (product_id, product_name)
+) as held
+window stretch as (
+    partition by held.h_order_pk, held.h_product_pk
+    order by held.version asc
+);
 
 analyze batch_lines;

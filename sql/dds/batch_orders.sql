@@ -1,7 +1,8 @@
 -- Temporary: the orders of this batch with every version of theirs that STG holds, not only the new ones: so a late version is
 -- put on its order's whole timeline, and the result does not depend on how the messages were cut into batches.
 -- Each version knows its place on the timeline and what it changes; the first one changes everything. The rows lie in the order of
--- the key, as the timeline's sort leaves them: so they enter the indexes of the vault from left to right.
+-- the key, as the timeline's sort leaves them: so they enter the indexes of the vault from left to right. The key of a satellite's
+-- row is the same in all satellites of the order: it is made once.
 -- From: batch_events, stg.order_event_log
 -- Grain: value_hash (a version of an order)
 -- Rerun: dropped at the end of the transaction
@@ -13,6 +14,7 @@ create temporary table batch_orders (
     update_ts timestamptz,
     sent_dttm timestamptz,
     value_hash uuid,
+    version_pk uuid,
     version integer,
     last_version integer,
     is_cost_changed boolean,
@@ -38,6 +40,7 @@ select
     placed.update_ts,
     placed.sent_dttm,
     placed.value_hash,
+    dds.hash_key(placed.h_order_pk::text, placed.value_hash::text),
     placed.version,
     placed.last_version,
     placed.version = 1 or (placed.cost, placed.payment) is distinct from (placed.cost_before, placed.payment_before),

@@ -1,6 +1,6 @@
 -- Queues the guests whose counters this batch may have changed: those of its orders, in all their versions, and those who ever
--- ordered a dish whose name or category has changed.
--- From: batch_orders, batch_changed_products, dds.l_order_product, dds.es_order_user
+-- ordered a dish whose name or category has changed. (Who ordered a new dish is among the first.)
+-- From: batch_orders, batch_changed_products, batch_new_products, dds.l_order_product, dds.es_order_user
 -- Grain: h_user_pk, once a batch
 -- Rerun: queues the same guests again, whose counters then do not change
 -- Params: load_dt
@@ -14,8 +14,11 @@ from (
     union
     select owner.h_user_pk
     from (
-        select distinct h_product_pk
+        select h_product_pk
         from batch_changed_products
+        except
+        select h_product_pk
+        from batch_new_products
     ) as changed
     inner join dds.l_order_product as held on changed.h_product_pk = held.h_product_pk
     inner join dds.es_order_user as owner on held.h_order_pk = owner.h_order_pk

@@ -1,22 +1,10 @@
--- One row = a dish enters an order's basket or leaves it, by business time. A version that holds a dish begins a stretch where the
--- version before it does not hold it; the version after a stretch, where there is one, ends it.
+-- One row = a dish enters an order's basket or leaves it, by business time: it enters with the version that begins a stretch and
+-- leaves with the one after the stretch.
 -- From: batch_lines, batch_orders
 -- Grain: h_order_pk, h_product_pk, a version that begins or ends to hold the dish
 -- Rerun: adds no row
 -- Params: load_dt
-with held as (
-    select
-        *,
-        lag(version, 1, -1) over stretch <> version - 1 as is_begin,
-        version < last_version and lead(version, 1, 0) over stretch <> version + 1 as is_end
-    from batch_lines
-    window stretch as (
-        partition by h_order_pk, h_product_pk
-        order by version asc
-    )
-),
-
-changes as (
+with changes as (
     select
         h_order_pk,
         h_product_pk,
@@ -25,7 +13,7 @@ changes as (
         sent_dttm,
         value_hash,
         load_src
-    from held
+    from batch_lines
     where is_begin
 
     union all
@@ -38,7 +26,7 @@ changes as (
         next_version.sent_dttm,
         next_version.value_hash,
         next_version.load_src
-    from held
+    from batch_lines as held
     inner join batch_orders as next_version
         on
             held.h_order_pk = next_version.h_order_pk
@@ -74,5 +62,4 @@ where
             stored.h_order_pk = changes.h_order_pk
             and stored.h_product_pk = changes.h_product_pk
             and stored.value_hash = changes.value_hash
-    )
-order by h_order_pk asc, h_product_pk asc;
+    );

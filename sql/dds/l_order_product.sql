@@ -17,6 +17,7 @@ from (
         h_product_pk,
         load_src
     from batch_lines
+    where is_begin
     order by hk_order_product_pk asc
 ) as held
 where

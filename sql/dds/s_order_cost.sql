@@ -15,7 +15,7 @@ insert into dds.s_order_cost (
     load_src
 )
 select
-    dds.hash_key(h_order_pk::text, value_hash::text),
+    version_pk,
     h_order_pk,
     cost,
     payment,
@@ -30,5 +30,5 @@ where
     and not exists (
         select 1
         from dds.s_order_cost as stored
-        where stored.hk_order_cost_pk = dds.hash_key(batch_orders.h_order_pk::text, batch_orders.value_hash::text)
+        where stored.hk_order_cost_pk = batch_orders.version_pk
     );

@@ -14,7 +14,7 @@ insert into dds.s_order_status (
     load_src
 )
 select
-    dds.hash_key(h_order_pk::text, value_hash::text),
+    version_pk,
     h_order_pk,
     status,
     update_ts,
@@ -28,5 +28,5 @@ where
     and not exists (
         select 1
         from dds.s_order_status as stored
-        where stored.hk_order_status_pk = dds.hash_key(batch_orders.h_order_pk::text, batch_orders.value_hash::text)
+        where stored.hk_order_status_pk = batch_orders.version_pk
     );

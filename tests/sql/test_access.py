@@ -258,7 +258,7 @@ def copy_rows(pipeline: Pipeline, url: str) -> None:
     source = Broom.admin_url(pipeline)
     target = source.rsplit("/", 1)[0] + "/" + url.rsplit("/", 1)[1]
     schemas = [f"--schema={name}" for name in ("stg", "dds", "cdm")]
-    without = [f"--exclude-table={name}" for name in NEW_TABLES]
+    without = [f"--exclude-table={name}" for name in (*NEW_TABLES, "dds.suspended_keys")]
     programs = find_programs()
     dump = subprocess.run(
         [programs / "pg_dump", "--data-only", *schemas, *without, f"--dbname={source}"], check=True, capture_output=True

@@ -1,0 +1,82 @@
+"""What is done now and then on a loaded warehouse: rebuilds, checks, changed rules, many rules."""
+
+import statistics
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bench.world import World, plain_orders
+from operators.check_laws import CheckLawsOperator
+from operators.load_layer import LoadLayerOperator
+from tests.operators.drain_case import run
+from warehouse.constants import (
+    CDM_CLAIM,
+    CDM_LOAD,
+    CDM_PREPARE,
+    CDM_REBUILD,
+    DDS_CLAIM,
+    DDS_LOAD,
+    DDS_PREPARE,
+    DDS_REBUILD,
+)
+
+MANY_RULES = """
+    insert into cdm.tag_rules (tag, category_name, threshold)
+    select 'rule ' || number, category_name, number / 10
+    from generate_series(1, 500) as number
+    inner join (
+        select category_name, row_number() over (order by category_name) as place, count(*) over () as categories
+        from dds.h_category
+    ) as category on number % category.categories = category.place - 1
+"""
+
+
+def chores(world: World, runs: int) -> dict[str, Any]:
+    """Measure each on what is loaded; return seconds by name. Leaves 500 rules behind."""
+    results = {
+        "marts_rebuild, cdm": _seconds(
+            lambda: _load("cdm", CDM_PREPARE + CDM_REBUILD, CDM_CLAIM, CDM_LOAD),
+        ),
+        "marts_rebuild, dds": _seconds(
+            lambda: _load("dds", DDS_PREPARE + DDS_REBUILD, DDS_CLAIM, DDS_LOAD, max_events=None),
+        ),
+        "cdm after it": _seconds(_marts),
+        "data_checks": _seconds(lambda: run(CheckLawsOperator(task_id="laws"))),
+    }
+    world.owner.execute("update cdm.tag_rules set threshold = threshold + 1")
+    results["a changed rule, all guests"] = _seconds(_marts)
+    few = _minute(world, runs, datetime(2026, 12, 1, tzinfo=UTC))
+    world.owner.execute(MANY_RULES)
+    results["500 new rules, all guests"] = _seconds(_marts)
+    many = _minute(world, runs, datetime(2026, 12, 2, tzinfo=UTC))
+    return {"seconds": results, "minute_s": {"1 rule": few, "501 rules": many}, "rules_501_over_1": many / few}
+
+
+def _load(task_id: str, prepare: Any, claim: Any, load: Any, **parameters: Any) -> None:
+    run(
+        LoadLayerOperator(
+            task_id=task_id, prepare=prepare, claim=claim, load=load, parameters=parameters, max_batches=1
+        )
+    )
+
+
+def _marts() -> None:
+    _load("cdm", CDM_PREPARE, CDM_CLAIM, CDM_LOAD)
+
+
+def _minute(world: World, runs: int, start: datetime) -> float:
+    """Return the median seconds of a minute's run with 5 orders."""
+    topic = world.topic()
+    generator = plain_orders(50_000, seed=42)
+    totals = []
+    for number in range(runs + 1):
+        world.produce(topic, world.fresh_orders(generator, 5, start + timedelta(minutes=number)))
+        totals.append(world.minute(topic).total)
+    return statistics.median(totals[1:])
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started

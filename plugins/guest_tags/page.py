@@ -121,7 +121,7 @@ def dishes(limit: Annotated[int, Query(ge=1, le=100)] = 10) -> Rows:
 
 
 @app.get("/api/orders")
-def orders(days: Days = 7) -> dict[str, Any]:
+def orders(days: Annotated[int, Query(ge=1, le=92)] = 7) -> dict[str, Any]:
     """Return orders by status, by the hour or (longer windows) by the UTC day; the window ends with the newest order."""
     unit = "hour" if days <= HOURS_UP_TO_DAYS else "day"
     return {"unit": unit, "rows": reader.read("orders", unit=unit, hours=days * DAY_H)}

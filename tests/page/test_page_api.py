@@ -122,6 +122,7 @@ def test_only_the_files_of_the_page_are_served(login: TestClient, name: str) -> 
         ("/api/audience?days=367", "days: "),
         ("/api/audience?days=x", "days: "),
         ("/api/orders?days=1e3", "days: "),
+        ("/api/orders?days=93", "days: "),
         ("/api/dishes?limit=101", "limit: "),
         ("/api/guests", "tag: "),
         ("/api/guests?tag=a&limit=-1", "limit: "),

@@ -6,10 +6,13 @@ import sys
 from pathlib import Path
 
 from airflow import plugins_manager
+from airflow._shared.module_loading import find_path_from_directory
 
 from local.page_assets import FILES, LIBRARY, STATIC, VERSION, integrity
+from local.screenshots import MAX_BYTES
 
-PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
+REPO = Path(__file__).resolve().parents[2]
+PLUGINS = REPO / "plugins"
 HTML = (STATIC / "index.html").read_text(encoding="utf-8")
 SCRIPTS = sorted(STATIC.glob("*.js"))
 
@@ -17,9 +20,10 @@ SCRIPTS = sorted(STATIC.glob("*.js"))
 def test_airflow_loads_the_page_and_takes_no_other_file_for_a_plugin() -> None:
     plugins, errors = plugins_manager._get_plugins()
     assert errors == {}
-    ours = [plugin for plugin in plugins if str(PLUGINS) in str(getattr(plugin.source, "path", plugin.source))]
-    assert [plugin.name for plugin in plugins if plugin.name == "guest_tags"] == ["guest_tags"]
-    assert len(ours) <= 1
+    ours = {str(plugin.source.path): plugin.name for plugin in plugins if hasattr(plugin.source, "path")}
+    assert ours == {"guest_tags_page.py": "guest_tags"}
+    files = set(find_path_from_directory(str(PLUGINS), ".airflowignore", "glob"))
+    assert files == {str(PLUGINS / "guest_tags_page.py")}, "Airflow runs every file that .airflowignore does not name"
     views, _ = plugins_manager._get_ui_plugins()
     assert [view["href"] for view in views if view["url_route"] == "guest-tags"] == ["guest-tags/"]
 
@@ -85,3 +89,16 @@ def test_every_text_that_is_asked_for_is_there_and_none_is_left_over() -> None:
     assert asked <= keys
     left_over = {key for key in keys - asked if not any(key.startswith(family) for family in families)}
     assert left_over == set()
+
+
+# --- the pictures -----------------------------------------------------------------------------------------------------
+
+
+def test_every_picture_is_shown_and_small_and_every_one_that_is_shown_is_there() -> None:
+    shown = set()
+    for page in (REPO / "README.md", REPO / "README.ru.md", REPO / "docs/page.md"):
+        for target in re.findall(r"(?:!\[[^]]+\]\(|src=\")([^)\"]+\.png)", page.read_text(encoding="utf-8")):
+            shown.add((page.parent / target).resolve())
+    assert len(shown) > 10
+    assert shown == set((REPO / "docs/images").glob("*.png"))
+    assert max(picture.stat().st_size for picture in shown) <= MAX_BYTES

@@ -9,6 +9,7 @@ const REFRESH_MS = 60_000;
 const LATE_S = 120; // what the pipeline promises: a closed order is a tag within two minutes
 const VERY_LATE_S = 600;
 const FIRST_TAGS = 5;
+const TAIL = 0.01; // of a category's guests: the curve of thresholds ends there
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
@@ -233,10 +234,13 @@ function thresholds({ rows }) {
     );
     const quoted = `'${category.replaceAll("'", "''")}'`;
     insert.textContent = `insert into cdm.tag_rules (tag, category_name, threshold)\nvalues ('my_tag', ${quoted}, ${threshold});`;
+    // A few guests with very many orders would squeeze the curve into a corner; their tail is in the table.
+    const reached = steps.filter((step) => step.guests >= steps[0].guests * TAIL).length;
+    const drawn = steps.slice(0, Math.max(reached, threshold + 2, ...rules.map((rule) => rule.threshold + 2)));
     chart.replaceChildren(
       thresholdChart("thresholds", t("thresholds.chart", category), {
-        thresholds: steps.map((step) => step.threshold),
-        guests: steps.map((step) => step.guests),
+        thresholds: drawn.map((step) => step.threshold),
+        guests: drawn.map((step) => step.guests),
         chosen: threshold,
         rules: rules.map((rule) => rule.threshold),
         seriesName: t("guests"),

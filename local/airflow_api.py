@@ -48,6 +48,15 @@ class AirflowApi:
         """Let the DAG run."""
         self._call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
 
+    def pause(self, dag_id: str, timeout_s: float = 120) -> None:
+        """Start no more runs of the DAG, and wait until those that have begun are over."""
+        self._call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": True})
+        deadline = time.monotonic() + timeout_s
+        while self.runs(dag_id, state="running"):
+            if time.monotonic() > deadline:
+                raise AirflowApiError(f"{dag_id} still runs {timeout_s:.0f} s after it was paused")
+            time.sleep(0.5)
+
     def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
         """Start a run with these parameters; return its id."""
         body = {"logical_date": None, "conf": conf}

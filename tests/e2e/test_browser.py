@@ -85,7 +85,8 @@ def _no_complaints(watch: Watch) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def warehouse(airflow: AirflowApi) -> Iterator[Pipeline]:
-    """An empty warehouse, its rules, and a history that waits in Kafka and Redis."""
+    """An empty warehouse, its rules, and a history that waits in Kafka and Redis for the form to start its load."""
+    airflow.pause("orders_micro_batch")
     generator = Generator(seed=11, orders=ORDERS, end=END, broken=12)
     with Pipeline() as pipeline:
         pipeline.clear()

@@ -13,6 +13,7 @@ RUN uv pip install --no-cache --compile-bytecode "apache-airflow==${AIRFLOW_VERS
 WORKDIR /opt/airflow
 COPY alembic.ini ./
 COPY migrations ./migrations
+COPY config ./config
 COPY sql ./sql
 COPY plugins ./plugins
 COPY dags ./dags

@@ -29,7 +29,11 @@ LOOK_EVERY_S = 0.5
 PATIENCE_S = 420
 DAGS = ("orders_micro_batch", "orders_backfill")
 
-RULE = "insert into cdm.tag_rules (tag, category_name, threshold) select %s, %s, 0 where not exists (select from cdm.tag_rules)"
+RULE = """
+    insert into cdm.tag_rules (tag, category_name, threshold)
+    select %s, %s, 0
+    where not exists (select from cdm.tag_rules where tag = %s)
+"""
 TAGGED = """
     select h_user.user_id
     from dds.h_user
@@ -50,7 +54,7 @@ def history(orders: int) -> dict[str, Any]:
     load_reference(os.environ["REDIS_URL"], generator)
     sent = produce(os.environ["KAFKA_BOOTSTRAP_SERVERS"], generator.messages(), lambda _: None)
     with psycopg.connect(os.environ["DWH_URL"]) as connection:
-        connection.execute(RULE, [TAG, probe_dish(generator)[1].category])
+        connection.execute(RULE, [TAG, probe_dish(generator)[1].category, TAG])
     api = airflow_api()
     api.wait_for_dags(DAGS)
     done = backfill()

@@ -149,8 +149,6 @@ class Demo:
 
     def _load_history(self, api: AirflowApi) -> None:
         api.wait_for_dags((BACKFILL, MICRO_BATCH))
-        with self._connect() as connection:
-            connection.execute((SQL / "demo_rules.sql").read_bytes())
         if self._state.get("demo", "loaded"):
             self._screen.line("it is loaded already")
             return

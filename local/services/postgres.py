@@ -90,6 +90,7 @@ class Postgres(Service):
         self._create_airflow_database()
         self._run("bootstrap", [sys.executable, "migrations/bootstrap.py"])
         self._run("migrations", [sys.executable, "-m", "alembic", "upgrade", "head"])
+        self._run("tag_rules", [sys.executable, "migrations/apply_tag_rules.py"])
 
     def _ping(self) -> None:
         psycopg.connect(self.url("postgres", "postgres"), connect_timeout=2).close()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 SQL_FOLDER = str(Path(__file__).resolve().parents[2] / "sql")
+TAG_RULES_FILE = str(Path(__file__).resolve().parents[2] / "config" / "tag_rules.yaml")
 
 KAFKA_CONN_ID = "kafka_orders"
 REDIS_CONN_ID = "redis_reference"
@@ -91,6 +92,10 @@ CDM_LOAD = (
     "cdm/tag_days.sql",
     "cdm/user_tags.sql",
 )
+
+# The rules that people write: what they may name, and how one is set.
+CDM_RULES_QUERY = ("cdm/rule_categories.sql",)
+CDM_RULES = ("cdm/tag_rules.sql",)
 
 # What is queued or set right before a layer is built again. Of STG, which is the source, only the sums are.
 STG_REBUILD_PREPARE = ("stg/lock.sql",)

@@ -1,0 +1,154 @@
+"""Tag rules that people write, in `config/tag_rules.yaml` or in the form of the DAG `tag_rules`: read, checked, stored."""
+
+import difflib
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import psycopg
+import yaml
+
+from warehouse.backfill_request import BadRequestError, refuse_unknown
+from warehouse.sql_files import SqlFile, run_sql
+
+ONE_RULE = "set one rule"
+THE_FILE = "apply the file"
+ACTIONS = (ONE_RULE, THE_FILE)
+# Beyond any number of orders, within PostgreSQL's integer.
+MAX_THRESHOLD = 1_000_000
+MAX_CHARACTERS = 200
+KEYS = ("tag", "category", "threshold", "active")
+
+
+class BadRulesError(ValueError):
+    """Rules are wrong; the text says which, where and what is allowed, a line each."""
+
+
+class TagRule(NamedTuple):
+    """A guest carries `tag` while their counter of `category_name` exceeds `threshold` and the rule is `active`."""
+
+    tag: str
+    category_name: str
+    threshold: int
+    active: bool = True
+
+
+class RuleRequest(NamedTuple):
+    """What a run of `tag_rules` was asked for: one rule, or with None the file; `insists`: its category may be unknown yet."""
+
+    rule: TagRule | None
+    insists: bool
+
+
+def parse_rules(text: str) -> list[TagRule]:
+    """Return the rules of a file. Raises `BadRulesError` with every mistake and its line."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise BadRulesError(f"not YAML: {error}") from None
+    document = _mapping(root, "the file")
+    if root is None or set(document) != {"rules"} or not isinstance(document["rules"], yaml.SequenceNode):
+        raise BadRulesError("the file must hold one key, rules, with a list of rules")
+    rules: dict[str, TagRule] = {}
+    mistakes = []
+    for node in document["rules"].value:
+        line = node.start_mark.line + 1
+        try:
+            rule = _rule_of(node)
+            if rule.tag in rules:
+                raise BadRulesError(f"the tag {rule.tag!r} has a rule already; a tag has one")
+            rules[rule.tag] = rule
+        except BadRulesError as error:
+            mistakes.append(f"line {line}: {error}")
+    if mistakes:
+        raise BadRulesError("\n".join(mistakes))
+    return list(rules.values())
+
+
+def parse_rule_request(params: Mapping[str, Any], conf: Mapping[str, Any]) -> RuleRequest:
+    """Return the request in the run's `params` (with their defaults) and `conf` (as given). Raises `BadRequestError`."""
+    refuse_unknown(params, conf)
+    if params["action"] not in ACTIONS:
+        raise BadRequestError(f"'action' must be one of {', '.join(ACTIONS)}, not {params['action']!r}")
+    if params["action"] == THE_FILE:
+        return RuleRequest(None, insists=True)
+    try:
+        rule = checked_rule({name: params[name] for name in KEYS})
+    except BadRulesError as error:
+        raise BadRequestError(str(error)) from error
+    return RuleRequest(rule, insists=params["category_is_new"] is True)
+
+
+def checked_rule(fields: Mapping[str, object]) -> TagRule:
+    """Return the rule in `fields`: tag, category, threshold and, if it is not true, active. Raises `BadRulesError`."""
+    unknown = sorted(set(fields) - set(KEYS))
+    if unknown:
+        raise BadRulesError(f"unknown key {unknown[0]!r}{_near(unknown[0], KEYS)}; known: {', '.join(KEYS)}")
+    tag, category = (_name(fields.get(key), key) for key in ("tag", "category"))
+    threshold, active = fields.get("threshold"), fields.get("active", True)
+    if type(threshold) is not int or not 0 <= threshold <= MAX_THRESHOLD:
+        raise BadRulesError(
+            f"threshold must be a whole number from 0 to {MAX_THRESHOLD}: the tag comes with one order more. It is {threshold!r}"
+        )
+    if not isinstance(active, bool):
+        raise BadRulesError(f"active must be true or false, not {active!r}")
+    return TagRule(tag, category, threshold, active)
+
+
+def unknown_categories(rules: Iterable[TagRule], known: Collection[str]) -> Iterator[str]:
+    """Yield what to tell of each active rule whose category no menu has, with the names that are near."""
+    for rule in rules:
+        if rule.active and rule.category_name not in known:
+            yield f"{rule.tag}: no menu has the category {rule.category_name!r}{_near(rule.category_name, known)}"
+
+
+def apply_rules(
+    connection: psycopg.Connection[Any], rules: Iterable[TagRule], files: Sequence[SqlFile], log: logging.Logger
+) -> dict[str, int]:
+    """Set rules by `files` in the connection's transaction; return how many there were and how many have changed."""
+    counts = {"rules": 0, "changed": 0}
+    for rule in rules:
+        counts["rules"] += 1
+        changed = sum(run_sql(connection, files, rule._asdict(), log).values())
+        counts["changed"] += changed
+        if changed:
+            off = "" if rule.active else ", switched off"
+            log.info("%s: more than %d orders of %r%s", rule.tag, rule.threshold, rule.category_name, off)
+    return counts
+
+
+def _rule_of(node: yaml.Node) -> TagRule:
+    return checked_rule({key: _scalar(value, key) for key, value in _mapping(node, "a rule").items()})
+
+
+def _mapping(node: yaml.Node | None, what: str) -> dict[str, yaml.Node]:
+    if not isinstance(node, yaml.MappingNode):
+        raise BadRulesError(f"{what} must be written as key: value")
+    fields: dict[str, yaml.Node] = {}
+    for key, value in node.value:
+        if key.value in fields:
+            raise BadRulesError(f"{key.value!r} stands there twice")
+        fields[key.value] = value
+    return fields
+
+
+def _scalar(node: yaml.Node, key: str) -> object:
+    if not isinstance(node, yaml.ScalarNode):
+        raise BadRulesError(f"{key} must be a single value")
+    return yaml.SafeLoader("").construct_object(node)
+
+
+def _name(value: object, key: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise BadRulesError(f"{key} must be a text that is not empty, not {value!r}")
+    if value != value.strip() or len(value) > MAX_CHARACTERS or not value.isprintable():
+        raise BadRulesError(
+            f"{key} must be printable, without blanks around it, at most {MAX_CHARACTERS} characters: {value!r}"
+        )
+    return value
+
+
+def _near(name: str, names: Iterable[str]) -> str:
+    by_case = {other.casefold(): other for other in names}
+    near = [by_case[found] for found in difflib.get_close_matches(name.casefold(), list(by_case), n=3, cutoff=0.6)]
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -32,6 +32,7 @@ LIMITS = {
         "set statement_timeout = '30s'",
         "set idle_in_transaction_session_timeout = '60s'",
         "set default_transaction_read_only = on",
+        "set timezone = 'UTC'",
     )
 }
 

@@ -7,7 +7,7 @@ import pytest
 from local.airflow_api import AirflowApi
 from local.stack import Stack
 
-DAGS = ("orders_micro_batch", "orders_backfill", "marts_rebuild", "dead_letters_replay", "data_checks")
+DAGS = ("orders_micro_batch", "orders_backfill", "marts_rebuild", "dead_letters_replay", "tag_rules", "data_checks")
 
 
 @pytest.fixture(scope="package")

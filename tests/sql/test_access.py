@@ -94,7 +94,12 @@ def limits_of(pipeline: Pipeline) -> tuple[int, list[str]]:
 
 LIMITS = (
     20,
-    ["default_transaction_read_only=on", "idle_in_transaction_session_timeout=60s", "statement_timeout=30s"],
+    [
+        "TimeZone=UTC",
+        "default_transaction_read_only=on",
+        "idle_in_transaction_session_timeout=60s",
+        "statement_timeout=30s",
+    ],
 )
 
 

@@ -1,9 +1,11 @@
 """The BI views: every number equals a naive recount, and the small tables under them can drift and be set right."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -19,6 +21,7 @@ from warehouse import constants
 from warehouse.layer_load import load_layer
 from warehouse.sql_files import read_sql, run_sql
 
+REPO = Path(__file__).resolve().parents[2]
 SUMS = ("stg.order_hours", "cdm.product_totals", "cdm.category_histogram", "cdm.tag_days")
 NEAR = range(4)
 
@@ -288,6 +291,19 @@ def test_what_waits_or_was_refused_is_among_what_is_not_counted(pipeline: Pipeli
         ("test", "not_an_object", 1, 0),
     ]
     assert {row[4:] for row in rows_of(bi, "v_dead_letters") if row[0] == "test"} == {(first, last)}
+
+
+def test_every_query_of_the_analysts_page_runs_and_the_page_names_every_view(
+    pipeline: Pipeline, bi: psycopg.Connection
+) -> None:
+    page = (REPO / "docs/views.md").read_text(encoding="utf-8")
+    (queries,) = re.findall(r"```sql\n(.+?)```", page, re.DOTALL)
+    statements = [statement for statement in queries.split(";") if statement.strip()]
+    assert len(statements) > 5
+    for statement in statements:
+        bi.execute(statement)
+    views = {name for (name,) in pipeline.rows("select viewname from pg_views where schemaname = 'cdm'")}
+    assert set(re.findall(r"^\| `(v_\w+)` \| [^0-9]", page, re.MULTILINE)) == views
 
 
 # --- the sums under the views --------------------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ class Kafka(Service):
     def _format(self, config: Path, *, cluster_id: str) -> None:
         """Prepare an empty data folder; the broker refuses one that is not."""
         tool = "kafka.tools.StorageTool"
-        arguments = ["format", "--config", str(config), "--cluster-id", cluster_id, "--ignore-formatted"]
+        arguments = ["format", "--config", str(config), f"--cluster-id={cluster_id}", "--ignore-formatted"]
         done = subprocess.run(
             [*_java(), tool, *arguments], capture_output=True, text=True, env=inherited_env(), check=False
         )

@@ -125,6 +125,26 @@ class World:
         assert row is not None  # the database that answers
         return int(row[0])
 
+    def rows(self) -> dict[str, int]:
+        """Return how many rows sessions that have ended have read of the layers' tables and written to them so far."""
+        query = """
+            select
+                coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0),
+                coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)
+            from pg_stat_user_tables
+            where schemaname = any(%s)
+        """
+        row = self.owner.execute(query, [SCHEMAS]).fetchone()
+        assert row is not None  # an aggregate
+        return {"read": int(row[0]), "written": int(row[1])}
+
+    def wal_bytes(self) -> int:
+        """Return the bytes that the server has written to its log so far."""
+        with psycopg.connect(os.environ["DWH_ADMIN_URL"]) as admin:
+            row = admin.execute("select pg_current_wal_lsn() - '0/0'").fetchone()
+        assert row is not None  # a function
+        return int(row[0])
+
     def load_reference(self, generator: Generator) -> None:
         """Fill Redis."""
         load_reference(os.environ["REDIS_URL"], generator)

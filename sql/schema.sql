@@ -109,7 +109,7 @@ $$;
 
 COMMENT ON FUNCTION dds.restore_keys() IS 'Puts back, and so checks, what dds.suspend_keys() has taken off';
 
-CREATE FUNCTION dds.suspend_keys() RETURNS void
+CREATE FUNCTION dds.suspend_keys() RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
@@ -121,7 +121,7 @@ declare
     taking_off record;
 begin
     if exists (select from dds.h_order) then
-        return;
+        return false;
     end if;
     insert into dds.suspended_keys (restoring)
     select
@@ -151,10 +151,11 @@ begin
     loop
         execute taking_off.statement;
     end loop;
+    return true;
 end
 $$;
 
-COMMENT ON FUNCTION dds.suspend_keys() IS 'Takes keys and indexes off the order-sized tables of a vault without orders until dds.restore_keys(), which must follow in the same transaction';
+COMMENT ON FUNCTION dds.suspend_keys() IS 'Takes keys and indexes off the order-sized tables of a vault without orders until dds.restore_keys(), which must follow in the same transaction; tells whether it did';
 
 CREATE TABLE cdm.category_histogram (
     category_id uuid NOT NULL,

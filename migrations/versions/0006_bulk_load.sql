@@ -8,7 +8,7 @@ comment on table dds.suspended_keys is 'Keys and indexes that the transaction in
 comment on column dds.suspended_keys.id is 'Order in which they are put back: primary keys before the foreign keys that need them';
 comment on column dds.suspended_keys.restoring is 'The statement that puts one of them back';
 
-create function dds.suspend_keys() returns void
+create function dds.suspend_keys() returns boolean
 language plpgsql security definer set search_path = '' as $$
 declare
     tables constant regclass[] := array[
@@ -18,7 +18,7 @@ declare
     taking_off record;
 begin
     if exists (select from dds.h_order) then
-        return;
+        return false;
     end if;
     insert into dds.suspended_keys (restoring)
     select
@@ -48,9 +48,10 @@ begin
     loop
         execute taking_off.statement;
     end loop;
+    return true;
 end
 $$;
-comment on function dds.suspend_keys() is 'Takes keys and indexes off the order-sized tables of a vault without orders until dds.restore_keys(), which must follow in the same transaction';
+comment on function dds.suspend_keys() is 'Takes keys and indexes off the order-sized tables of a vault without orders until dds.restore_keys(), which must follow in the same transaction; tells whether it did';
 
 -- "enable_seqscan": foreign keys are checked by one join, also where the load has told the planner to look up by index.
 create function dds.restore_keys() returns void

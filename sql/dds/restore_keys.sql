@@ -2,3 +2,5 @@
 -- Rerun: harmless; does nothing where they are in place
 -- Params: none
 select dds.restore_keys();
+
+set local enable_nestloop = on;

@@ -298,4 +298,4 @@ class TopicDrain:
                 error: KafkaError = exception.args[0]
                 if error.code() not in PASSING or time.monotonic() > deadline:
                     raise DrainError(explained(error, self.brokers)) from exception
-                time.sleep(0.2)
+                time.sleep(0.05)

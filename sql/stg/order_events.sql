@@ -5,14 +5,22 @@
 -- Params: load_dt
 merge into stg.order_events as stored
 using (
-    select distinct on (object_id)
-        object_id,
-        value -> 'payload' as payload,
-        sent_dttm,
-        update_ts,
-        value_hash
-    from incoming_orders
-    order by object_id asc, update_ts desc, sent_dttm desc, value_hash desc
+    select
+        incoming.object_id,
+        incoming.value -> 'payload' as payload,
+        incoming.sent_dttm,
+        incoming.update_ts,
+        incoming.value_hash
+    from (
+        select distinct on (object_id)
+            object_id,
+            value,
+            sent_dttm,
+            update_ts,
+            value_hash
+        from incoming_orders
+        order by object_id asc, update_ts desc, sent_dttm desc, value_hash desc
+    ) as incoming
 ) as newest
 on stored.object_id = newest.object_id
 when matched

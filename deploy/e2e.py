@@ -221,14 +221,17 @@ def note(text: str) -> None:
 
 
 def task_pod(cluster: Cluster, dag_id: str) -> str:
-    """Wait for a pod of one of the DAG's tasks whose program runs; return its name."""
-    deadline = time.monotonic() + 180
+    """Wait for a pod of one of the DAG's tasks whose program runs; return its name.
+
+    The pods before it may have been deleted before they started: then it comes only after `task_queued_timeout`.
+    """
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         for pod in cluster.pods(f"{TASK_PODS},dag_id={dag_id}"):
             if pod["status"].get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]:
                 return str(pod["metadata"]["name"])
         time.sleep(0.3)
-    raise TrialError(f"no task of {dag_id} ran within three minutes")
+    raise TrialError(f"no task of {dag_id} ran within five minutes")
 
 
 def faults(cluster: Cluster, toolbox: Toolbox) -> tuple[dict[str, float], dict[str, Any]]:

@@ -1,4 +1,5 @@
--- Multiplies a loaded history: copy k of every order belongs to copy k of its guest. Dishes, restaurants and categories stay.
+-- Multiplies a loaded history: copy k of every order belongs to copy k of its guest and began k weeks before it, so that the orders
+-- of a week become as many weeks. Dishes, restaurants and categories stay.
 -- Runs with indexes and constraints taken off. Params: first_copy, last_copy
 insert into stg.order_event_log
 select
@@ -6,7 +7,7 @@ select
     object_id + k * 1000000000,
     update_ts,
     sent_dttm,
-    order_dt,
+    order_dt - k * interval '7 days',
     user_id || '-' || k,
     restaurant_id,
     final_status,
@@ -61,7 +62,7 @@ select
     k,
     dds.hash_key((order_id + k * 1000000000)::text) as new_pk,
     order_id + k * 1000000000 as new_id,
-    order_dt,
+    order_dt - k * interval '7 days' as order_dt,
     load_dt,
     load_src
 from dds.h_order
@@ -188,7 +189,7 @@ select
     tags.order_cnt,
     tags.threshold,
     tags.rule_version,
-    tags.assigned_dt
+    tags.assigned_dt - users.k * interval '7 days'
 from cdm.user_tags as tags
 inner join grown_users as users on tags.user_id = users.old_pk;
 
@@ -201,16 +202,26 @@ select
     told.order_cnt,
     told.threshold,
     told.rule_version,
-    told.event_dt
+    told.event_dt - users.k * interval '7 days'
 from cdm.tag_events as told
 inner join grown_users as users on told.user_id = users.old_pk
 order by told.id, users.k;
 
-update stg.order_hours
+insert into stg.order_hours
+select
+    order_hour - k * interval '7 days',
+    restaurant_id,
+    status,
+    orders,
+    empty_orders,
+    cost
+from stg.order_hours
+cross join generate_series(%(first_copy)s::bigint, %(last_copy)s::bigint) as k;
+
+update stg.order_statuses
 set
     orders = orders * (%(last_copy)s + 1),
-    empty_orders = empty_orders * (%(last_copy)s + 1),
-    cost = cost * (%(last_copy)s + 1);
+    empty_orders = empty_orders * (%(last_copy)s + 1);
 
 update cdm.product_totals
 set
@@ -220,10 +231,14 @@ set
 update cdm.category_histogram
 set guests = guests * (%(last_copy)s + 1);
 
-update cdm.tag_days
-set
-    assigned = assigned * (%(last_copy)s + 1),
-    revoked = revoked * (%(last_copy)s + 1);
+insert into cdm.tag_days
+select
+    tag,
+    day - k::integer * 7,
+    assigned,
+    revoked
+from cdm.tag_days
+cross join generate_series(%(first_copy)s::bigint, %(last_copy)s::bigint) as k;
 
 drop table grown_users;
 

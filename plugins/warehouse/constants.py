@@ -18,7 +18,9 @@ LOAD_SETTINGS = "load_settings.sql"
 # A chunk of messages of Kafka: the temporary tables that it is copied into, and the tables that it enters.
 STG_ORDERS_INCOMING = (LOAD_SETTINGS, "stg/lock.sql", "stg/incoming_orders.sql", "stg/incoming_dead_letters.sql")
 STG_ORDERS = (
+    "stg/incoming_hours.sql",
     "stg/order_hours.sql",
+    "stg/order_statuses.sql",
     "stg/order_events.sql",
     "stg/order_event_log.sql",
     "stg/reference_keys.sql",
@@ -34,7 +36,9 @@ STG_REFERENCE = ("stg/reference_log.sql", "stg/reference_keys_found.sql", "stg/d
 # Dead letters on their second way through the door: which they are, and what is noted of each.
 STG_REPLAY_QUERY = ("stg/dead_letters_wanted.sql",)
 STG_REPLAY_ORDERS = (
+    "stg/incoming_hours.sql",
     "stg/order_hours.sql",
+    "stg/order_statuses.sql",
     "stg/order_events.sql",
     "stg/order_event_log.sql",
     "stg/reference_keys.sql",

@@ -1,6 +1,5 @@
--- Sets stg.order_hours to what a recount of the orders gives; rows that are right stay untouched.
+-- Sets the sums of STG, stg.order_hours and stg.order_statuses, to what a recount gives; rows that are right stay untouched.
 -- From: stg.order_events, stg.order_event_log
--- Grain: order_hour, restaurant_id, status
 -- Rerun: changes nothing
 -- Params: none
 merge into stg.order_hours as stored
@@ -51,3 +50,30 @@ values (
     recount.empty_orders,
     recount.cost
 );
+
+merge into stg.order_statuses as stored
+using (
+    select
+        coalesce(counted.status, known.status) as status,
+        counted.orders,
+        counted.empty_orders
+    from (
+        -- Right by now.
+        select
+            status,
+            sum(orders) as orders,
+            sum(empty_orders) as empty_orders
+        from stg.order_hours
+        group by status
+    ) as counted
+    full join stg.order_statuses as known on counted.status = known.status
+) as recount
+on stored.status = recount.status
+when matched and recount.orders is null then delete
+when matched
+    and (stored.orders, stored.empty_orders) is distinct from (recount.orders, recount.empty_orders)
+then update set
+    orders = recount.orders,
+    empty_orders = recount.empty_orders
+when not matched then insert (status, orders, empty_orders)
+values (recount.status, recount.orders, recount.empty_orders);

@@ -85,6 +85,7 @@ BREAKS: dict[str, list[str]] = {
     "stg.load_queue": [
         f"insert into stg.load_queue values ('order_event_log', '{NOBODY}', '{NOW}')",
         f"insert into stg.load_queue select 'reference_log', {H1}, '{NOW}'",
+        f"insert into stg.load_queue select 'order_event_log', {H1}, '{NOW}', 0",
     ],
     "stg.load_queue.age": [f"insert into stg.load_queue select 'order_event_log', {H1}, '{OLD}'"],
     "dds.counter_queue": [f"insert into dds.counter_queue (h_user_pk, load_dt) values ('{NOBODY}', '{NOW}')"],

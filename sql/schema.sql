@@ -548,6 +548,7 @@ CREATE TABLE stg.load_queue (
     source text NOT NULL,
     value_hash uuid NOT NULL,
     load_dt timestamp with time zone NOT NULL,
+    object_id bigint,
     CONSTRAINT load_queue_source_check CHECK ((source = ANY (ARRAY['order_event_log'::text, 'reference_log'::text])))
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000');
@@ -559,6 +560,8 @@ COMMENT ON COLUMN stg.load_queue.source IS 'The log that holds it: order_event_l
 COMMENT ON COLUMN stg.load_queue.value_hash IS 'Its value_hash there';
 
 COMMENT ON COLUMN stg.load_queue.load_dt IS 'When it was queued';
+
+COMMENT ON COLUMN stg.load_queue.object_id IS 'Of an order message its order; NULL where whoever queued it did not say';
 
 CREATE TABLE stg.order_events (
     id bigint NOT NULL,
@@ -897,26 +900,39 @@ COMMENT ON COLUMN dds.s_product_names.load_dt IS 'When the row was loaded';
 
 COMMENT ON COLUMN dds.s_product_names.load_src IS 'Where it came from: kafka:<topic> or redis';
 
+CREATE TABLE stg.order_statuses (
+    status text NOT NULL,
+    orders bigint NOT NULL,
+    empty_orders bigint NOT NULL
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE stg.order_statuses IS 'Sums of stg.order_events: one row = the orders that have a status now. A row that falls to 0 disappears';
+
+COMMENT ON COLUMN stg.order_statuses.status IS 'payload.final_status of the newest version';
+
+COMMENT ON COLUMN stg.order_statuses.orders IS 'Number of the orders';
+
+COMMENT ON COLUMN stg.order_statuses.empty_orders IS 'Those among them whose basket is empty';
+
 CREATE VIEW cdm.v_orders_not_counted WITH (security_barrier='true') AS
  SELECT reason,
     detail,
     amount,
     unit
    FROM ( SELECT 'not_closed'::text AS reason,
-            order_hours.status AS detail,
-            (sum(order_hours.orders))::bigint AS amount,
+            order_statuses.status AS detail,
+            order_statuses.orders AS amount,
             'orders'::text AS unit
-           FROM stg.order_hours
-          WHERE (order_hours.status <> 'CLOSED'::text)
-          GROUP BY order_hours.status
+           FROM stg.order_statuses
+          WHERE (order_statuses.status <> 'CLOSED'::text)
         UNION ALL
          SELECT 'empty_basket'::text,
             ''::text,
-            (sum(order_hours.empty_orders))::bigint AS sum,
+            order_statuses.empty_orders,
             'orders'::text
-           FROM stg.order_hours
-          WHERE (order_hours.status = 'CLOSED'::text)
-         HAVING (sum(order_hours.empty_orders) > (0)::numeric)
+           FROM stg.order_statuses
+          WHERE ((order_statuses.status = 'CLOSED'::text) AND (order_statuses.empty_orders > 0))
         UNION ALL
          SELECT 'no_category'::text,
                 CASE
@@ -1627,6 +1643,9 @@ ALTER TABLE ONLY stg.order_events
 ALTER TABLE ONLY stg.order_hours
     ADD CONSTRAINT order_hours_pkey PRIMARY KEY (order_hour, restaurant_id, status);
 
+ALTER TABLE ONLY stg.order_statuses
+    ADD CONSTRAINT order_statuses_pkey PRIMARY KEY (status);
+
 ALTER TABLE ONLY stg.reference_keys
     ADD CONSTRAINT reference_keys_pkey PRIMARY KEY (object_type, object_id);
 
@@ -1793,6 +1812,8 @@ GRANT SELECT ON TABLE cdm.v_orders_hourly TO dwh_etl;
 GRANT SELECT,INSERT ON TABLE dds.es_product_category TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE dds.s_product_names TO dwh_etl;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.order_statuses TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_orders_not_counted TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_orders_not_counted TO dwh_etl;

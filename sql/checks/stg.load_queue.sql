@@ -1,4 +1,4 @@
--- Law: what waits for the vault is in STG.
+-- Law: what waits for the vault is in STG, and of the order that the queue says.
 -- Params: none
 select
     queue.source,
@@ -12,6 +12,7 @@ where
         where
             queue.source = 'order_event_log'
             and log.value_hash = queue.value_hash
+            and log.object_id = coalesce(queue.object_id, log.object_id)
     )
     and not exists (
         select 1

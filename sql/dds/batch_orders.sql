@@ -16,7 +16,7 @@ create temporary table batch_orders (
     value_hash uuid,
     version_pk uuid,
     version integer,
-    last_version integer,
+    is_last boolean,
     is_cost_changed boolean,
     is_status_changed boolean,
     is_user_changed boolean,
@@ -42,7 +42,7 @@ select
     placed.value_hash,
     dds.hash_key(placed.h_order_pk::text, placed.value_hash::text),
     placed.version,
-    placed.last_version,
+    placed.is_last,
     placed.version = 1 or (placed.cost, placed.payment) is distinct from (placed.cost_before, placed.payment_before),
     placed.version = 1 or placed.final_status <> placed.status_before,
     placed.version = 1 or placed.user_id <> placed.user_before,
@@ -59,24 +59,21 @@ select
 from (
     select
         versions.*,
-        touched.h_order_pk,
+        dds.hash_key(versions.object_id::text) as h_order_pk,
         row_number() over timeline as version,
-        count(*) over (partition by touched.h_order_pk) as last_version,
+        lead(versions.value_hash) over timeline is null as is_last,
         lag(versions.cost) over timeline as cost_before,
         lag(versions.payment) over timeline as payment_before,
         lag(versions.final_status) over timeline as status_before,
         lag(versions.user_id) over timeline as user_before
     from (
-        select distinct
-            claimed.object_id,
-            dds.hash_key(claimed.object_id::text) as h_order_pk
-        from batch_events as batch
-        inner join stg.order_event_log as claimed on batch.value_hash = claimed.value_hash
-        where batch.source = 'order_event_log'
+        select distinct object_id
+        from batch_events
+        where source = 'order_event_log'
     ) as touched
     inner join stg.order_event_log as versions on touched.object_id = versions.object_id
     window timeline as (
-        partition by touched.h_order_pk
+        partition by dds.hash_key(versions.object_id::text)
         order by versions.update_ts asc, versions.sent_dttm asc, versions.value_hash asc
     )
 ) as placed;

@@ -7,16 +7,18 @@ select pg_advisory_xact_lock(hashtext('dwh.cdm'));
 
 select dds.clear_vault();
 
-insert into stg.load_queue (source, value_hash, load_dt)
+insert into stg.load_queue (source, value_hash, load_dt, object_id)
 select
     'order_event_log',
     value_hash,
-    %(load_dt)s::timestamptz
+    %(load_dt)s::timestamptz,
+    object_id
 from stg.order_event_log
 union all
 select
     'reference_log',
     value_hash,
-    %(load_dt)s::timestamptz
+    %(load_dt)s::timestamptz,
+    null
 from stg.reference_log
 on conflict do nothing;

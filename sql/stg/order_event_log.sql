@@ -43,12 +43,13 @@ with accepted as (
         %(load_dt)s::timestamptz
     from incoming_orders
     on conflict (value_hash) do nothing
-    returning value_hash
+    returning value_hash, object_id
 )
 
-insert into stg.load_queue (source, value_hash, load_dt)
+insert into stg.load_queue (source, value_hash, load_dt, object_id)
 select
     'order_event_log',
     value_hash,
-    %(load_dt)s::timestamptz
+    %(load_dt)s::timestamptz,
+    object_id
 from accepted;

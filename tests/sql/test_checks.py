@@ -224,6 +224,13 @@ BREAKS: dict[str, list[str]] = {
         "delete from stg.order_hours",
         f"insert into stg.order_hours values ('{NOW}', 'diner', 'COOKING', 1, 0, 0)",
     ],
+    "stg.order_statuses": [
+        "update stg.order_statuses set orders = orders + 1",
+        "update stg.order_statuses set empty_orders = empty_orders + 1",
+        "update stg.order_statuses set status = 'ELSE' where status = 'OPEN'",
+        "delete from stg.order_statuses",
+        "insert into stg.order_statuses values ('COOKING', 1, 0)",
+    ],
     "cdm.product_totals": [
         "update cdm.product_totals set guests = guests + 1",
         "update cdm.product_totals set order_cnt = order_cnt + 1",

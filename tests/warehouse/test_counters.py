@@ -165,3 +165,11 @@ def test_replaying_everything_changes_no_row(pipeline: Pipeline) -> None:
     pipeline.refer([MENU])
     pipeline.load()
     assert pipeline.snapshot() == before
+
+
+def test_a_message_that_an_older_image_has_queued_without_its_order_counts(pipeline: Pipeline) -> None:
+    pipeline.refer([MENU])
+    pipeline.stage([order(1), order(2)])
+    pipeline.owner.execute("update stg.load_queue set object_id = null where object_id = 2")
+    pipeline.load()
+    assert pipeline.user_category_counters() == {("guest", "Pizza"): 2}

@@ -1,5 +1,6 @@
 -- Temporary: the dishes of those order versions. A version that holds a dish begins a stretch where the version before it does not
--- hold it, and ends it where the version after it, if there is one, does not. The rows lie in the order of (order, dish).
+-- hold it, and ends it where the version after it, if there is one, does not; the first of all begins the link. The rows lie in
+-- the order of (order, dish).
 -- From: batch_orders
 -- Grain: value_hash, h_product_pk
 -- Rerun: dropped at the end of the transaction
@@ -9,6 +10,7 @@ create temporary table batch_lines (
     h_product_pk uuid,
     h_restaurant_pk uuid,
     version integer,
+    is_first boolean,
     is_begin boolean,
     is_end boolean,
     update_ts timestamptz,
@@ -27,8 +29,9 @@ select
     held.h_product_pk,
     held.h_restaurant_pk,
     held.version,
+    lag(held.version) over stretch is null,
     lag(held.version, 1, -1) over stretch <> held.version - 1,
-    held.version < held.last_version and lead(held.version, 1, 0) over stretch <> held.version + 1,
+    not held.is_last and lead(held.version, 1, 0) over stretch <> held.version + 1,
     held.update_ts,
     held.sent_dttm,
     held.value_hash,

@@ -11,14 +11,13 @@ select
     %(load_dt)s::timestamptz,
     held.load_src
 from (
-    select distinct on (hk_order_product_pk)
+    select
         dds.hash_key(order_id::text, product_id) as hk_order_product_pk,
         h_order_pk,
         h_product_pk,
         load_src
     from batch_lines
-    where is_begin
-    order by hk_order_product_pk asc
+    where is_first
 ) as held
 where
     not exists (

@@ -4,19 +4,15 @@
 -- Rerun: reads only
 -- Params: with_quiet_restaurants, max_missing
 select
-    'user' as object_type,
-    orders.user_id as object_id
+    named.object_type,
+    named.object_id
 from stg.load_queue as queue
 inner join stg.order_event_log as orders on queue.value_hash = orders.value_hash
-where queue.source = 'order_event_log'
-
-union
-
-select
-    'restaurant' as object_type,
-    orders.restaurant_id as object_id
-from stg.load_queue as queue
-inner join stg.order_event_log as orders on queue.value_hash = orders.value_hash
+cross join lateral (
+    values
+    ('user', orders.user_id),
+    ('restaurant', orders.restaurant_id)
+) as named (object_type, object_id)
 where queue.source = 'order_event_log'
 
 union

@@ -1,10 +1,11 @@
 """`DrainOrdersOperator`: Kafka to STG."""
 
+import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,6 +25,23 @@ from warehouse.constants import (
 from warehouse.drain import Chunk, Range, TopicDrain
 from warehouse.sql_files import named_sql
 from warehouse.staging import StagingFiles, judge_records, store_records
+
+TURN_S = 0.0003
+
+
+@contextmanager
+def quick_turns() -> Iterator[None]:
+    """Let threads take turns in the interpreter every 0.3 ms instead of 5.
+
+    The one that stores needs it for a moment after each of its dozen statements a chunk, the one that judges never gives it up
+    by itself. So PostgreSQL waits less for its next statement; a history's drain takes a tenth less time.
+    """
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(TURN_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 class DrainOrdersOperator(BaseOperator):
@@ -117,7 +135,11 @@ class DrainOrdersOperator(BaseOperator):
             drain.commit(chunk.next_offsets)
             self._log_progress(totals["messages"], waiting, time.monotonic() - started)
 
-        with open_postgres(self.postgres_conn_id) as connection, ThreadPoolExecutor(1, "store") as storing:
+        with (
+            open_postgres(self.postgres_conn_id) as connection,
+            ThreadPoolExecutor(1, "store") as storing,
+            quick_turns(),
+        ):
             behind: tuple[Chunk, Future[dict[str, int]] | None] | None = None
             read = 0
             try:

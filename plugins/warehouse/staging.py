@@ -231,21 +231,23 @@ def _store(
         return run_sql(connection, files.load, values, log)
 
 
-def _copy(connection: psycopg.Connection[Any], statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+def _copy(connection: psycopg.Connection[Any], statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    if not rows:
+        return
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(row)
 
 
 def _order_row(record: Record, identity: str, event: OrderEvent) -> tuple[Any, ...]:
-    """Return the columns of `incoming_orders`."""
+    """Return the columns of `incoming_orders`; times as text, here and not in the thread that copies, which has more to do."""
     assert record.value is not None  # noqa: S101  # an event was read from it
     return (
         identity,
         event.object_id,
-        event.update_ts,
-        event.sent_dttm,
-        event.order_dt,
+        str(event.update_ts),
+        str(event.sent_dttm),
+        str(event.order_dt),
         event.user_id,
         event.restaurant_id,
         event.final_status,

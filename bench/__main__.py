@@ -1,11 +1,12 @@
 """Runs the benchmarks and writes `bench/results.json`, `bench/README.md` and `bench/results.svg`: `make bench`."""
 
 import argparse
+import json
 import os
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,71 +33,126 @@ def told(title: str) -> Iterator[None]:
 
 def main() -> int:
     """Measure, write, print."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--runs", type=int, default=3, help="runs of each measurement (default 3)")
-    parser.add_argument(
-        "--backfills", default="50000,500000", help="orders of the histories that are loaded (default %(default)s)"
-    )
-    parser.add_argument(
-        "--histories",
-        default="50000,500000,5000000",
-        help="orders of history under the minute runs (default %(default)s)",
-    )
-    parser.add_argument(
-        "--messages", default="1,100", help="histories of 50,000 orders in the drain's topic (default %(default)s)"
-    )
-    parser.add_argument("--output", type=Path, default=REPO / "bench", help="folder of the results (default bench/)")
-    arguments = parser.parse_args()
-
-    results: dict[str, Any] = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": {"cpus": os.cpu_count(), "cpu": report.cpu_model(), "python": platform.python_version()},
-    }
+    given = arguments()
+    results: dict[str, Any] = {}
+    if set(given.parts) != set(PARTS):
+        results = json.loads((given.output / "results.json").read_text(encoding="utf-8"))
+    results["machine"] = {"cpus": os.cpu_count(), "cpu": report.cpu_model(), "python": platform.python_version()}
+    results.setdefault("dates", {}).update(dict.fromkeys(given.parts, datetime.now(UTC).date().isoformat()))
     world = World(HOME)
     try:
         results["machine"]["postgresql"] = world.owner.info.parameter_status("server_version")
-        results["backfill"] = []
-        # The smallest last: it is what the first minute runs find loaded.
-        for orders in sorted({HISTORY, *_numbers(arguments.backfills)}, reverse=True):
-            with told(f"backfill of {orders} orders against the floor"):
-                runs = arguments.runs if orders == HISTORY else 1
-                results["backfill"].insert(0, backfill(world, orders, runs))
-        with told("what one might pick instead of the drain, against the floor"):
-            results["alternatives"] = alternatives(world)
-        results["minutes"], results["views"] = [], []
-        loaded = HISTORY
-        for history in sorted(_numbers(arguments.histories)):
-            with told(f"minute runs at {history} orders of history"):
-                if history != loaded:
-                    topic = world.topic()
-                    world.produce(topic, plain_orders(HISTORY, seed=42).messages())
-                    world.clear()
-                    world.history(topic)
-                    grow(world.owner, history // HISTORY)
-                    loaded = history
-                world.settle()
-                results["minutes"].append(minutes(world, history, max(arguments.runs, 5)))
-                results["views"].append({"history": history, "ms": views.measure(os.environ["DWH_BI_URL"])})
-            if history == HISTORY:
-                with told("rebuilds, checks, rules"):
-                    results["chores"] = chores(world, max(arguments.runs, 5))
-                with told("Airflow's own share of a minute's run"):
-                    results["overhead"] = overhead(world, max(arguments.runs, 5))
-        results["memory"] = []
-        for repeats in _numbers(arguments.messages):
-            with told(f"memory of the drain at {repeats * HISTORY} orders"):
-                results["memory"].append(memory(world, repeats))
+        for part in PARTS:
+            if part in given.parts:
+                results |= MEASURES[part](world, given)
     finally:
         world.close()
     results |= report.headline(results)
-    arguments.output.mkdir(exist_ok=True, parents=True)
-    report.write(results, arguments.output)
+    given.output.mkdir(exist_ok=True, parents=True)
+    report.write(results, given.output)
     say(report.table(results))
     return 0
 
 
-def _numbers(text: str) -> list[int]:
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--runs", type=int, default=3, help="runs of each measurement (default 3)")
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        choices=PARTS,
+        default=PARTS,
+        help="what to measure (default all); the rest stays as the folder of the results has it",
+    )
+    parser.add_argument(
+        "--backfills",
+        type=numbers,
+        default="50000,500000",
+        help="orders of the histories that are loaded, 50000 always (default %(default)s)",
+    )
+    parser.add_argument(
+        "--histories",
+        type=numbers,
+        default="50000,500000,5000000",
+        help="orders of history under the minute runs, 50000 always (default %(default)s)",
+    )
+    parser.add_argument(
+        "--messages",
+        type=numbers,
+        default="1,100",
+        help="histories of 50,000 orders in the drain's topic (default %(default)s)",
+    )
+    parser.add_argument("--output", type=Path, default=REPO / "bench", help="folder of the results (default bench/)")
+    return parser.parse_args()
+
+
+def numbers(text: str) -> list[int]:
+    """Read numbers between commas."""
     return [int(number) for number in text.split(",")]
+
+
+def measure_backfill(world: World, given: argparse.Namespace) -> dict[str, Any]:
+    """Measure histories of each length; the usual one several times."""
+    results = []
+    for orders in sorted({HISTORY, *given.backfills}):
+        with told(f"backfill of {orders} orders against the floor"):
+            results.append(backfill(world, orders, given.runs if orders == HISTORY else 1))
+    return {"backfill": results}
+
+
+def measure_alternatives(world: World, _: argparse.Namespace) -> dict[str, Any]:
+    """Measure other ways, once."""
+    with told("what one might pick instead of the drain, against the floor"):
+        return {"alternatives": alternatives(world)}
+
+
+def measure_minutes(world: World, given: argparse.Namespace) -> dict[str, Any]:
+    """Measure the minute's runs and the views on each history, on the shortest one everything else as well."""
+    results: dict[str, Any] = {"minutes": [], "views": []}
+    runs = max(given.runs, 5)
+    for history in sorted({HISTORY, *given.histories}):
+        with told(f"minute runs at {history} orders of history"):
+            load(world, history)
+            results["minutes"].append(minutes(world, history, runs))
+            results["views"].append({"history": history, "ms": views.measure(os.environ["DWH_BI_URL"])})
+        if history == HISTORY:
+            with told("rebuilds, checks, rules"):
+                results["chores"] = chores(world, runs)
+            with told("Airflow's own share of a minute's run"):
+                results["overhead"] = overhead(world, runs)
+    return results
+
+
+def measure_memory(world: World, given: argparse.Namespace) -> dict[str, Any]:
+    """Measure the memory of the drain on topics of each length."""
+    results = []
+    for repeats in given.messages:
+        with told(f"memory of the drain at {repeats * HISTORY} orders"):
+            results.append(memory(world, repeats))
+    return {"memory": results}
+
+
+MEASURES: dict[str, Callable[[World, argparse.Namespace], dict[str, Any]]] = {
+    "backfill": measure_backfill,
+    "alternatives": measure_alternatives,
+    "minutes": measure_minutes,
+    "memory": measure_memory,
+}
+PARTS = tuple(MEASURES)
+
+
+def load(world: World, history: int) -> None:
+    """Make the warehouse hold a history of so many orders and nothing else."""
+    generator = plain_orders(HISTORY, seed=42)
+    topic = world.topic()
+    world.produce(topic, generator.messages())
+    world.load_reference(generator)
+    world.clear()
+    world.history(topic)
+    if history > HISTORY:
+        grow(world.owner, history // HISTORY)
+    world.settle()
 
 
 if __name__ == "__main__":

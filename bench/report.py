@@ -36,8 +36,9 @@ def headline(results: dict[str, Any]) -> dict[str, float]:
 def table(results: dict[str, Any]) -> str:
     """Return the results as Markdown."""
     machine = results["machine"]
+    dates = ", ".join(sorted(set(results["dates"].values())))
     lines = [
-        f"Measured {results['date']} on {machine['cpus']} cores ({machine['cpu']}), PostgreSQL {machine['postgresql']}.",
+        f"Measured {dates} on {machine['cpus']} cores ({machine['cpu']}), PostgreSQL {machine['postgresql']}.",
         "Seconds are of this machine and that hour; ratios travel.",
         "",
         "| figure | measured | limit |",

@@ -17,16 +17,15 @@ LOAD_SETTINGS = "load_settings.sql"
 
 # A chunk of messages of Kafka: the temporary tables that it is copied into, and the tables that it enters.
 STG_ORDERS_INCOMING = (LOAD_SETTINGS, "stg/lock.sql", "stg/incoming_orders.sql", "stg/incoming_dead_letters.sql")
-STG_ORDERS = (
+STG_ORDERS_ACCEPTED = (
     "stg/incoming_hours.sql",
     "stg/order_hours.sql",
     "stg/order_statuses.sql",
     "stg/order_events.sql",
     "stg/order_event_log.sql",
     "stg/reference_keys.sql",
-    "stg/dead_letters.sql",
-    "stg/dead_letters_solved.sql",
 )
+STG_ORDERS = (*STG_ORDERS_ACCEPTED, "stg/dead_letters.sql", "stg/dead_letters_solved.sql")
 
 # The documents of Redis.
 STG_REFERENCE_QUERIES = ("stg/reference_wanted.sql", "stg/reference_unseen.sql")
@@ -35,15 +34,7 @@ STG_REFERENCE = ("stg/reference_log.sql", "stg/reference_keys_found.sql", "stg/d
 
 # Dead letters on their second way through the door: which they are, and what is noted of each.
 STG_REPLAY_QUERY = ("stg/dead_letters_wanted.sql",)
-STG_REPLAY_ORDERS = (
-    "stg/incoming_hours.sql",
-    "stg/order_hours.sql",
-    "stg/order_statuses.sql",
-    "stg/order_events.sql",
-    "stg/order_event_log.sql",
-    "stg/reference_keys.sql",
-    "stg/dead_letters_tried.sql",
-)
+STG_REPLAY_ORDERS = (*STG_ORDERS_ACCEPTED, "stg/dead_letters_tried.sql")
 STG_REPLAY_REFERENCE = ("stg/reference_log.sql", "stg/reference_keys_found.sql", "stg/dead_letters_tried.sql")
 
 # The vault: what opens the transaction, what is claimed from the queue, and how that is loaded. Hubs before links before

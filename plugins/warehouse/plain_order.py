@@ -1,26 +1,30 @@
 """The usual order message, read by a typed decoder in a third of the time that the rules of `order_event` take field by field.
 
 It answers only where those rules accept the message, and as they would; of everything else (a wrong field, another object type,
-a cost with a fraction, a number written as text) it says nothing, and the rules decide. tests/warehouse/test_plain_order.py
-compares the two.
+a cost with a fraction, a number written as text, a time with a zone) it says nothing, and the rules decide.
+tests/warehouse/test_plain_order.py compares the two.
 """
 
 import re
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from warehouse.fields import BIGINT, MAX_DEPTH, MAX_KEY_CHARACTERS, MAX_VALUE_BYTES, parse_time
+from warehouse.fields import BIGINT, MAX_DEPTH, MAX_KEY_CHARACTERS, MAX_VALUE_BYTES, in_utc
 from warehouse.order_event import OrderEvent
 
-# What a decoder does not look at in fields that it does not know: U+0000 and surrogates, and numbers beyond any. Numbers are
-# looked for where every digit is a 0: a search that begins with a plain text is ten times as fast as one for any digit.
-_ODD_CHARACTER = re.compile(rb"\\u(?:0000|[dD])")
-_SHAPE = bytes.maketrans(b"0123456789E+", b"0000000000e-")
+# What a decoder does not look at in fields that it does not know: U+0000 and surrogates, and numbers beyond any. What it takes
+# for a time and the rules do not: a "t" in the middle, digits beyond the microseconds; and either may be hidden in an escape.
+# All but escapes is looked for where every digit is a 0, a "t" an "e" and a "[" a "{": a search that begins with a plain text is
+# ten times as fast as one for any digit.
+_ODD_ESCAPE = re.compile(rb"\\u(?:00[0-7]|[dD])")
+_SHAPE = bytes.maketrans(b"0123456789E+t[", b"0000000000e-e{")
 _LONG_NUMBER = b"0" * 19
-_EXPONENT = re.compile(rb"0e-?0+[,}\]\s]")
+_LONG_FRACTION = b"." + b"0" * 7
+_EXPONENT_OR_T = re.compile(rb"0e-?0+[,}\]\s:]")
 
+_Time: TypeAlias = Annotated[datetime, msgspec.Meta(tz=False)]
 _Key: TypeAlias = Annotated[str, msgspec.Meta(max_length=MAX_KEY_CHARACTERS)]
 _Id: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_KEY_CHARACTERS)]
 
@@ -38,16 +42,16 @@ class _Line(msgspec.Struct):
 
 class _Status(msgspec.Struct):
     status: str | None = None
-    dttm: str | None = None
+    dttm: _Time | None = None
 
 
 class _Payload(msgspec.Struct):
-    update_ts: str
+    update_ts: _Time
     user: _Named
     restaurant: _Named
     final_status: _Key
     order_items: list[_Line]
-    date: str | None = None
+    date: _Time | None = None
     statuses: list[_Status] | None = None
     cost: int | None = None  # kept exactly: a float would not
     payment: int | None = None
@@ -58,7 +62,7 @@ class _Payload(msgspec.Struct):
 class _Message(msgspec.Struct):
     object_type: Literal["order"]
     object_id: int
-    sent_dttm: str
+    sent_dttm: _Time
     payload: _Payload
 
 
@@ -67,24 +71,24 @@ _DECODER = msgspec.json.Decoder(_Message)
 
 def plain_order_event(value: bytes | None, zone: tzinfo = UTC) -> OrderEvent | None:
     """Return the order version in `value`, None where `parse_order_event` has to judge. `zone` as there. Never raises."""
-    if (
-        value is None
-        or len(value) > MAX_VALUE_BYTES
-        or value.count(b"{") + value.count(b"[") > MAX_DEPTH
-        or _ODD_CHARACTER.search(value)
-    ):
+    if value is None or len(value) > MAX_VALUE_BYTES or _ODD_ESCAPE.search(value):
         return None
     shape = value.translate(_SHAPE)
-    if _LONG_NUMBER in shape or _EXPONENT.search(shape):
+    if (
+        shape.count(b"{") > MAX_DEPTH
+        or _LONG_NUMBER in shape
+        or _LONG_FRACTION in shape
+        or _EXPONENT_OR_T.search(shape)
+    ):
         return None
     try:
         value.decode()  # unknown fields, too, are UTF-8
         message = _DECODER.decode(value)
         payload = message.payload
-        update_ts = parse_time(payload.update_ts, zone)
-        sent_dttm = parse_time(message.sent_dttm, zone)
-        date = None if payload.date is None else parse_time(payload.date, zone)
-        begun = [parse_time(status.dttm, zone) for status in payload.statuses or () if status.dttm is not None]
+        update_ts = in_utc(payload.update_ts, zone)
+        sent_dttm = in_utc(message.sent_dttm, zone)
+        date = None if payload.date is None else in_utc(payload.date, zone)
+        begun = [in_utc(status.dttm, zone) for status in payload.statuses or () if status.dttm is not None]
     except (msgspec.DecodeError, ValueError, OverflowError):
         return None
     if message.object_id not in BIGINT:

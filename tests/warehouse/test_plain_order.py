@@ -1,7 +1,8 @@
 """The quick reading of usual messages says what the rules say, or nothing."""
 
 import json
-from datetime import UTC
+import re
+from datetime import UTC, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,19 +21,19 @@ MOSCOW = ZoneInfo("Europe/Moscow")
 USUAL = json.loads(next(Generator(seed=1, orders=50).messages()).value or b"")
 
 
-def by_the_rules(value: bytes | None) -> OrderEvent | None:
+def by_the_rules(value: bytes | None, zone: tzinfo) -> OrderEvent | None:
     try:
-        return parse_order_event(value, MOSCOW)
+        return parse_order_event(value, zone)
     except RejectedError:
         return None
 
 
-def agrees(value: bytes | None) -> bool:
+def agrees(value: bytes | None, zone: tzinfo = MOSCOW) -> bool:
     """Tell whether the quick reading answers; fail where its answer is another than that of the rules."""
-    quick = plain_order_event(value, MOSCOW)
+    quick = plain_order_event(value, zone)
     if quick is None:
         return False
-    slow = by_the_rules(value)
+    slow = by_the_rules(value, zone)
     assert quick == slow
     assert [str(field) for field in quick] == [str(field) for field in slow]  # as COPY writes them: True == 1 == 1.0
     return True
@@ -91,6 +92,57 @@ def test_a_field_that_nobody_knows_is_judged_by_the_rules(unknown: bytes, place:
     parents = {"envelope": message, "payload": message["payload"], "line": message["payload"]["order_items"][0]}
     parents[place]["unknown"] = "HERE"
     agrees(json.dumps(message).encode().replace(b'"HERE"', unknown))
+
+
+@pytest.mark.parametrize("zone", [UTC, ZoneInfo("UTC"), MOSCOW, ZoneInfo("Europe/Berlin")], ids=str)
+@pytest.mark.parametrize("field", [b"sent_dttm", b"update_ts", b"date", b"dttm"])
+@pytest.mark.parametrize(
+    ("time", "is_plain"),
+    [
+        (b"2026-11-25 10:00:00", True),
+        (b"2026-11-25T10:00:00", True),
+        (b"2026-11-25 10:00:00.5", True),
+        (b"2026-11-25 10:00:00.123456", True),
+        (b"2026-11-25 10:00:00.1234567", False),
+        (b"2026-11-25 10:00:00.999999999", False),
+        (b"2026-11-25 10:00:00.0000000001", False),
+        (b"2026-11-25 10:00:00,5", False),
+        (b"2026-11-25 10:00:00.", False),
+        (b"2026-11-25t10:00:00", False),
+        (b"2026-11-25\\u007410:00:00", False),
+        (b"2026-11-25 10:00:00\\u002e9999999", False),
+        (b"2026-11-25 10:00:00.99999\\u00399999", False),
+        (b"2026-11-25\\u002010:00:00", False),
+        (b"2026-11-25 10:00:00Z", False),
+        (b"2026-11-25 10:00:00z", False),
+        (b"2026-11-25 10:00:00+03:00", False),
+        (b"2026-11-25 10:00", False),
+        (b"2026-11-25", False),
+        (b"2026-11-25 24:00:00", False),
+        (b"2026-11-25 23:59:60", False),
+        (b"2026-02-29 10:00:00", False),
+        (b" 2026-11-25 10:00:00", False),
+        (b"0000-01-01 00:00:00", False),
+    ],
+)
+def test_a_time_is_read_as_by_the_rules(time: bytes, is_plain: bool, field: bytes, zone: tzinfo) -> None:
+    value, count = re.subn(rb'("%s": )"[^"]*"' % field, lambda match: match[1] + b'"' + time + b'"', order())
+    assert count > 0
+    assert agrees(value, zone) == is_plain
+
+
+@pytest.mark.parametrize(
+    "time", ["0001-01-01 00:00:00", "9999-12-31 23:59:59", "2026-03-29 02:30:00", "2026-10-25 02:30:00"]
+)
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Moscow", "Europe/Berlin", "America/New_York"])
+def test_a_time_at_an_edge_of_the_calendar_or_of_a_zone_is_read_as_by_the_rules(time: str, zone: str) -> None:
+    message = json.loads(order())
+    message["payload"]["statuses"] = [
+        {"status": "OPEN", "dttm": time},
+        {"status": "OPEN", "dttm": "2026-03-29 03:00:00"},
+    ]
+    message["sent_dttm"] = time
+    agrees(json.dumps(message).encode(), ZoneInfo(zone))
 
 
 JSON_VALUES = st.recursive(

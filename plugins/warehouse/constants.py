@@ -15,9 +15,11 @@ CONSUMER_GROUP = "dwh-orders"
 TRANSACTION = "transaction.sql"
 LOAD_SETTINGS = "load_settings.sql"
 
-# A chunk of messages of Kafka: the temporary tables that it is copied into, and the tables that it enters.
-STG_ORDERS_INCOMING = (LOAD_SETTINGS, "stg/lock.sql", "stg/incoming_orders.sql", "stg/incoming_dead_letters.sql")
+# A chunk of messages of Kafka: the temporary tables that it is copied into, and, from its turn on, the tables that it enters.
+STG_ORDERS_INCOMING = (LOAD_SETTINGS, "stg/incoming_orders.sql", "stg/incoming_dead_letters.sql")
 STG_ORDERS_ACCEPTED = (
+    "stg/incoming_newest.sql",
+    "stg/lock.sql",
     "stg/incoming_hours.sql",
     "stg/order_hours.sql",
     "stg/order_statuses.sql",
@@ -29,13 +31,14 @@ STG_ORDERS = (*STG_ORDERS_ACCEPTED, "stg/dead_letters.sql", "stg/dead_letters_so
 
 # The documents of Redis.
 STG_REFERENCE_QUERIES = ("stg/reference_wanted.sql", "stg/reference_unseen.sql")
-STG_REFERENCE_INCOMING = (LOAD_SETTINGS, "stg/lock.sql", "stg/incoming_references.sql", "stg/incoming_dead_letters.sql")
-STG_REFERENCE = ("stg/reference_log.sql", "stg/reference_keys_found.sql", "stg/dead_letters.sql")
+STG_REFERENCE_INCOMING = (LOAD_SETTINGS, "stg/incoming_references.sql", "stg/incoming_dead_letters.sql")
+STG_REFERENCE_ACCEPTED = ("stg/lock.sql", "stg/reference_log.sql", "stg/reference_keys_found.sql")
+STG_REFERENCE = (*STG_REFERENCE_ACCEPTED, "stg/dead_letters.sql")
 
 # Dead letters on their second way through the door: which they are, and what is noted of each.
 STG_REPLAY_QUERY = ("stg/dead_letters_wanted.sql",)
 STG_REPLAY_ORDERS = (*STG_ORDERS_ACCEPTED, "stg/dead_letters_tried.sql")
-STG_REPLAY_REFERENCE = ("stg/reference_log.sql", "stg/reference_keys_found.sql", "stg/dead_letters_tried.sql")
+STG_REPLAY_REFERENCE = (*STG_REFERENCE_ACCEPTED, "stg/dead_letters_tried.sql")
 
 # The vault: what opens the transaction, what is claimed from the queue, and how that is loaded. Hubs before links before
 # satellites.

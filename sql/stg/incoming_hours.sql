@@ -1,6 +1,6 @@
 -- Temporary: what one chunk changes in the sums of the orders. The newest version of an order that is known leaves its row, the
 -- one that is newer still enters its own; so this runs before stg.order_events, which still shows the version before.
--- From: incoming_orders, stg.order_events, stg.order_event_log
+-- From: incoming_newest, stg.order_events, stg.order_event_log
 -- Grain: order_hour, restaurant_id, status; rows that change nothing are left out
 -- Rerun: empty: no version is newer than itself. Dropped at the end of the transaction
 -- Params: none
@@ -13,26 +13,15 @@ create temporary table incoming_hours (
     cost numeric
 ) on commit drop;
 
-with newest as (
-    select distinct on (object_id)
-        object_id,
-        update_ts,
-        sent_dttm,
-        value_hash,
-        order_dt,
-        restaurant_id,
-        final_status,
-        cost,
-        item_ids
-    from incoming_orders
-    order by object_id asc, update_ts desc, sent_dttm desc, value_hash desc
-),
-
-entering as (
+with entering as (
     select
-        newest.*,
+        newest.order_dt,
+        newest.restaurant_id,
+        newest.status,
+        newest.is_empty,
+        newest.cost,
         known.value_hash as value_hash_before
-    from newest
+    from incoming_newest as newest
     left join stg.order_events as known on newest.object_id = known.object_id
     where
         known.object_id is null
@@ -44,9 +33,9 @@ moved as (
     select
         date_trunc('hour', order_dt, 'UTC') as order_hour,
         restaurant_id,
-        final_status as status,
+        status,
         1 as orders,
-        (cardinality(item_ids) = 0)::integer as empty_orders,
+        is_empty::integer as empty_orders,
         coalesce(cost, 0) as cost
     from entering
 

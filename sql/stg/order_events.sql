@@ -1,27 +1,10 @@
--- One row = an order in its newest version, by (update_ts, sent_dttm, value_hash): never by arrival.
--- From: incoming_orders
+-- One row = an order in its newest version, as stg/incoming_newest.sql compares them.
+-- From: incoming_newest
 -- Grain: object_id
 -- Rerun: changes nothing. No "on conflict": that would burn an id for every known order
 -- Params: load_dt
 merge into stg.order_events as stored
-using (
-    select
-        incoming.object_id,
-        incoming.value -> 'payload' as payload,
-        incoming.sent_dttm,
-        incoming.update_ts,
-        incoming.value_hash
-    from (
-        select distinct on (object_id)
-            object_id,
-            value,
-            sent_dttm,
-            update_ts,
-            value_hash
-        from incoming_orders
-        order by object_id asc, update_ts desc, sent_dttm desc, value_hash desc
-    ) as incoming
-) as newest
+using incoming_newest as newest
 on stored.object_id = newest.object_id
 when matched
     and (newest.update_ts, newest.sent_dttm, newest.value_hash)

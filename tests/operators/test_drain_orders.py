@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -18,6 +20,7 @@ from tests.messages import order
 from tests.operators.drain_case import drain
 from tests.pipeline import Pipeline
 from warehouse.drain import DrainError, TopicDrain
+from warehouse.staging import store_records
 
 GROUP = "dwh-orders"
 
@@ -134,6 +137,33 @@ def test_a_drain_that_dies_before_its_offsets_are_committed_loads_nothing_twice(
     assert drain(topic)["messages"] == 5
     assert pipeline.snapshot() == before
     assert committed(admin, topic) == 5
+
+
+def test_a_chunk_that_is_stored_before_an_older_one_commits_no_offset_ahead_of_it(
+    pipeline: Pipeline, admin: AdminClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = pipeline.topic(partitions=1)
+    pipeline.produce(topic, [order(n) for n in range(3)])
+    newer_is_stored = threading.Event()
+
+    def store_the_oldest_too_late(connection: Any, records: Any, *arguments: Any, **named: Any) -> dict[str, int]:
+        if records[0].offset == 0:
+            assert newer_is_stored.wait(30)
+            raise psycopg.OperationalError("the server has gone")
+        counts = store_records(connection, records, *arguments, **named)
+        newer_is_stored.set()
+        return counts
+
+    with monkeypatch.context() as patch:
+        patch.setattr("operators.drain_orders.store_records", store_the_oldest_too_late)
+        with pytest.raises(psycopg.OperationalError, match="has gone"):
+            drain(topic, chunk_messages=1)
+    assert stored(pipeline) == {1}
+    assert committed(admin, topic, partitions=1) == 0
+    assert drain(topic, chunk_messages=1)["messages"] == 3
+    assert stored(pipeline) == {0, 1, 2}
+    assert pipeline.value("select count(*) from stg.order_event_log") == 3
+    assert committed(admin, topic, partitions=1) == 3
 
 
 def test_a_subscriber_that_died_does_not_hide_its_partitions(pipeline: Pipeline, admin: AdminClient) -> None:

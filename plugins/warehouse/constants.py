@@ -47,6 +47,7 @@ DDS_CLAIM = ("dds/batch_events.sql",)
 DDS_LOAD = (
     "dds/batch_orders.sql",
     "dds/batch_lines.sql",
+    "dds/batch_sold.sql",
     "dds/batch_references.sql",
     "dds/batch_menus.sql",
     "dds/batch_names.sql",

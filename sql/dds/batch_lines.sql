@@ -42,12 +42,25 @@ select
     held.load_src
 from (
     select
-        versions.*,
-        line.product_id,
-        line.product_name,
+        line.*,
         dds.hash_key(line.product_id) as h_product_pk
-    from batch_orders as versions
-    cross join lateral unnest(versions.item_ids, versions.item_names) as line (product_id, product_name)
+    from (
+        select
+            h_order_pk,
+            h_restaurant_pk,
+            version,
+            is_last,
+            update_ts,
+            sent_dttm,
+            value_hash,
+            order_id,
+            restaurant_id,
+            load_src,
+            -- Side by side they go in step, and the arrays are parallel.
+            unnest(item_ids) as product_id,
+            unnest(item_names) as product_name
+        from batch_orders
+    ) as line
 ) as held
 window stretch as (
     partition by held.h_order_pk, held.h_product_pk

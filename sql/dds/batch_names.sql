@@ -1,7 +1,7 @@
 -- Temporary: the names that this batch gives to dishes. Menus name a dish; order lines only while no menu has it.
 -- A name that differs from the stored one may be older than versions that STG holds and the satellite left out as unchanged: then
 -- those later versions come in too, found by the dish's orders.
--- From: batch_menus, batch_lines, dds.s_product_names, dds.l_order_product, dds.h_order, stg.order_event_log
+-- From: batch_menus, batch_lines, batch_sold, dds.s_product_names, dds.l_order_product, dds.h_order, stg.order_event_log
 -- Grain: value_hash, h_product_pk
 -- Rerun: dropped at the end of the transaction
 -- Params: none
@@ -43,7 +43,7 @@ from (
     select ordered.h_product_pk
     from (
         select distinct h_product_pk
-        from batch_lines
+        from batch_sold
     ) as ordered
     where
         not exists (

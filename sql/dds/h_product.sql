@@ -1,5 +1,5 @@
 -- One row = a dish, known as soon as an order line or a menu names it.
--- From: batch_lines, batch_menus
+-- From: batch_sold, batch_menus
 -- Grain: product_id
 -- Rerun: adds no row
 -- Params: load_dt
@@ -11,11 +11,11 @@ with added as (
         %(load_dt)s::timestamptz,
         named.load_src
     from (
-        select distinct
+        select
             h_product_pk,
             product_id,
             load_src
-        from batch_lines
+        from batch_sold
         union all
         select
             h_product_pk,

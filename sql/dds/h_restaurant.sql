@@ -10,7 +10,7 @@ select distinct on (named.h_restaurant_pk)
     %(load_dt)s::timestamptz,
     named.load_src
 from (
-    select
+    select distinct
         h_restaurant_pk,
         restaurant_id,
         load_src

@@ -10,7 +10,7 @@ select distinct on (named.h_user_pk)
     %(load_dt)s::timestamptz,
     named.load_src
 from (
-    select
+    select distinct
         h_user_pk,
         user_id,
         load_src

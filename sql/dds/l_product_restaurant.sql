@@ -1,5 +1,5 @@
 -- One row = a dish and a restaurant that has it on a menu or sold it in an order.
--- From: batch_lines, batch_menus
+-- From: batch_sold, batch_menus
 -- Grain: product_id, restaurant_id
 -- Rerun: adds no row
 -- Params: load_dt
@@ -11,13 +11,13 @@ select distinct on (hk_product_restaurant_pk)
     %(load_dt)s::timestamptz,
     held.load_src
 from (
-    select distinct
+    select
         product_id,
         restaurant_id,
         h_product_pk,
         h_restaurant_pk,
         load_src
-    from batch_lines
+    from batch_sold
     union all
     select
         product_id,

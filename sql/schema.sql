@@ -33,6 +33,15 @@ $$;
 
 COMMENT ON FUNCTION cdm.queue_tag_rule() IS 'Tells the next run which tags must be judged anew';
 
+CREATE FUNCTION cdm.restore_keys() RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+select dds.restore_keys()
+$$;
+
+COMMENT ON FUNCTION cdm.restore_keys() IS 'Puts back, and so checks, what cdm.suspend_keys() has taken off';
+
 CREATE FUNCTION cdm.stamp_tag_rule() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -51,6 +60,15 @@ end
 $$;
 
 COMMENT ON FUNCTION cdm.stamp_tag_rule() IS 'Numbers the versions of a tag''s rules and writes down who and when';
+
+CREATE FUNCTION cdm.suspend_keys() RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+select dds.take_off_keys(array['cdm.user_product_counters', 'cdm.user_category_counters']::regclass[])
+$$;
+
+COMMENT ON FUNCTION cdm.suspend_keys() IS 'Takes keys and indexes off the counters of empty marts until cdm.restore_keys(), which must follow in the same transaction; tells whether it did';
 
 CREATE FUNCTION dds.clear_vault() RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -110,19 +128,33 @@ $$;
 COMMENT ON FUNCTION dds.restore_keys() IS 'Puts back, and so checks, what dds.suspend_keys() has taken off';
 
 CREATE FUNCTION dds.suspend_keys() RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
     AS $$
+select dds.take_off_keys(array[
+    'dds.h_order', 'dds.h_user', 'dds.l_order_user', 'dds.l_order_product', 'dds.s_order_cost', 'dds.s_order_status',
+    'dds.s_user_names', 'dds.es_order_user', 'dds.es_order_product'
+]::regclass[])
+$$;
+
+COMMENT ON FUNCTION dds.suspend_keys() IS 'Takes keys and indexes off those tables of an empty vault that grow with the orders and the guests until dds.restore_keys(), which must follow in the same transaction; tells whether it did';
+
+CREATE FUNCTION dds.take_off_keys(tables regclass[]) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET lock_timeout TO '5s'
+    AS $$
 declare
-    tables constant regclass[] := array[
-        'dds.h_order', 'dds.l_order_user', 'dds.l_order_product', 'dds.s_order_cost', 'dds.s_order_status',
-        'dds.es_order_user', 'dds.es_order_product'
-    ];
+    target regclass;
+    is_filled boolean;
     taking_off record;
 begin
-    if exists (select from dds.h_order) then
-        return false;
-    end if;
+    foreach target in array tables loop
+        execute 'select exists (select from ' || target || ')' into is_filled;
+        if is_filled then
+            return false;
+        end if;
+    end loop;
     insert into dds.suspended_keys (restoring)
     select
         'alter table ' || conrelid::regclass::text || ' add constraint ' || quote_ident(conname)
@@ -152,10 +184,13 @@ begin
         execute taking_off.statement;
     end loop;
     return true;
+exception
+    when lock_not_available or deadlock_detected then
+        return false;
 end
 $$;
 
-COMMENT ON FUNCTION dds.suspend_keys() IS 'Takes keys and indexes off the order-sized tables of a vault without orders until dds.restore_keys(), which must follow in the same transaction; tells whether it did';
+COMMENT ON FUNCTION dds.take_off_keys(tables regclass[]) IS 'Takes keys and indexes off tables that are all empty until dds.restore_keys(), which must follow in the same transaction; tells whether it did';
 
 CREATE TABLE cdm.category_histogram (
     category_id uuid NOT NULL,
@@ -1369,7 +1404,7 @@ CREATE TABLE dds.suspended_keys (
     restoring character varying NOT NULL
 );
 
-COMMENT ON TABLE dds.suspended_keys IS 'Keys and indexes that the transaction in progress has taken off the vault; empty for everybody else';
+COMMENT ON TABLE dds.suspended_keys IS 'Keys and indexes that the transaction in progress has taken off the vault or the marts; empty for everybody else';
 
 COMMENT ON COLUMN dds.suspended_keys.id IS 'Order in which they are put back: primary keys before the foreign keys that need them';
 
@@ -1740,6 +1775,12 @@ GRANT USAGE ON SCHEMA dds TO dwh_etl;
 
 GRANT USAGE ON SCHEMA stg TO dwh_etl;
 
+REVOKE ALL ON FUNCTION cdm.restore_keys() FROM PUBLIC;
+GRANT ALL ON FUNCTION cdm.restore_keys() TO dwh_etl;
+
+REVOKE ALL ON FUNCTION cdm.suspend_keys() FROM PUBLIC;
+GRANT ALL ON FUNCTION cdm.suspend_keys() TO dwh_etl;
+
 REVOKE ALL ON FUNCTION dds.clear_vault() FROM PUBLIC;
 GRANT ALL ON FUNCTION dds.clear_vault() TO dwh_etl;
 
@@ -1748,6 +1789,8 @@ GRANT ALL ON FUNCTION dds.restore_keys() TO dwh_etl;
 
 REVOKE ALL ON FUNCTION dds.suspend_keys() FROM PUBLIC;
 GRANT ALL ON FUNCTION dds.suspend_keys() TO dwh_etl;
+
+REVOKE ALL ON FUNCTION dds.take_off_keys(tables regclass[]) FROM PUBLIC;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.category_histogram TO dwh_etl;
 

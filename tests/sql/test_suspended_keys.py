@@ -1,18 +1,27 @@
-"""Keys are off for the first load of an empty vault, and for nobody else."""
+"""Keys are off for the first load of an empty vault and of empty marts, and for nobody else."""
 
 import psycopg
 import pytest
 
-from tests.messages import order
+from tests.messages import order, user
 from tests.pipeline import Pipeline
 
 ORPHAN = """
     insert into dds.s_order_status
     values (gen_random_uuid(), gen_random_uuid(), 'CLOSED', now(), now(), gen_random_uuid(), now(), 'test')
 """
+NAMELESS_GUEST = """
+    insert into dds.s_user_names
+    values (gen_random_uuid(), gen_random_uuid(), 'Ann', 'ann', now(), gen_random_uuid(), now(), 'test')
+"""
 TWINS = """
     insert into dds.h_order
     select gen_random_uuid(), 1, now(), now(), 'test' from generate_series(1, 2)
+"""
+TWIN_COUNTERS = """
+    insert into cdm.user_product_counters (user_id, product_id, product_name, order_cnt)
+    select '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002', 'Tea', 1
+    from generate_series(1, 2)
 """
 
 
@@ -21,48 +30,95 @@ def keys(pipeline: Pipeline) -> list[tuple[str, str]]:
         """
         select conrelid::regclass::text, conname || ' ' || pg_get_constraintdef(oid)
         from pg_constraint
-        where connamespace = 'dds'::regnamespace and convalidated
+        where connamespace in ('dds'::regnamespace, 'cdm'::regnamespace) and convalidated
         union all
-        select tablename, indexdef
+        select schemaname || '.' || tablename, indexdef
         from pg_indexes
-        where schemaname = 'dds'
+        where schemaname in ('dds', 'cdm')
         order by 1, 2
         """
     )
 
 
+def key_count(pipeline: Pipeline, layer: str) -> int:
+    return sum(table.startswith(f"{layer}.") for table, _ in keys(pipeline))
+
+
 def test_a_first_load_leaves_the_keys_as_they_were(pipeline: Pipeline) -> None:
     before = keys(pipeline)
     pipeline.stage([order(1), order(2)])
-    pipeline.load_dds()
-    assert len(before) > 40
+    pipeline.load()
+    assert len(before) > 60
     assert keys(pipeline) == before
     assert pipeline.value("select count(*) from dds.h_order") == 2
+    assert pipeline.value("select count(*) from cdm.user_product_counters") > 0
+
+
+@pytest.mark.parametrize("layer", ["dds", "cdm"])
+def test_a_first_load_takes_keys_off(pipeline: Pipeline, layer: str) -> None:
+    before = key_count(pipeline, layer)
+    with pipeline.owner.transaction(force_rollback=True):
+        assert pipeline.value(f"select {layer}.suspend_keys()") is True
+        assert key_count(pipeline, layer) < before
+    assert key_count(pipeline, layer) == before
 
 
 @pytest.mark.parametrize(
-    ("rows", "error"), [(ORPHAN, psycopg.errors.ForeignKeyViolation), (TWINS, psycopg.errors.UniqueViolation)]
+    ("layer", "rows", "error"),
+    [
+        ("dds", ORPHAN, psycopg.errors.ForeignKeyViolation),
+        ("dds", NAMELESS_GUEST, psycopg.errors.ForeignKeyViolation),
+        ("dds", TWINS, psycopg.errors.UniqueViolation),
+        ("cdm", TWIN_COUNTERS, psycopg.errors.UniqueViolation),
+    ],
 )
 def test_rows_that_break_a_key_roll_the_first_load_back(
-    pipeline: Pipeline, rows: str, error: type[psycopg.Error]
+    pipeline: Pipeline, layer: str, rows: str, error: type[psycopg.Error]
 ) -> None:
     before = keys(pipeline)
     with pytest.raises(error):
-        pipeline.owner.execute(f"select dds.suspend_keys(); {rows}; select dds.restore_keys()")
+        pipeline.owner.execute(f"select {layer}.suspend_keys(); {rows}; select {layer}.restore_keys()")
     assert keys(pipeline) == before
     assert pipeline.value("select count(*) from dds.h_order") == 0
+    assert pipeline.value("select count(*) from cdm.user_product_counters") == 0
 
 
-def test_a_transaction_that_does_not_restore_them_cannot_commit(pipeline: Pipeline) -> None:
+@pytest.mark.parametrize("layer", ["dds", "cdm"])
+def test_a_transaction_that_does_not_restore_them_cannot_commit(pipeline: Pipeline, layer: str) -> None:
     before = keys(pipeline)
-    pipeline.etl.execute("select dds.suspend_keys()")
+    pipeline.etl.execute(f"select {layer}.suspend_keys()")
     with pytest.raises(psycopg.errors.RaiseException, match="still suspended"):
         pipeline.etl.commit()
     assert keys(pipeline) == before
 
 
-def test_a_vault_with_orders_keeps_them_on(pipeline: Pipeline) -> None:
+def test_layers_that_hold_something_keep_them_on(pipeline: Pipeline) -> None:
     pipeline.stage([order(1)])
+    pipeline.load()
+    assert pipeline.value("select dds.suspend_keys()") is False
+    assert pipeline.value("select cdm.suspend_keys()") is False
+
+
+def test_a_vault_that_knows_a_guest_and_no_order_yet_keeps_them_on(pipeline: Pipeline) -> None:
+    pipeline.refer([("user", "ann", user("ann"))])
     pipeline.load_dds()
-    with pytest.raises(psycopg.errors.ForeignKeyViolation):
-        pipeline.owner.execute(f"select dds.suspend_keys(); {ORPHAN}")
+    assert pipeline.value("select count(*) from dds.h_user") == 1
+    assert pipeline.value("select dds.suspend_keys()") is False
+    pipeline.stage([order(1, user="ann")])
+    pipeline.load_dds()
+    assert pipeline.value("select count(*) from dds.h_user") == 1
+
+
+@pytest.mark.parametrize("table", ["dds.h_user", "dds.h_product", "cdm.user_category_counters"])
+def test_a_reader_who_stays_does_not_hold_a_first_load_up(pipeline: Pipeline, table: str) -> None:
+    pipeline.stage([order(1)])
+    with psycopg.connect(pipeline.env["DWH_URL"]) as reader:
+        reader.execute(f"select * from {table}")
+        pipeline.load()
+    assert pipeline.value("select count(*) from cdm.user_product_counters") > 0
+
+
+def test_nobody_but_the_two_functions_takes_keys_off(pipeline: Pipeline) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        pipeline.etl.execute("select dds.take_off_keys(array['stg.order_events']::regclass[])")
+    pipeline.etl.rollback()

@@ -19,6 +19,7 @@ from warehouse.constants import (
     DDS_LOAD,
     DDS_PREPARE,
     DDS_REBUILD,
+    REBUILD_BATCH,
 )
 
 MANY_RULES = """
@@ -39,7 +40,7 @@ def chores(world: World, runs: int) -> dict[str, Any]:
             lambda: _load("cdm", CDM_PREPARE + CDM_REBUILD, CDM_CLAIM, CDM_LOAD),
         ),
         "marts_rebuild, dds": _seconds(
-            lambda: _load("dds", DDS_PREPARE + DDS_REBUILD, DDS_CLAIM, DDS_LOAD, max_events=None),
+            lambda: _load("dds", DDS_PREPARE + DDS_REBUILD, DDS_CLAIM, DDS_LOAD, **REBUILD_BATCH),
         ),
         "cdm after it": _seconds(_marts),
         "data_checks": _seconds(lambda: run(CheckLawsOperator(task_id="laws"))),

@@ -26,11 +26,10 @@ from operators.drain_orders import DrainOrdersOperator
 from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
 from tests.operators.drain_case import run
-from warehouse.constants import CDM_CLAIM, CDM_LOAD, CDM_PREPARE, DDS_CLAIM, DDS_LOAD, DDS_PREPARE
+from warehouse.constants import CDM_CLAIM, CDM_LOAD, CDM_PREPARE, DDS_CLAIM, DDS_LOAD, DDS_PREPARE, HISTORY_BATCH
 
 STAGES = ("drain", "reference", "dds", "cdm")
 SCHEMAS = ["stg", "dds", "cdm"]
-MAX_EVENTS = 100_000
 
 
 @dataclass
@@ -175,7 +174,7 @@ class World:
                 prepare=DDS_PREPARE,
                 claim=DDS_CLAIM,
                 load=DDS_LOAD,
-                parameters={"max_events": MAX_EVENTS},
+                parameters=HISTORY_BATCH,
             ),
             "cdm": lambda: LoadLayerOperator(task_id="cdm", prepare=CDM_PREPARE, claim=CDM_CLAIM, load=CDM_LOAD),
         }

@@ -20,7 +20,7 @@ from airflow.sdk import DAG, Param
 from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
 from operators.replay_dead_letters import ReplayDeadLettersOperator
-from warehouse.constants import CDM_CLAIM, CDM_LOAD, CDM_PREPARE, DDS_CLAIM, DDS_LOAD, DDS_PREPARE, SQL_FOLDER
+from warehouse.constants import BATCH, CDM_CLAIM, CDM_LOAD, CDM_PREPARE, DDS_CLAIM, DDS_LOAD, DDS_PREPARE, SQL_FOLDER
 from warehouse.replay_request import ANY_REASON, MAX_LETTERS, REASONS
 
 TASK_TIMEOUT = timedelta(hours=1)
@@ -68,9 +68,7 @@ with DAG(
 ) as dag:
     replay = ReplayDeadLettersOperator(task_id="replay")
     reference = RefreshReferenceOperator(task_id="reference")
-    dds = LoadLayerOperator(
-        task_id="dds", prepare=DDS_PREPARE, claim=DDS_CLAIM, load=DDS_LOAD, parameters={"max_events": 50_000}
-    )
+    dds = LoadLayerOperator(task_id="dds", prepare=DDS_PREPARE, claim=DDS_CLAIM, load=DDS_LOAD, parameters=BATCH)
     cdm = LoadLayerOperator(task_id="cdm", prepare=CDM_PREPARE, claim=CDM_CLAIM, load=CDM_LOAD)
 
     replay >> reference >> dds >> cdm

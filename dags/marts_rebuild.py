@@ -27,6 +27,7 @@ from warehouse.constants import (
     DDS_LOAD,
     DDS_PREPARE,
     DDS_REBUILD,
+    REBUILD_BATCH,
     SQL_FOLDER,
     STG_REBUILD,
     STG_REBUILD_PREPARE,
@@ -76,7 +77,7 @@ with DAG(
         prepare=DDS_PREPARE + DDS_REBUILD,
         claim=DDS_CLAIM,
         load=DDS_LOAD,
-        parameters={"max_events": None},
+        parameters=REBUILD_BATCH,
         max_batches=1,
     )
     cdm = LoadLayerOperator(

@@ -20,7 +20,16 @@ from operators.backfill_orders import BackfillOrdersOperator
 from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
 from warehouse.backfill_request import BEGINNING, CHUNK_MESSAGES
-from warehouse.constants import CDM_CLAIM, CDM_LOAD, CDM_PREPARE, DDS_CLAIM, DDS_LOAD, DDS_PREPARE, SQL_FOLDER
+from warehouse.constants import (
+    CDM_CLAIM,
+    CDM_LOAD,
+    CDM_PREPARE,
+    DDS_CLAIM,
+    DDS_LOAD,
+    DDS_PREPARE,
+    HISTORY_BATCH,
+    SQL_FOLDER,
+)
 
 TASK_TIMEOUT = timedelta(hours=6)
 
@@ -61,7 +70,7 @@ with DAG(
     drain = BackfillOrdersOperator(task_id="drain")
     reference = RefreshReferenceOperator(task_id="reference")
     dds = LoadLayerOperator(
-        task_id="dds", prepare=DDS_PREPARE, claim=DDS_CLAIM, load=DDS_LOAD, parameters={"max_events": 100_000}
+        task_id="dds", prepare=DDS_PREPARE, claim=DDS_CLAIM, load=DDS_LOAD, parameters=HISTORY_BATCH
     )
     cdm = LoadLayerOperator(task_id="cdm", prepare=CDM_PREPARE, claim=CDM_CLAIM, load=CDM_LOAD)
 

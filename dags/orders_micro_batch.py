@@ -19,7 +19,7 @@ from airflow.sdk import DAG
 from operators.drain_orders import DrainOrdersOperator
 from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
-from warehouse.constants import CDM_CLAIM, CDM_LOAD, CDM_PREPARE, DDS_CLAIM, DDS_LOAD, DDS_PREPARE, SQL_FOLDER
+from warehouse.constants import BATCH, CDM_CLAIM, CDM_LOAD, CDM_PREPARE, DDS_CLAIM, DDS_LOAD, DDS_PREPARE, SQL_FOLDER
 
 TASK_TIMEOUT = timedelta(minutes=5)
 
@@ -47,7 +47,7 @@ with DAG(
         prepare=DDS_PREPARE,
         claim=DDS_CLAIM,
         load=DDS_LOAD,
-        parameters={"max_events": 50_000},
+        parameters=BATCH,
         max_batches=2,
     )
     cdm = LoadLayerOperator(task_id="cdm", prepare=CDM_PREPARE, claim=CDM_CLAIM, load=CDM_LOAD, max_batches=1)

@@ -83,11 +83,12 @@ class Pipeline:
         found = [Document(*document) for document in documents]
         return stage_documents(self.etl, found, REFERENCE_FILES, zone=UTC, params=PARAMS, log=LOG)
 
-    def load_dds(self, max_events: int | None = None, max_batches: int | None = None) -> dict[str, int]:
-        """Load the vault from the queue."""
-        return load_layer(
-            self.etl, **DDS, params={**PARAMS, "max_events": max_events}, max_batches=max_batches, log=LOG
-        )
+    def load_dds(
+        self, max_events: int | None = None, max_batches: int | None = None, max_first_events: int | None = None
+    ) -> dict[str, int]:
+        """Load the vault from the queue; the first batch is as large as the others, unless another size is given."""
+        params = {**PARAMS, "max_events": max_events, "max_first_events": max_first_events or max_events}
+        return load_layer(self.etl, **DDS, params=params, max_batches=max_batches, log=LOG)
 
     def load_cdm(self) -> dict[str, int]:
         """Load the marts from the queue."""

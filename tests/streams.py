@@ -527,7 +527,7 @@ class Run:
 
     def _load_dds(self, step: LoadDds) -> None:
         if step.crash_at is not None:
-            self._load_and_crash(DDS, step.crash_at, max_events=step.max_events)
+            self._load_and_crash(DDS, step.crash_at, max_events=step.max_events, max_first_events=step.max_events)
         else:
             TALLY.batches += self.pipeline.load_dds(step.max_events, step.max_batches)["batches"]
 
@@ -549,7 +549,7 @@ class Run:
         assert carried == after.keys(), "the events add up to the tags"
 
     def _rebuild(self, layer: str) -> None:
-        files, params = (DDS, {"max_events": None}) if layer == "dds" else (CDM, {})
+        files, params = (DDS, constants.REBUILD_BATCH) if layer == "dds" else (CDM, {})
         load_layer(
             self.pipeline.etl,
             prepare=[*files["prepare"], *REBUILDS[layer]],

@@ -40,6 +40,12 @@ STG_REPLAY_QUERY = ("stg/dead_letters_wanted.sql",)
 STG_REPLAY_ORDERS = (*STG_ORDERS_ACCEPTED, "stg/dead_letters_tried.sql")
 STG_REPLAY_REFERENCE = (*STG_REFERENCE_ACCEPTED, "stg/dead_letters_tried.sql")
 
+# How many events a batch of the vault takes: few where a minute's run may wait for its end; many where it is the first, which is
+# loaded without keys; all in a rebuild. A million take 1.2 GB of disk for the batch's tables, and as much for sorts.
+BATCH = {"max_events": 50_000, "max_first_events": 50_000}
+HISTORY_BATCH = {"max_events": 100_000, "max_first_events": 1_000_000}
+REBUILD_BATCH = {"max_events": None, "max_first_events": None}
+
 # The vault: what opens the transaction, what is claimed from the queue, and how that is loaded. Hubs before links before
 # satellites.
 DDS_PREPARE = (LOAD_SETTINGS, "dds/lock.sql")

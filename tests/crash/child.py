@@ -19,7 +19,7 @@ import psycopg
 from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
 from tests.operators.drain_case import backfill, drain, run
-from warehouse.constants import CDM_CLAIM, CDM_LOAD, CDM_PREPARE, DDS_CLAIM, DDS_LOAD, DDS_PREPARE
+from warehouse.constants import BATCH, CDM_CLAIM, CDM_LOAD, CDM_PREPARE, DDS_CLAIM, DDS_LOAD, DDS_PREPARE
 from warehouse.drain import TopicDrain
 
 Job = Callable[..., None]
@@ -37,20 +37,16 @@ def history_run(topic: str, run_id: str) -> None:
     load_layers()
 
 
-def load_layers(max_events: int = 50_000) -> None:
+def load_layers() -> None:
     """Do what follows the drain."""
     run(RefreshReferenceOperator(task_id="reference"))
-    run(
-        LoadLayerOperator(
-            task_id="dds", prepare=DDS_PREPARE, claim=DDS_CLAIM, load=DDS_LOAD, parameters={"max_events": max_events}
-        )
-    )
+    run(LoadLayerOperator(task_id="dds", prepare=DDS_PREPARE, claim=DDS_CLAIM, load=DDS_LOAD, parameters=BATCH))
     run(LoadLayerOperator(task_id="cdm", prepare=CDM_PREPARE, claim=CDM_CLAIM, load=CDM_LOAD))
 
 
 def rebuild_run() -> None:
     """Do what `marts_rebuild` does where both layers are asked for."""
-    from warehouse.constants import CDM_REBUILD, DDS_REBUILD, STG_REBUILD, STG_REBUILD_PREPARE
+    from warehouse.constants import CDM_REBUILD, DDS_REBUILD, REBUILD_BATCH, STG_REBUILD, STG_REBUILD_PREPARE
 
     for task_id, prepare, claim, load in (
         ("stg", STG_REBUILD_PREPARE, STG_REBUILD, ()),
@@ -63,7 +59,7 @@ def rebuild_run() -> None:
                 prepare=prepare,
                 claim=claim,
                 load=load,
-                parameters={"max_events": None},
+                parameters=REBUILD_BATCH,
                 max_batches=1,
             )
         )

@@ -109,6 +109,14 @@ def test_a_vault_that_knows_a_guest_and_no_order_yet_keeps_them_on(pipeline: Pip
     assert pipeline.value("select count(*) from dds.h_user") == 1
 
 
+def test_the_first_batch_may_be_larger_than_those_that_follow(pipeline: Pipeline) -> None:
+    pipeline.stage([order(number) for number in range(10)])
+    pipeline.load_dds(max_events=2, max_first_events=5, max_batches=1)
+    assert pipeline.value("select count(*) from dds.h_order") == 5
+    pipeline.load_dds(max_events=2, max_first_events=5, max_batches=1)
+    assert pipeline.value("select count(*) from dds.h_order") == 7
+
+
 @pytest.mark.parametrize("table", ["dds.h_user", "dds.h_product", "cdm.user_category_counters"])
 def test_a_reader_who_stays_does_not_hold_a_first_load_up(pipeline: Pipeline, table: str) -> None:
     pipeline.stage([order(1)])

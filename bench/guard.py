@@ -1,4 +1,4 @@
-"""A small bench of ratios, which the tests compare with what was recorded: `python -m bench.guard` measures and records anew."""
+"""A small bench of ratios, which the tests compare with what was recorded: `make guard` measures and records anew."""
 
 import json
 import sys

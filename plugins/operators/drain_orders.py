@@ -25,7 +25,7 @@ from warehouse.constants import (
 )
 from warehouse.drain import Chunk, Range, TopicDrain
 from warehouse.sql_files import named_sql
-from warehouse.staging import Judged, Record, StagingFiles, judge_records, store_records
+from warehouse.staging import Judged, Record, StagingFiles, TurnLostError, judge_records, store_records
 
 TURN_S = 0.0003
 NEW_OBJECTS = 20_000
@@ -117,8 +117,8 @@ class DrainOrdersOperator(BaseOperator):
     def drain(self, drain: TopicDrain, ranges: Sequence[Range]) -> dict[str, int]:
         """Store and commit the ranges, chunk by chunk, and log the progress.
 
-        Other threads store chunks, each by a connection of its own, while this one reads and judges the next. Their offsets
-        are committed in the order of the chunks, whichever is stored first.
+        Other threads store chunks, each by a connection of its own, while this one reads and judges the next. Chunks are
+        stored, and their offsets committed, one after another in the order of their arrival.
         """
         waiting = sum(span.end - span.start for span in ranges)
         self.log.info("%d messages of %s in %d partitions are to be read", waiting, self.topic, len(ranges))
@@ -169,9 +169,23 @@ class DrainOrdersOperator(BaseOperator):
             connections = [opened.enter_context(open_postgres(self.postgres_conn_id))]
             idle = deque(connections)
 
-            def store(connection: psycopg.Connection[Any], records: list[Record], judged: Judged) -> dict[str, int]:
+            last: list[Future[dict[str, int]]] = []
+
+            def store(
+                connection: psycopg.Connection[Any],
+                records: list[Record],
+                judged: Judged,
+                before: Sequence[Future[dict[str, int]]],
+            ) -> dict[str, int]:
+                def take_turn() -> None:
+                    for stored in before:
+                        if stored.exception() is not None:
+                            raise TurnLostError("the chunk before this one was not stored")
+
                 try:
-                    return store_records(connection, records, judged, files, zone=zone, params=params, log=self.log)
+                    return store_records(
+                        connection, records, judged, files, zone=zone, params=params, log=self.log, take_turn=take_turn
+                    )
                 finally:
                     idle.append(connection)
 
@@ -179,7 +193,8 @@ class DrainOrdersOperator(BaseOperator):
                 if not idle:
                     connections.append(opened.enter_context(open_postgres(self.postgres_conn_id)))
                     idle.append(connections[-1])
-                return threads.submit(store, idle.popleft(), records, judged)
+                last[:] = [threads.submit(store, idle.popleft(), records, judged, tuple(last))]
+                return last[0]
 
             with ThreadPoolExecutor(CONNECTIONS, "store") as threads:
                 try:

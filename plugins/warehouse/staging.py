@@ -68,6 +68,10 @@ class Judged:
     identities: list[str] = field(default_factory=list)
 
 
+class TurnLostError(Exception):
+    """What had to be stored before was not; nothing of this was, either."""
+
+
 class StagingFiles(NamedTuple):
     """The SQL of one kind of chunk: `prepare` opens the transaction and makes the temporary tables, `load` empties them."""
 
@@ -151,8 +155,12 @@ def store_records(
     zone: tzinfo,
     params: dict[str, Any],
     log: logging.Logger,
+    take_turn: Callable[[], None] = lambda: None,
 ) -> dict[str, int]:
     """Store a chunk of messages, which `judge_records` has judged, in one transaction; return counts.
+
+    Its rows are copied into temporary tables at once. `take_turn` is called after that and returns when they may enter STG; it
+    raises `TurnLostError` when they may not.
 
     These are messages, skipped, refused, the refused by reason (`refused:bad_time`), and rows written by table. When this
     returns, the transaction has committed and the offsets of the messages may be. A message that PostgreSQL refuses although it
@@ -160,7 +168,7 @@ def store_records(
     something raises, and nothing of what it was storing is stored.
     """
     judge = partial(judge_records, zone=zone)
-    counts = _stage(connection, records, judged, judge, COPY_ORDERS, files, params, log)
+    counts = _stage(connection, records, judged, judge, COPY_ORDERS, files, params, log, take_turn)
     return {"messages": len(records), **counts}
 
 
@@ -188,20 +196,23 @@ def _stage(
     files: StagingFiles,
     params: dict[str, Any],
     log: logging.Logger,
+    take_turn: Callable[[], None] = lambda: None,
 ) -> dict[str, int]:
     try:
-        counts = _store(connection, judged, copy_accepted, files, params, log)
+        counts = _store(connection, judged, copy_accepted, files, params, log, take_turn)
     except MESSAGE_FAULTS as error:
         if len(items) > 1:
             middle = len(items) // 2
             totals: Counter[str] = Counter()
             for half in (items[:middle], items[middle:]):
-                totals.update(_stage(connection, half, judge(half), judge, copy_accepted, files, params, log))
+                totals.update(
+                    _stage(connection, half, judge(half), judge, copy_accepted, files, params, log, take_turn)
+                )
             return totals
         refusal = RejectedError(Reason.REFUSED_BY_DATABASE, shown(str(error), 300))
         identity = refusal_hash(items[0])
         judged = Judged(refused=[_refused_row(items[0], identity, refusal)], identities=[identity])
-        counts = _store(connection, judged, copy_accepted, files, params, log)
+        counts = _store(connection, judged, copy_accepted, files, params, log, take_turn)
     return {**counts, "skipped": judged.skipped, **_refused_by_reason(judged, log)}
 
 
@@ -223,12 +234,14 @@ def _store(
     files: StagingFiles,
     params: dict[str, Any],
     log: logging.Logger,
+    take_turn: Callable[[], None],
 ) -> dict[str, int]:
     values = {**params, "load_dt": datetime.now(UTC), "tried_hashes": judged.identities}
     with connection.transaction():
         run_sql(connection, files.prepare, values, log)
         _copy(connection, copy_accepted, judged.accepted)
         _copy(connection, COPY_DEAD_LETTERS, judged.refused)
+        take_turn()
         return run_sql(connection, files.load, values, log)
 
 

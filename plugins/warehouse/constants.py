@@ -14,12 +14,13 @@ CONSUMER_GROUP = "dwh-orders"
 
 TRANSACTION = "transaction.sql"
 LOAD_SETTINGS = "load_settings.sql"
+STG_LOCK = "stg/lock.sql"
 
 # A chunk of messages of Kafka: the temporary tables that it is copied into, and, from its turn on, the tables that it enters.
 STG_ORDERS_INCOMING = (LOAD_SETTINGS, "stg/incoming_orders.sql", "stg/incoming_dead_letters.sql")
 STG_ORDERS_ACCEPTED = (
     "stg/incoming_newest.sql",
-    "stg/lock.sql",
+    STG_LOCK,
     "stg/incoming_hours.sql",
     "stg/order_hours.sql",
     "stg/order_statuses.sql",
@@ -32,7 +33,7 @@ STG_ORDERS = (*STG_ORDERS_ACCEPTED, "stg/dead_letters.sql", "stg/dead_letters_so
 # The documents of Redis.
 STG_REFERENCE_QUERIES = ("stg/reference_wanted.sql", "stg/reference_unseen.sql")
 STG_REFERENCE_INCOMING = (LOAD_SETTINGS, "stg/incoming_references.sql", "stg/incoming_dead_letters.sql")
-STG_REFERENCE_ACCEPTED = ("stg/lock.sql", "stg/reference_log.sql", "stg/reference_keys_found.sql")
+STG_REFERENCE_ACCEPTED = (STG_LOCK, "stg/reference_log.sql", "stg/reference_keys_found.sql")
 STG_REFERENCE = (*STG_REFERENCE_ACCEPTED, "stg/dead_letters.sql")
 
 # Dead letters on their second way through the door: which they are, and what is noted of each.
@@ -105,7 +106,7 @@ CDM_RULES_QUERY = ("cdm/rule_categories.sql",)
 CDM_RULES = ("cdm/tag_rules.sql",)
 
 # What is queued or set right before a layer is built again. Of STG, which is the source, only the sums are.
-STG_REBUILD_PREPARE = ("stg/lock.sql",)
+STG_REBUILD_PREPARE = (STG_LOCK,)
 STG_REBUILD = ("stg/rebuild.sql",)
 DDS_REBUILD = ("dds/rebuild.sql",)
 CDM_REBUILD = ("cdm/rebuild_totals.sql", "cdm/rebuild.sql")

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 import psycopg
 
+from warehouse.constants import STG_LOCK
 from warehouse.order_event import OrderEvent, parse_order_event
 from warehouse.plain_order import plain_order_event
 from warehouse.reference import ReferenceVersion, parse_reference
@@ -73,7 +74,10 @@ class TurnLostError(Exception):
 
 
 class StagingFiles(NamedTuple):
-    """The SQL of one kind of chunk: `prepare` opens the transaction and makes the temporary tables, `load` empties them."""
+    """The SQL of one kind of chunk: `prepare` opens the transaction and makes the temporary tables, `load` empties them.
+
+    What stands in `load` before the lock of the layer works in temporary tables alone.
+    """
 
     prepare: Sequence[SqlFile]
     load: Sequence[SqlFile]
@@ -159,8 +163,8 @@ def store_records(
 ) -> dict[str, int]:
     """Store a chunk of messages, which `judge_records` has judged, in one transaction; return counts.
 
-    Its rows are copied into temporary tables at once. `take_turn` is called after that and returns when they may enter STG; it
-    raises `TurnLostError` when they may not.
+    What is done in temporary tables alone is done at once. `take_turn` is called after that and returns when the chunk may enter
+    STG; it raises `TurnLostError` when it may not.
 
     These are messages, skipped, refused, the refused by reason (`refused:bad_time`), and rows written by table. When this
     returns, the transaction has committed and the offsets of the messages may be. A message that PostgreSQL refuses although it
@@ -241,8 +245,10 @@ def _store(
         run_sql(connection, files.prepare, values, log)
         _copy(connection, copy_accepted, judged.accepted)
         _copy(connection, COPY_DEAD_LETTERS, judged.refused)
+        first_of_turn = next(place for place, file in enumerate(files.load) if file.name == STG_LOCK)
+        counts = run_sql(connection, files.load[:first_of_turn], values, log)
         take_turn()
-        return run_sql(connection, files.load, values, log)
+        return counts | run_sql(connection, files.load[first_of_turn:], values, log)
 
 
 def _copy(connection: psycopg.Connection[Any], statement: str, rows: Sequence[tuple[Any, ...]]) -> None:

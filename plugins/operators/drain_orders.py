@@ -168,19 +168,17 @@ class DrainOrdersOperator(BaseOperator):
         with ExitStack() as opened:
             connections = [opened.enter_context(open_postgres(self.postgres_conn_id))]
             idle = deque(connections)
-
-            last: list[Future[dict[str, int]]] = []
+            last: Future[dict[str, int]] | None = None
 
             def store(
                 connection: psycopg.Connection[Any],
                 records: list[Record],
                 judged: Judged,
-                before: Sequence[Future[dict[str, int]]],
+                before: Future[dict[str, int]] | None,
             ) -> dict[str, int]:
                 def take_turn() -> None:
-                    for stored in before:
-                        if stored.exception() is not None:
-                            raise TurnLostError("the chunk before this one was not stored")
+                    if before is not None and before.exception() is not None:
+                        raise TurnLostError("the chunk before this one was not stored")
 
                 try:
                     return store_records(
@@ -190,11 +188,12 @@ class DrainOrdersOperator(BaseOperator):
                     idle.append(connection)
 
             def begin_to_store(records: list[Record], judged: Judged) -> Future[dict[str, int]]:
+                nonlocal last
                 if not idle:
                     connections.append(opened.enter_context(open_postgres(self.postgres_conn_id)))
                     idle.append(connections[-1])
-                last[:] = [threads.submit(store, idle.popleft(), records, judged, tuple(last))]
-                return last[0]
+                last = threads.submit(store, idle.popleft(), records, judged, last)
+                return last
 
             with ThreadPoolExecutor(CONNECTIONS, "store") as threads:
                 try:

@@ -5,7 +5,8 @@
 recounts, tags against rules and events, queues that stand still.
 
 **Reads** `stg`, `dds`, `cdm` in one snapshot. **Writes** nothing, and no load waits for it; what a load has still to do breaks no
-law unless it waits for over half an hour.
+law unless it waits for over half an hour. A rebuild of the vault waits for the checks, and they for it; they are skipped where it
+takes over ten minutes.
 
 **Rerun**: harmless. **If it fails**: the last line of the log names the broken laws, above it stand the rows that break them.
 See docs/runbook.md, "data_checks".

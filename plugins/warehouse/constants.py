@@ -14,6 +14,8 @@ CONSUMER_GROUP = "dwh-orders"
 
 TRANSACTION = "transaction.sql"
 LOAD_SETTINGS = "load_settings.sql"
+# For who reads everything in one snapshot: after TRANSACTION, before the first look.
+WHOLE = "whole.sql"
 STG_LOCK = "stg/lock.sql"
 
 # A chunk of messages of Kafka: the temporary tables that it is copied into, and, from its turn on, the tables that it enters.

@@ -17,6 +17,10 @@ from warehouse.sql_files import SqlFile, read_sql, run_sql
 LAWS_FOLDER = "checks"
 
 
+class RebuildIsOnError(Exception):
+    """The vault is being built again; whoever looked now would see an empty one, so nothing was looked at."""
+
+
 def read_laws() -> list[SqlFile]:
     """Read every file of `sql/checks/`. Raises FileNotFoundError where there is none: no law holds because none was asked."""
     names = sorted(path.name for path in Path(SQL_FOLDER, LAWS_FOLDER).glob("*.sql"))
@@ -37,13 +41,17 @@ def check_laws(
     """Check all laws in one snapshot; return the broken ones (law: rows) and those that could not be checked (law: error).
 
     Each law is logged with its rows and seconds, the first `max_rows` offending rows as JSON. A law that PostgreSQL does not
-    answer (a statement timeout, a table that is gone) costs none of the others. Nothing is written and nobody waits: one
-    repeatable-read transaction sees the loads that have committed, each whole.
+    answer (a statement timeout, a table that is gone) costs none of the others. Nothing is written and no load waits: one
+    repeatable-read transaction sees the loads that have committed, each whole. `prepare` ends with `sql/whole.sql`, which keeps
+    rebuilds of the vault out; raises `RebuildIsOnError` where one does not end within its `lock_timeout_ms`.
     """
     connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
     connection.set_read_only(True)
     with connection.transaction():
-        run_sql(connection, prepare, params, log)
+        try:
+            run_sql(connection, prepare, params, log)
+        except psycopg.errors.LockNotAvailable as error:
+            raise RebuildIsOnError(str(error).strip()) from error
         return ask_laws(connection, laws, params, max_rows=max_rows, log=log)
 
 

@@ -3,21 +3,28 @@
 import json
 import logging
 import os
-from collections.abc import Iterator
+import re
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 
 from local.stack import Stack
 from operators import check_laws as operator_module
 from operators.check_laws import BrokenLawError, CheckLawsOperator, UncheckedLawError
+from tests.crash.child import rebuild_run
 from tests.messages import order, restaurant, user
 from tests.operators.drain_case import run
 from tests.pipeline import LOG, PARAMS, PREPARE, Pipeline
 from tests.streams import LAWS, Broom
+from warehouse import laws as law_module
+from warehouse.constants import WHOLE
 from warehouse.laws import ask_laws, check_laws, stated_law
-from warehouse.sql_files import SqlFile
+from warehouse.sql_files import SqlFile, read_sql
 
 NOW = "2026-01-01 00:00:00+00"
 OLD = "2025-01-01 00:00:00+00"
@@ -454,3 +461,81 @@ def test_checking_changes_nothing_and_waits_for_no_load(pipeline: Pipeline) -> N
         assert run(CheckLawsOperator(task_id="laws"))["broken"] == 0
         load.rollback()
     assert pipeline.snapshot() == before
+
+
+# --- beside a rebuild ----------------------------------------------------------------------------------------------------
+
+
+def wait_until_locks_are_waited_for(pipeline: Pipeline, done: threading.Event) -> None:
+    """Return when a session waits for a lock of a table, or when what should wait has ended."""
+    while not done.wait(0.05):
+        if pipeline.value("select exists (select from pg_locks where locktype = 'relation' and not granted)"):
+            return
+
+
+@pytest.fixture
+def twenty_orders(pipeline: Pipeline) -> Pipeline:
+    pipeline.refer([("restaurant", "diner", restaurant(menu={"pizza": "Pizza"}))])
+    pipeline.stage([order(n) for n in range(20)])
+    pipeline.load()
+    return pipeline
+
+
+def test_a_rebuild_of_the_vault_during_the_checks_breaks_no_law(
+    twenty_orders: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = threading.Event()
+
+    def rebuild() -> None:
+        rebuild_run()
+        done.set()
+
+    rebuilding = threading.Thread(target=rebuild)
+    ask = law_module.ask_laws
+
+    def ask_with_a_rebuild(connection: psycopg.Connection, laws: Sequence[SqlFile], *args: Any, **options: Any) -> Any:
+        broken, unanswered = ask(connection, laws[:1], *args, **options)  # the snapshot is taken
+        rebuilding.start()
+        wait_until_locks_are_waited_for(twenty_orders, done)
+        more_broken, more_unanswered = ask(connection, laws[1:], *args, **options)
+        return broken | more_broken, unanswered | more_unanswered
+
+    monkeypatch.setattr(law_module, "ask_laws", ask_with_a_rebuild)
+    assert run(CheckLawsOperator(task_id="laws"))["broken"] == 0
+    rebuilding.join()
+    assert done.is_set(), "the rebuild goes on after the checks"
+
+
+def test_checks_that_begin_during_a_rebuild_see_the_whole_vault_after_it(twenty_orders: Pipeline) -> None:
+    result: dict[str, Any] = {}
+    done = threading.Event()
+
+    def check() -> None:
+        result.update(run(CheckLawsOperator(task_id="laws")))
+        done.set()
+
+    with psycopg.connect(os.environ["DWH_ETL_URL"]) as connection:
+        connection.execute("select dds.clear_vault()")  # a rebuild in its middle
+        checking = threading.Thread(target=check)
+        checking.start()
+        wait_until_locks_are_waited_for(twenty_orders, done)
+        connection.rollback()
+    checking.join()
+    assert result["broken"] == 0
+
+
+def test_checks_do_not_fail_because_a_rebuild_is_long(twenty_orders: Pipeline) -> None:
+    with psycopg.connect(os.environ["DWH_ETL_URL"]) as connection:
+        connection.execute("select dds.clear_vault()")
+        with pytest.raises(AirflowSkipException, match="the vault is being built again"):
+            run(CheckLawsOperator(task_id="laws", max_rebuild_wait_s=0.1))
+        connection.rollback()
+
+
+def test_what_a_rebuild_empties_is_held_by_who_reads_in_one_snapshot_in_the_same_order(pipeline: Pipeline) -> None:
+    emptied = pipeline.value("select pg_get_functiondef('dds.clear_vault()'::regprocedure)")
+    names = re.compile(r"dds\.\w+(?=,|\s*\n|\s*$|\s*\$)", re.MULTILINE)
+    (held,) = read_sql([WHOLE])
+    of_rebuild = names.findall(emptied.split("truncate", maxsplit=1)[1])
+    assert of_rebuild
+    assert names.findall(held.text.split("lock table", maxsplit=1)[1]) == of_rebuild

@@ -1,6 +1,7 @@
 -- Temporary: the dishes of those order versions. A version that holds a dish begins a stretch where the version before it does not
--- hold it, and ends it where the version after it, if there is one, does not; the first of all begins the link. The rows lie in
--- the order of (order, dish).
+-- hold it, and ends it where the version after it, if there is one, does not; the first of the batch begins the link, if it is
+-- new.
+-- The version that is only compared with begins nothing. The rows lie in the order of (order, dish).
 -- From: batch_orders
 -- Grain: value_hash, h_product_pk
 -- Rerun: dropped at the end of the transaction
@@ -30,7 +31,7 @@ select
     held.h_restaurant_pk,
     held.version,
     lag(held.version) over stretch is null,
-    lag(held.version, 1, -1) over stretch <> held.version - 1,
+    not held.is_before and lag(held.version, 1, -1) over stretch <> held.version - 1,
     not held.is_last and lead(held.version, 1, 0) over stretch <> held.version + 1,
     held.update_ts,
     held.sent_dttm,
@@ -50,6 +51,7 @@ from (
             h_restaurant_pk,
             version,
             is_last,
+            is_before,
             update_ts,
             sent_dttm,
             value_hash,

@@ -53,19 +53,25 @@ restaurants as (
 later_menus as (
     select
         restaurants.h_restaurant_pk,
-        log.update_ts,
-        log.object_id,
-        log.value_hash,
-        log.menu_ids,
-        log.menu_names,
-        log.menu_categories
+        log.*
     from restaurants
     inner join dds.h_restaurant as hub on restaurants.h_restaurant_pk = hub.h_restaurant_pk
-    inner join stg.reference_log as log
-        on
-            log.object_type = 'restaurant'
-            and hub.restaurant_id = log.object_id
-            and restaurants.first_update_ts <= log.update_ts
+    -- One by one, by the index: "offset 0" keeps the planner from reading the log whole, where all of it is one restaurant's.
+    cross join lateral (
+        select
+            menu.update_ts,
+            menu.object_id,
+            menu.value_hash,
+            menu.menu_ids,
+            menu.menu_names,
+            menu.menu_categories
+        from stg.reference_log as menu
+        where
+            menu.object_type = 'restaurant'
+            and menu.object_id = hub.restaurant_id
+            and menu.update_ts >= restaurants.first_update_ts
+        offset 0
+    ) as log
     where
         not exists (
             select 1

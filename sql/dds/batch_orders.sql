@@ -1,9 +1,11 @@
--- Temporary: the orders of this batch with every version of theirs that STG holds, not only the new ones: so a late version is
--- put on its order's whole timeline, and the result does not depend on how the messages were cut into batches.
--- Each version knows its place on the timeline and what it changes; the first one changes everything. The rows lie in the order of
+-- Temporary: the orders of this batch with their versions from the earliest one that came in: those after it are judged anew, so
+-- the result does not depend on how the messages were cut into batches. The version before it comes in to be compared with
+-- (is_before), and changes nothing itself. Those before that stay unread, however many there are. An order that the vault does not
+-- know is read whole: its hub begins with the first version of all.
+-- Each version knows its place among these and what it changes; the first of all changes everything. The rows lie in the order of
 -- the key, as the timeline's sort leaves them: so they enter the indexes of the vault from left to right. The key of a satellite's
 -- row is the same in all satellites of the order: it is made once.
--- From: batch_events, stg.order_event_log
+-- From: batch_events, stg.order_event_log, dds.h_order
 -- Grain: value_hash (a version of an order)
 -- Rerun: dropped at the end of the transaction
 -- Params: none
@@ -17,6 +19,7 @@ create temporary table batch_orders (
     version_pk uuid,
     version integer,
     is_last boolean,
+    is_before boolean,
     is_cost_changed boolean,
     is_status_changed boolean,
     is_user_changed boolean,
@@ -33,6 +36,73 @@ create temporary table batch_orders (
 ) on commit drop;
 
 insert into batch_orders
+with touched as (
+    select distinct object_id
+    from batch_events
+    where source = 'order_event_log'
+),
+
+known as (
+    select touched.object_id
+    from touched
+    where
+        exists (
+            select 1
+            from dds.h_order as hub
+            where hub.h_order_pk = dds.hash_key(touched.object_id::text)
+        )
+),
+
+-- Where the reading begins in a known order.
+first_incoming as (
+    select distinct on (log.object_id)
+        log.object_id,
+        log.update_ts,
+        log.sent_dttm,
+        log.value_hash
+    from known
+    inner join batch_events as batch
+        on
+            known.object_id = batch.object_id
+            and batch.source = 'order_event_log'
+    inner join stg.order_event_log as log on batch.value_hash = log.value_hash
+    order by log.object_id asc, log.update_ts asc, log.sent_dttm asc, log.value_hash asc
+),
+
+versions as (
+    select
+        log.*,
+        false as is_before
+    from touched
+    left join first_incoming on touched.object_id = first_incoming.object_id
+    inner join stg.order_event_log as log
+        on
+            touched.object_id = log.object_id
+            and coalesce(first_incoming.update_ts, '-infinity') <= log.update_ts
+    where
+        first_incoming.object_id is null
+        or (log.update_ts, log.sent_dttm, log.value_hash)
+        >= (first_incoming.update_ts, first_incoming.sent_dttm, first_incoming.value_hash)
+
+    union all
+
+    select
+        version_before.*,
+        true as is_before
+    from first_incoming
+    cross join lateral (
+        select log.*
+        from stg.order_event_log as log
+        where
+            log.object_id = first_incoming.object_id
+            and log.update_ts <= first_incoming.update_ts
+            and (log.update_ts, log.sent_dttm, log.value_hash)
+            < (first_incoming.update_ts, first_incoming.sent_dttm, first_incoming.value_hash)
+        order by log.update_ts desc, log.sent_dttm desc, log.value_hash desc
+        limit 1
+    ) as version_before
+)
+
 select
     placed.h_order_pk,
     dds.hash_key(placed.user_id),
@@ -43,9 +113,13 @@ select
     dds.hash_key(placed.h_order_pk::text, placed.value_hash::text),
     placed.version,
     placed.is_last,
-    placed.version = 1 or (placed.cost, placed.payment) is distinct from (placed.cost_before, placed.payment_before),
-    placed.version = 1 or placed.final_status <> placed.status_before,
-    placed.version = 1 or placed.user_id <> placed.user_before,
+    placed.is_before,
+    not placed.is_before
+    and (
+        placed.version = 1 or (placed.cost, placed.payment) is distinct from (placed.cost_before, placed.payment_before)
+    ),
+    not placed.is_before and (placed.version = 1 or placed.final_status <> placed.status_before),
+    not placed.is_before and (placed.version = 1 or placed.user_id <> placed.user_before),
     placed.object_id,
     placed.user_id,
     placed.restaurant_id,
@@ -66,12 +140,7 @@ from (
         lag(versions.payment) over timeline as payment_before,
         lag(versions.final_status) over timeline as status_before,
         lag(versions.user_id) over timeline as user_before
-    from (
-        select distinct object_id
-        from batch_events
-        where source = 'order_event_log'
-    ) as touched
-    inner join stg.order_event_log as versions on touched.object_id = versions.object_id
+    from versions
     window timeline as (
         partition by dds.hash_key(versions.object_id::text)
         order by versions.update_ts asc, versions.sent_dttm asc, versions.value_hash asc

@@ -1,4 +1,5 @@
--- Temporary: the guests and restaurants of this batch with every version of theirs that STG holds.
+-- Temporary: the guests and restaurants of this batch with their versions from the earliest one that came in,
+-- and with the one before it, to be compared with (is_before): it changes nothing itself. Those before that stay unread.
 -- From: batch_events, stg.reference_log
 -- Grain: value_hash (a version of a guest or a restaurant)
 -- Rerun: dropped at the end of the transaction
@@ -10,29 +11,72 @@ create temporary table batch_references (
     update_ts timestamptz,
     value_hash uuid,
     name text,
-    login text
+    login text,
+    is_before boolean
 ) on commit drop;
 
 insert into batch_references
-select
-    versions.object_type,
-    dds.hash_key(versions.object_id),
-    versions.object_id,
-    versions.update_ts,
-    versions.value_hash,
-    versions.name,
-    versions.login
-from (
-    select distinct
-        claimed.object_type,
-        claimed.object_id
+with first_incoming as (
+    select distinct on (log.object_type, log.object_id)
+        log.object_type,
+        log.object_id,
+        log.update_ts,
+        log.value_hash
     from batch_events as batch
-    inner join stg.reference_log as claimed on batch.value_hash = claimed.value_hash
+    inner join stg.reference_log as log on batch.value_hash = log.value_hash
     where batch.source = 'reference_log'
-) as touched
-inner join stg.reference_log as versions
-    on
-        touched.object_type = versions.object_type
-        and touched.object_id = versions.object_id;
+    order by log.object_type asc, log.object_id asc, log.update_ts asc, log.value_hash asc
+),
+
+versions as (
+    select
+        log.object_type,
+        log.object_id,
+        log.update_ts,
+        log.value_hash,
+        log.name,
+        log.login,
+        false as is_before
+    from first_incoming
+    inner join stg.reference_log as log
+        on
+            first_incoming.object_type = log.object_type
+            and first_incoming.object_id = log.object_id
+    where (log.update_ts, log.value_hash) >= (first_incoming.update_ts, first_incoming.value_hash)
+
+    union all
+
+    select
+        version_before.*,
+        true as is_before
+    from first_incoming
+    cross join lateral (
+        select
+            log.object_type,
+            log.object_id,
+            log.update_ts,
+            log.value_hash,
+            log.name,
+            log.login
+        from stg.reference_log as log
+        where
+            log.object_type = first_incoming.object_type
+            and log.object_id = first_incoming.object_id
+            and (log.update_ts, log.value_hash) < (first_incoming.update_ts, first_incoming.value_hash)
+        order by log.update_ts desc, log.value_hash desc
+        limit 1
+    ) as version_before
+)
+
+select
+    object_type,
+    dds.hash_key(object_id),
+    object_id,
+    update_ts,
+    value_hash,
+    name,
+    login,
+    is_before
+from versions;
 
 analyze batch_references;

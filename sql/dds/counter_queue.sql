@@ -1,5 +1,5 @@
--- Queues the guests whose counters this batch may have changed: those of its orders, in all their versions, and those who ever
--- ordered a dish whose name or category has changed. (Who ordered a new dish is among the first.)
+-- Queues the guests whose counters this batch may have changed: those of its orders, from the version before the first incoming one
+-- on, and those who ever ordered a dish whose name or category has changed. (Who ordered a new dish is among the first.)
 -- Usually no dish has changed, which the planner must know: else it makes room in memory in proportion to the history.
 -- From: batch_orders, batch_changed_products, batch_new_products, dds.l_order_product, dds.es_order_user
 -- Grain: h_user_pk, once a batch

@@ -33,6 +33,6 @@ from (
     )
 ) as versions
 where
-    version = 1
-    or name is distinct from name_before
+    not is_before
+    and (version = 1 or name is distinct from name_before)
 on conflict do nothing;

@@ -36,7 +36,6 @@ from (
     )
 ) as versions
 where
-    version = 1
-    or name is distinct from name_before
-    or login is distinct from login_before
+    not is_before
+    and (version = 1 or name is distinct from name_before or login is distinct from login_before)
 on conflict do nothing;

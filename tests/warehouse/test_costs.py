@@ -1,0 +1,77 @@
+"""What a load costs: rows read, not seconds. One more version costs the same after few versions and after many."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from local.stack import Stack
+from tests.messages import order, restaurant, user
+from tests.pipeline import Pipeline
+
+FEW, MANY = 5, 500
+
+
+@pytest.fixture
+def warehouse(stack: Stack) -> Iterator[Pipeline]:
+    """An empty warehouse."""
+    with Pipeline() as pipeline:
+        pipeline.clear()
+        yield pipeline
+        pipeline.clear()
+
+
+def rows_read(pipeline: Pipeline) -> int:
+    """Return how many rows of the logs and the vault have been read since the statistics began."""
+    pipeline.etl.execute("select pg_stat_force_next_flush()")
+    pipeline.etl.commit()
+    pipeline.etl.execute("select 1")  # the flush comes when a transaction ends
+    pipeline.etl.commit()
+    found = pipeline.value(
+        """
+        select sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))
+        from pg_stat_user_tables
+        where schemaname = 'dds' or relname in ('order_event_log', 'reference_log')
+        """
+    )
+    return int(found)
+
+
+def moment(number: int) -> str:
+    """Return the time of version `number`, a minute after the one before."""
+    return f"2026-01-{1 + number // 1440:02d} {number // 60 % 24:02d}:{number % 60:02d}:00"
+
+
+def an_order(number: int) -> Callable[[Pipeline], object]:
+    return lambda pipeline: pipeline.stage([order(1, update_ts=moment(number), cost=number)])
+
+
+def a_guest(number: int) -> Callable[[Pipeline], object]:
+    return lambda pipeline: pipeline.refer([("user", "guest", user(update_ts=moment(number)))])
+
+
+def a_menu(number: int) -> Callable[[Pipeline], object]:
+    menu = restaurant(menu={"pizza": "Pizza"}, name=f"Diner {number}", update_ts=moment(number))
+    return lambda pipeline: pipeline.refer([("restaurant", "diner", menu)])
+
+
+@pytest.mark.parametrize("version", [an_order, a_guest, a_menu])
+def test_one_more_version_reads_as_many_rows_after_many_versions_as_after_few(
+    warehouse: Pipeline, version: Callable[[int], Callable[[Pipeline], object]]
+) -> None:
+    def cost_of_one_more(number: int) -> int:
+        version(number)(warehouse)
+        before = rows_read(warehouse)
+        warehouse.load_dds()
+        return rows_read(warehouse) - before
+
+    def store(numbers: range) -> None:
+        for number in numbers:
+            version(number)(warehouse)
+        warehouse.load_dds()
+
+    store(range(FEW))
+    few = cost_of_one_more(FEW)
+    store(range(FEW + 1, MANY))
+    warehouse.owner.execute("analyze stg.order_event_log, stg.reference_log")  # as autovacuum does
+    many = cost_of_one_more(MANY)
+    assert 0 < many <= few + 5

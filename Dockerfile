@@ -17,6 +17,7 @@ COPY config ./config
 COPY sql ./sql
 COPY plugins ./plugins
 COPY dags ./dags
+COPY deploy/watch.py ./deploy/watch.py
 
 # Ours, too: a task's pod has a read-only file system and could not keep it.
 USER root

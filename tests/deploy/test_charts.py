@@ -13,7 +13,8 @@ from tests.deploy.charts import KUBERNETES, PLACES, REPO, containers, render_air
 kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
 
 WRITES_BESIDE_ITS_PROGRAMS = {"kafka", "kafka-topic"}
-WITH_BUCKET = (
+WITH_EXTRAS = (
+    "--set=watch.enabled=true",
     "--set=backup.s3.bucket=dumps",
     "--set=backup.s3.region=somewhere",
     "--set=backup.s3.endpoint=https://s3.invalid",
@@ -25,7 +26,7 @@ def rendered(chart: str, place: str) -> list[dict[str, Any]]:
     if chart == "airflow":
         objects = render_airflow(place)
         return [*objects, task_pod(objects)]
-    return render_warehouse(place, *WITH_BUCKET)
+    return render_warehouse(place, *WITH_EXTRAS)
 
 
 @pytest.fixture(params=[(chart, place) for chart in ("warehouse", "airflow") for place in PLACES], ids="-".join)

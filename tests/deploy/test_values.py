@@ -193,4 +193,5 @@ def test_each_secret_that_values_name_is_made():
     named |= {values["data"]["metadataSecretName"]} | {values[key] for key in values if key.endswith("SecretName")}
     named |= {values["jwtSecretName"], "pipeline-connections", "airflow-admin"}
     named |= {variable["valueFrom"]["secretKeyRef"]["name"] for variable in values["apiServer"]["env"]}
-    assert named == made.keys()
+    by_hand = {"heartbeat"}  # an address of somebody's service: docs/alerts.md
+    assert named - by_hand == made.keys()

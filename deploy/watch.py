@@ -1,0 +1,106 @@
+"""Looks at Airflow and the warehouse from outside, and tells a heartbeat service (a dead man's switch) what it sees.
+
+The service rings when it hears `/fail`, and when it hears nothing: then the watcher itself, or the machine, is gone. It keeps
+what was told, so people get one message when something breaks and one when it is well; this program remembers nothing. Any
+service that speaks the protocol of healthchecks.io does. Meant for every three minutes, by cron or the chart's CronJob.
+
+Reads HEARTBEAT_URL, AIRFLOW_URL, AIRFLOW_CONN_POSTGRES_DWH_BI, and the limits MAX_LAG_S and MAX_DEAD_LETTERS.
+
+    python deploy/watch.py
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+import psycopg
+from psycopg.rows import dict_row
+
+FRESHNESS = Path(__file__).resolve().parents[1] / "sql" / "page" / "freshness.sql"
+# Parts of Airflow without which no run starts. Nothing here defers, so the triggerer may be away.
+NEEDED = ("metadatabase", "scheduler", "dag_processor")
+TIMEOUT_S = 10
+MAX_LAG_S = 300.0
+MAX_DEAD_LETTERS = 1000
+# The services cut longer bodies.
+MAX_TEXT_BYTES = 10_000
+
+
+def airflow_complaints(url: str) -> list[str]:
+    """Return a sentence for each part of Airflow that is not well, by its own health check."""
+    try:
+        with _open(f"{url.rstrip('/')}/api/v2/monitor/health") as answer:
+            health = json.load(answer)
+    except (OSError, ValueError) as error:
+        return [f"Airflow does not answer: {error}. Is the API server up?"]
+    ill = [part for part in NEEDED if (health.get(part) or {}).get("status") != "healthy"]
+    return [f"Airflow says that its {part} is not healthy: no run starts" for part in ill]
+
+
+def warehouse_complaints(conninfo: Mapping[str, Any], max_lag_s: float, max_dead_letters: int) -> list[str]:
+    """Return a sentence for each limit that the warehouse exceeds, as the views for analysts tell it."""
+    try:
+        with psycopg.connect(**conninfo, row_factory=dict_row) as connection:
+            now = connection.execute(FRESHNESS.read_bytes()).fetchone() or {}
+    except psycopg.Error as error:
+        return [f"The warehouse does not answer: {str(error).strip()}"]
+    complaints = []
+    if now["lag_s"] > max_lag_s:
+        complaints.append(
+            f"The warehouse is {now['lag_s']:.0f} s late (allowed: {max_lag_s:.0f}): see orders_micro_batch"
+        )
+    if now["dead_letters"] > max_dead_letters:
+        complaints.append(f"{now['dead_letters']} messages are refused and not solved (allowed: {max_dead_letters})")
+    return complaints
+
+
+def conninfo(connection: str) -> dict[str, Any]:
+    """Return psycopg's parameters of an Airflow connection: JSON, as `make_secrets` writes it, or a URI."""
+    limits = {"connect_timeout": TIMEOUT_S, "options": f"-c statement_timeout={TIMEOUT_S}s"}
+    if not connection.startswith("{"):
+        return {"conninfo": connection, **limits}
+    known = json.loads(connection)
+    extra = known.get("extra") or {}
+    names = {"host": "host", "port": "port", "user": "login", "password": "password", "dbname": "schema"}
+    given = {name: known[key] for name, key in names.items() if known.get(key)}
+    return {**given, **(json.loads(extra) if isinstance(extra, str) else extra), **limits}
+
+
+def tell(url: str, complaints: list[str]) -> None:
+    """Tell the service that all is well, or what is not. Raises `URLError` where it does not take it."""
+    text = "\n".join(complaints).encode()[:MAX_TEXT_BYTES]
+    with _open(Request(url.rstrip("/") + ("/fail" if complaints else ""), data=text, method="POST")):  # noqa: S310  # ours
+        pass
+
+
+def main(env: Mapping[str, str] = os.environ) -> int:
+    """Look once, print and tell what was seen; return 0 where it was told, whatever it was."""
+    complaints = [
+        *airflow_complaints(env["AIRFLOW_URL"]),
+        *warehouse_complaints(
+            conninfo(env["AIRFLOW_CONN_POSTGRES_DWH_BI"]),
+            float(env.get("MAX_LAG_S") or MAX_LAG_S),
+            int(env.get("MAX_DEAD_LETTERS") or MAX_DEAD_LETTERS),
+        ),
+    ]
+    print("\n".join(complaints) or "all is well")
+    try:
+        tell(env["HEARTBEAT_URL"], complaints)
+    except (HTTPError, URLError, OSError) as error:
+        # Without the address: it is what lets others ring, or keep silent.
+        print(f"the heartbeat service does not take it: {getattr(error, 'reason', error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _open(request: str | Request) -> Any:
+    return urlopen(request, timeout=TIMEOUT_S)  # noqa: S310  # addresses come from whoever installs it
+
+
+if __name__ == "__main__":
+    sys.exit(main())

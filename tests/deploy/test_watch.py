@@ -1,0 +1,129 @@
+"""The watcher outside of Airflow, against a real PostgreSQL and an HTTP server that stands for Airflow and the heartbeat."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from deploy.watch import main
+from tests.messages import order
+from tests.pipeline import Pipeline
+
+HEALTHY = {
+    "metadatabase": {"status": "healthy"},
+    "scheduler": {"status": "healthy"},
+    "dag_processor": {"status": "healthy"},
+}
+
+
+class Servers(HTTPServer):
+    """Answers as Airflow's health check, and keeps what the heartbeat is told."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.health: dict[str, Any] = {**HEALTHY, "triggerer": {"status": None}}
+        self.told: list[tuple[str, str]] = []
+        self.takes = True
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Servers
+
+    def do_GET(self) -> None:
+        assert self.path == "/airflow/api/v2/monitor/health"
+        self._answer(200, json.dumps(self.server.health).encode())
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.server.told.append((self.path, body))
+        self._answer(200 if self.server.takes else 500, b"OK")
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def servers() -> Iterator[Servers]:
+    with Servers() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def env(pipeline: Pipeline, servers: Servers) -> dict[str, str]:
+    address = f"http://127.0.0.1:{servers.server_port}"
+    known = conninfo_to_dict(pipeline.env["DWH_BI_URL"])
+    connection = {"conn_type": "postgres", "host": known["host"], "port": int(known["port"]), "login": known["user"]}
+    connection |= {"password": known["password"], "schema": known["dbname"], "extra": {"application_name": "watch"}}
+    return {
+        "AIRFLOW_URL": f"{address}/airflow",
+        "HEARTBEAT_URL": f"{address}/ping",
+        "AIRFLOW_CONN_POSTGRES_DWH_BI": json.dumps(connection),
+    }
+
+
+def test_all_is_well_is_a_ping_without_words(servers: Servers, env: dict[str, str]) -> None:
+    assert main(env) == 0
+    assert servers.told == [("/ping", "")]
+
+
+def test_a_connection_may_be_a_uri(pipeline: Pipeline, servers: Servers, env: dict[str, str]) -> None:
+    assert main({**env, "AIRFLOW_CONN_POSTGRES_DWH_BI": pipeline.env["DWH_BI_URL"]}) == 0
+    assert servers.told == [("/ping", "")]
+
+
+def test_a_dead_scheduler_is_told(servers: Servers, env: dict[str, str]) -> None:
+    servers.health["scheduler"] = {"status": "unhealthy"}
+    assert main(env) == 0
+    assert servers.told == [("/ping/fail", "Airflow says that its scheduler is not healthy: no run starts")]
+
+
+def test_airflow_and_the_warehouse_away_are_both_told_and_no_password_is(servers: Servers, env: dict[str, str]) -> None:
+    away = {"host": "127.0.0.1", "port": 1, "login": "dwh_bi", "password": "hush", "schema": "dwh"}
+    changed = {"AIRFLOW_URL": "http://127.0.0.1:1", "AIRFLOW_CONN_POSTGRES_DWH_BI": json.dumps(away)}
+    assert main({**env, **changed}) == 0
+    ((path, text),) = servers.told
+    assert path == "/ping/fail"
+    assert [line.split(":")[0] for line in text.splitlines()][:2] == [
+        "Airflow does not answer",
+        "The warehouse does not answer",
+    ]
+    assert "hush" not in text
+
+
+def test_a_late_warehouse_and_too_many_dead_letters_are_told(
+    pipeline: Pipeline, servers: Servers, env: dict[str, str]
+) -> None:
+    pipeline.stage([order(1), b"broken", b"broken too"])
+    pipeline.owner.execute("update stg.load_queue set load_dt = load_dt - interval '1 hour'")
+    assert main({**env, "MAX_DEAD_LETTERS": "1"}) == 0
+    ((path, text),) = servers.told
+    late, refused = text.splitlines()
+    assert path == "/ping/fail"
+    assert late.startswith("The warehouse is 36")
+    assert refused == "2 messages are refused and not solved (allowed: 1)"
+    servers.told.clear()
+    assert main({**env, "MAX_LAG_S": "7200", "MAX_DEAD_LETTERS": "2"}) == 0
+    assert servers.told == [("/ping", "")]
+
+
+def test_a_heartbeat_that_is_not_taken_fails_the_watcher_and_its_address_is_not_said(
+    servers: Servers, env: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    servers.takes = False
+    assert main(env) == 1
+    assert "does not take it" in capsys.readouterr().err
+    assert main({**env, "HEARTBEAT_URL": "http://127.0.0.1:1/secret-id"}) == 1
+    assert "secret-id" not in capsys.readouterr().err

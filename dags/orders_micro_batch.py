@@ -3,11 +3,11 @@
 
 `drain` (Kafka → STG) → `reference` (Redis → STG) → `dds` (STG → Data Vault) → `cdm` (Data Vault → counters, tags).
 
-**Reads** the topic `order-service_orders` as consumer group `dwh-orders`, and users and restaurants from Redis.
+**Reads** the topic `order-service_orders` from where `stg.drain_progress` stands, and users and restaurants from Redis.
 **Writes** `stg`, `dds`, `cdm`. Each task does its work in transactions of PostgreSQL and returns counts.
 
-**Rerun**: harmless at any point. What is to be loaded is told by offsets and queues, not by the date of the run, so a run that
-failed or was missed is made good by the next one.
+**Rerun**: harmless at any point. What is to be loaded is told by stored progress and queues, not by the date of the run, so a run
+that failed or was missed is made good by the next one.
 
 **If it fails**: the log of the task says what to check. See docs/runbook.md, "orders_micro_batch".
 """

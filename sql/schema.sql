@@ -192,6 +192,33 @@ $$;
 
 COMMENT ON FUNCTION dds.take_off_keys(tables regclass[]) IS 'Takes keys and indexes off tables that are all empty until dds.restore_keys(), which must follow in the same transaction; tells whether it did';
 
+CREATE FUNCTION stg.acknowledge_loss(loss_id bigint, what_was_done text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    update stg.lost_messages
+    set acknowledged_dt = now(), acknowledged_by = session_user, comment = what_was_done
+    where id = loss_id and acknowledged_dt is null;
+    if not found then
+        raise exception 'stg.lost_messages has no loss % that waits to be acknowledged', loss_id;
+    end if;
+end;
+$$;
+
+COMMENT ON FUNCTION stg.acknowledge_loss(loss_id bigint, what_was_done text) IS 'Takes note of a loss, so that its law holds again; for the owner of the warehouse';
+
+CREATE FUNCTION stg.forget_progress() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    delete from stg.drain_progress;
+    delete from stg.drain_ends;
+    return null;
+end;
+$$;
+
+COMMENT ON FUNCTION stg.forget_progress() IS 'Empties stg.drain_progress and stg.drain_ends';
+
 CREATE TABLE cdm.category_histogram (
     category_id uuid NOT NULL,
     category_name character varying NOT NULL,
@@ -1428,6 +1455,98 @@ ALTER TABLE stg.dead_letters ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE stg.drain_ends (
+    topic text NOT NULL,
+    as_of timestamp with time zone NOT NULL,
+    checked_dt timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE stg.drain_ends IS 'When the run of every minute last had everything that the topic held';
+
+COMMENT ON COLUMN stg.drain_ends.topic IS 'Topic of Kafka';
+
+COMMENT ON COLUMN stg.drain_ends.as_of IS 'Just before that run asked Kafka for the ends: what was sent before is stored';
+
+COMMENT ON COLUMN stg.drain_ends.checked_dt IS 'When that run had reached the ends, also where there was nothing to read';
+
+CREATE TABLE stg.drain_progress (
+    reader text NOT NULL,
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    topic_id text NOT NULL,
+    next_offset bigint NOT NULL,
+    last_offset bigint,
+    last_hash uuid,
+    end_offset bigint NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    CONSTRAINT drain_progress_check CHECK (((last_offset IS NULL) = (last_hash IS NULL)))
+);
+
+COMMENT ON TABLE stg.drain_progress IS 'How far a reader of a topic has come; written in the transaction that stores the messages';
+
+COMMENT ON COLUMN stg.drain_progress.reader IS 'orders: the run of every minute; backfill:<run>:<from>: one request for history, until it is done';
+
+COMMENT ON COLUMN stg.drain_progress.topic IS 'Topic of Kafka';
+
+COMMENT ON COLUMN stg.drain_progress.partition IS 'Partition of the topic';
+
+COMMENT ON COLUMN stg.drain_progress.topic_id IS 'The topic''s uuid: new when a topic is created again under its name';
+
+COMMENT ON COLUMN stg.drain_progress.next_offset IS 'The first offset that is not read yet';
+
+COMMENT ON COLUMN stg.drain_progress.last_offset IS 'Offset of the last message read; NULL while there was none';
+
+COMMENT ON COLUMN stg.drain_progress.last_hash IS 'Hash of the last message: while Kafka still has it there, the log before it is the same';
+
+COMMENT ON COLUMN stg.drain_progress.end_offset IS 'High watermark when it was last looked at; the difference to next_offset is the lag';
+
+COMMENT ON COLUMN stg.drain_progress.load_dt IS 'When the row was written';
+
+CREATE TABLE stg.lost_messages (
+    id bigint NOT NULL,
+    topic text NOT NULL,
+    topic_id text NOT NULL,
+    partition integer NOT NULL,
+    from_offset bigint NOT NULL,
+    to_offset bigint NOT NULL,
+    noticed_dt timestamp with time zone NOT NULL,
+    acknowledged_dt timestamp with time zone,
+    acknowledged_by text,
+    comment text,
+    CONSTRAINT lost_messages_check CHECK ((from_offset < to_offset))
+);
+
+COMMENT ON TABLE stg.lost_messages IS 'Messages that Kafka removed before they were read';
+
+COMMENT ON COLUMN stg.lost_messages.id IS 'Name of the loss for stg.acknowledge_loss';
+
+COMMENT ON COLUMN stg.lost_messages.topic IS 'Topic of Kafka';
+
+COMMENT ON COLUMN stg.lost_messages.topic_id IS 'The topic''s uuid at the time at which they were there';
+
+COMMENT ON COLUMN stg.lost_messages.partition IS 'Partition of the topic';
+
+COMMENT ON COLUMN stg.lost_messages.from_offset IS 'The first offset lost';
+
+COMMENT ON COLUMN stg.lost_messages.to_offset IS 'The offset after the last one lost';
+
+COMMENT ON COLUMN stg.lost_messages.noticed_dt IS 'When a run found them gone';
+
+COMMENT ON COLUMN stg.lost_messages.acknowledged_dt IS 'When somebody took note; NULL breaks a law';
+
+COMMENT ON COLUMN stg.lost_messages.acknowledged_by IS 'The role that took note';
+
+COMMENT ON COLUMN stg.lost_messages.comment IS 'What was done about it';
+
+ALTER TABLE stg.lost_messages ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME stg.lost_messages_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE stg.order_event_log (
     value_hash uuid NOT NULL,
     object_id bigint NOT NULL,
@@ -1663,8 +1782,20 @@ ALTER TABLE ONLY stg.dead_letters
 ALTER TABLE ONLY stg.dead_letters
     ADD CONSTRAINT dead_letters_value_hash_key UNIQUE (value_hash);
 
+ALTER TABLE ONLY stg.drain_ends
+    ADD CONSTRAINT drain_ends_pkey PRIMARY KEY (topic);
+
+ALTER TABLE ONLY stg.drain_progress
+    ADD CONSTRAINT drain_progress_pkey PRIMARY KEY (reader, topic, partition);
+
 ALTER TABLE ONLY stg.load_queue
     ADD CONSTRAINT load_queue_pkey PRIMARY KEY (source, value_hash);
+
+ALTER TABLE ONLY stg.lost_messages
+    ADD CONSTRAINT lost_messages_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY stg.lost_messages
+    ADD CONSTRAINT lost_messages_topic_topic_id_partition_from_offset_to_offse_key UNIQUE (topic, topic_id, partition, from_offset, to_offset);
 
 ALTER TABLE ONLY stg.order_event_log
     ADD CONSTRAINT order_event_log_pkey PRIMARY KEY (value_hash);
@@ -1729,6 +1860,8 @@ CREATE TRIGGER stamp_tag_rule BEFORE INSERT OR UPDATE ON cdm.tag_rules FOR EACH 
 
 CREATE CONSTRAINT TRIGGER refuse_suspended_keys AFTER INSERT ON dds.suspended_keys DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION dds.refuse_suspended_keys();
 
+CREATE TRIGGER forget_progress BEFORE TRUNCATE ON stg.order_event_log FOR EACH STATEMENT EXECUTE FUNCTION stg.forget_progress();
+
 ALTER TABLE ONLY dds.l_order_product
     ADD CONSTRAINT l_order_product_h_order_pk_fkey FOREIGN KEY (h_order_pk) REFERENCES dds.h_order(h_order_pk);
 
@@ -1791,6 +1924,10 @@ REVOKE ALL ON FUNCTION dds.suspend_keys() FROM PUBLIC;
 GRANT ALL ON FUNCTION dds.suspend_keys() TO dwh_etl;
 
 REVOKE ALL ON FUNCTION dds.take_off_keys(tables regclass[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION stg.acknowledge_loss(loss_id bigint, what_was_done text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION stg.forget_progress() FROM PUBLIC;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.category_histogram TO dwh_etl;
 
@@ -1894,6 +2031,12 @@ GRANT SELECT,INSERT ON TABLE dds.s_order_cost TO dwh_etl;
 GRANT SELECT,INSERT ON TABLE dds.s_order_status TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE dds.s_user_names TO dwh_etl;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE stg.drain_ends TO dwh_etl;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.drain_progress TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE stg.lost_messages TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE stg.order_event_log TO dwh_etl;
 

@@ -175,7 +175,7 @@ class Pipeline:
         found = self.rows("select reason, raw from stg.dead_letters order by id")
         return [(reason, bytes(raw) if raw is not None else None) for reason, raw in found]
 
-    def snapshot(self, hide: Sequence[str] = ("load_dt", "attempt_dt")) -> dict[str, list[Any]]:
+    def snapshot(self, hide: Sequence[str] = ("load_dt", "attempt_dt", "as_of", "checked_dt")) -> dict[str, list[Any]]:
         """Return every row of every table, ids included, without the columns to hide.
 
         "Changes no row" means that two snapshots are equal.

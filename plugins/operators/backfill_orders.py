@@ -3,17 +3,17 @@
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException
 
-from operators.connections import OrdersConsumerHook
-from operators.drain_orders import DrainOrdersOperator
+from operators.drain_orders import DrainOrdersOperator, progress_params
 from warehouse.backfill_request import BadRequestError, parse_backfill_request
-from warehouse.drain import Range, TopicDrain
+from warehouse.constants import ORDERS_READER
 
 
 class BackfillOrdersOperator(DrainOrdersOperator):
     """Store in STG what the topic holds from the beginning or a time on, up to the high watermarks seen at the start.
 
-    Reads as a consumer group of this run alone: a task that is tried again goes on after the last chunk that was stored, and
-    the minute run's group is not disturbed. At the end that group is moved over what it no longer needs to read.
+    Its progress belongs to its request, the run and its `from`: a task that is tried again goes on after the last chunk that was
+    stored; once it is done the same request reads again. The minute run is not disturbed, and is moved past what it no longer
+    needs to read.
     Parameters come from the run (`warehouse.backfill_request`); a wrong one fails the task at once, without retries.
     Returns and raises what `DrainOrdersOperator` does.
     """
@@ -26,29 +26,38 @@ class BackfillOrdersOperator(DrainOrdersOperator):
         except BadRequestError as error:
             raise AirflowFailException(str(error)) from error
         self.chunk_messages = request.chunk_messages
-        hook = OrdersConsumerHook(self.topic, self.kafka_conn_id, group_suffix=f".backfill.{run.run_id}")
-        with hook.open_consumer() as consumer:
-            drain = self.topic_drain(hook, consumer)
-            ranges = drain.ranges(request.begin_at)
-            counts = self.drain(drain, ranges)
-        self._hand_over(ranges)
-        return counts
-
-    def _hand_over(self, ranges: list[Range]) -> None:
-        """Move the minute run's group past the ranges: all of their messages are stored.
-
-        Only where the group stands inside a range, or has not begun and the range begins with the topic.
-        """
-        hook = OrdersConsumerHook(self.topic, self.kafka_conn_id)
-        with hook.open_consumer() as consumer:
-            drain: TopicDrain = self.topic_drain(hook, consumer)
-            begun = drain.committed()
-            firsts = {span.partition: span.start for span in drain.ranges()}
+        begin = request.begin_at.isoformat() if request.begin_at else "beginning"
+        reader = f"backfill:{run.run_id}:{begin}"
+        with self.open_drain() as (drain, connection):
+            plan = drain.plan(self.positions(connection, reader), request.begin_at)
+            if plan.restarted:
+                self.write_progress(
+                    connection,
+                    ["stg/drain_progress.sql"],
+                    {"reader": reader, **progress_params(plan.positions, restart=True)},
+                )
+            counts, positions = self.drain(drain, plan, connection, reader)
+        with self.open_drain() as (
+            drain,
+            connection,
+        ):  # a new consumer: partitions that were read to their end are paused
+            # What the minute run has still to read, and the range of this request from its beginning, as both are by now.
+            begun = drain.plan({}, request.begin_at).positions
+            minute = drain.plan(self.positions(connection, ORDERS_READER))
+            unread = {loss.partition for loss in minute.losses}
             moved = {
-                span.partition: span.end
-                for span in ranges
-                if span.start <= begun.get(span.partition, firsts[span.partition]) < span.end
+                partition: position
+                for partition, position in positions.items()
+                if partition not in unread
+                and begun[partition].next_offset <= minute.positions[partition].next_offset < position.next_offset
             }
-            if moved:
-                drain.commit(moved)
-        self.log.info("the minute run's group was moved past the history in %d partitions", len(moved))
+            self.write_progress(
+                connection,
+                ["stg/drain_progress.sql"],
+                {"reader": ORDERS_READER, **progress_params(moved, restart=minute.restarted)},
+            )
+            self.write_progress(
+                connection, ["stg/drain_progress_done.sql"], {"reader": reader, "gone_partitions": sorted(positions)}
+            )
+        self.log.info("the minute run was moved past the history in %d partitions", len(moved))
+        return {**counts, "lost": 0, "behind_transaction": plan.behind_transaction}

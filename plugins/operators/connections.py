@@ -65,11 +65,10 @@ class TopicAdminHook(KafkaBaseHook):
 class OrdersConsumerHook(KafkaConsumerHook):
     """The provider's hook with the settings that the drain depends on; all others come from the connection's extra."""
 
-    def __init__(self, topic: str, kafka_config_id: str, group_suffix: str = "") -> None:
-        """Read `topic` as the connection's `group.id` (default `dwh-orders`), to which `group_suffix` is appended."""
+    def __init__(self, topic: str, kafka_config_id: str) -> None:
+        """Read `topic` as the connection's `group.id` (default `dwh-orders`)."""
         super().__init__([topic], kafka_config_id)
         self.topic = topic
-        self.group_suffix = group_suffix
 
     @property
     def brokers(self) -> str:
@@ -77,14 +76,13 @@ class OrdersConsumerHook(KafkaConsumerHook):
         return str(self.get_connection(self.kafka_config_id).extra_dejson.get("bootstrap.servers"))
 
     def _get_client(self, config: dict[str, Any]) -> Consumer:
-        group = config.get("group.id") or CONSUMER_GROUP
         return Consumer(
             {
                 "error_cb": lambda error: self.log.warning("%s", explained(error, self.brokers)),
                 **DEFAULT_SETTINGS,
                 **config,
                 **FORCED_SETTINGS,
-                "group.id": group + self.group_suffix,
+                "group.id": config.get("group.id") or CONSUMER_GROUP,
             }
         )
 
@@ -97,9 +95,12 @@ class OrdersConsumerHook(KafkaConsumerHook):
         finally:
             consumer.close()
 
-    def topic_id(self, timeout_s: float) -> str:
+    def open_admin(self) -> AdminClient:
+        """Return a client for questions about topics."""
+        return TopicAdminHook(self.kafka_config_id).get_conn
+
+    def topic_id(self, admin: AdminClient, timeout_s: float) -> str:
         """Return the uuid of the topic, which is new when a topic is created again. Raises `DrainError`."""
-        admin: AdminClient = TopicAdminHook(self.kafka_config_id).get_conn
         try:
             answer = admin.describe_topics(TopicCollection([self.topic]), request_timeout=timeout_s)
             return str(answer[self.topic].result().topic_id)

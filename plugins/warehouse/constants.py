@@ -32,6 +32,16 @@ STG_ORDERS_ACCEPTED = (
 )
 STG_ORDERS = (*STG_ORDERS_ACCEPTED, "stg/dead_letters.sql", "stg/dead_letters_solved.sql")
 
+# How far a drain has come: what is stored with its chunks and beside them.
+STG_PROGRESS = (
+    "stg/drain_positions.sql",
+    "stg/drain_progress.sql",
+    "stg/drain_progress_done.sql",
+    "stg/lost_messages.sql",
+    "stg/drain_ends.sql",
+)
+ORDERS_READER = "orders"
+
 # The documents of Redis.
 STG_REFERENCE_QUERIES = ("stg/reference_wanted.sql", "stg/reference_unseen.sql")
 STG_REFERENCE_INCOMING = (LOAD_SETTINGS, "stg/incoming_references.sql", "stg/incoming_dead_letters.sql")

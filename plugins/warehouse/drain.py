@@ -1,28 +1,42 @@
-"""Reads a topic from where its group stopped up to the high watermarks seen at the start, chunk by chunk.
+"""Reads a topic from where its reader stopped up to the high watermarks seen at the start, chunk by chunk.
+
+Where a reader stopped is told by the warehouse, in which the messages are (`stg.drain_progress`). A position is one only while
+the log before it is the same: the topic has the id that it had, the position lies within the log, and the last message read is
+still at its offset, with no other between it and the position. Else the log is read from its start: content is identity, so that
+costs time only. Where Kafka has removed that last message by age, nothing lies before the position but markers of transactions.
 
 Partitions are assigned, not subscribed to: no rebalance can take them away in the middle of a run, a consumer that died with its
 membership does not hold them back, and two drains at once read the same messages twice, which the identity of content makes
-harmless. Progress is committed to the group all the same, so that anyone's tools show its lag.
+harmless. Progress is committed to the consumer group too, so that anyone's tools show its lag; it is never read from there.
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_INVALID,
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from warehouse.staging import Record
+from warehouse.staging import Record, refusal_hash
 
 # What a connection may not change: progress is ours to commit, after PostgreSQL has committed.
 FORCED_SETTINGS = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "enable.partition.eof": True,
-    # Positions are looked up before; one that has become invalid since fails the run instead of skipping messages.
+    # Positions are proved before; one that has become invalid since fails the run instead of skipping messages.
     "auto.offset.reset": "error",
 }
 # What a connection may: an empty drain answers at once, the client's own queue stays small.
@@ -51,8 +65,6 @@ PASSING = (
 )
 # Messages taken from the client at once: a chunk exceeds its bytes by no more than these.
 BURST = 100
-# The default session of a consumer is 45 s.
-GROUP_RELEASE_S = 60.0
 
 
 class DrainError(Exception):
@@ -72,12 +84,58 @@ class Range:
     end: int
 
 
+class Position(NamedTuple):
+    """How far a reader has come in a partition: a row of `stg.drain_progress`.
+
+    `last_hash` is what the last message read is called (`staging.refusal_hash`); `end_offset` the high watermark then, open
+    transactions included.
+    """
+
+    topic_id: str
+    next_offset: int
+    last_offset: int | None
+    last_hash: str | None
+    end_offset: int
+
+
+class Loss(NamedTuple):
+    """Offsets of a partition, up to, not including, `to_offset`, that Kafka removed before they were read."""
+
+    topic_id: str
+    partition: int
+    from_offset: int
+    to_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What there is to read, and what was noticed on the way to it.
+
+    `positions` is where each partition is read from, `gone` the partitions that are no more, `behind_transaction` the number of
+    offsets that wait for the end of a producer's transaction. `restarted`: some partition is read again. `asked_at` is just
+    before Kafka was asked for the ends.
+    """
+
+    asked_at: datetime
+    ranges: list[Range]
+    positions: dict[int, Position]
+    losses: list[Loss]
+    gone: list[int]
+    restarted: bool
+    behind_transaction: int
+
+
 @dataclass(slots=True)
 class Chunk:
-    """Messages in the order of their arrival, and where each of their partitions is to go on once they are stored."""
+    """Messages in the order of their arrival, and where each of their partitions is to go on once they are stored.
+
+    `lasts` holds the last message of each partition, `positions` the whole reader's positions after this chunk.
+    """
 
     records: list[Record] = field(default_factory=list)
     next_offsets: dict[int, int] = field(default_factory=dict)
+    lasts: dict[int, Record] = field(default_factory=dict)
+    positions: dict[int, Position] = field(default_factory=dict)
     value_bytes: int = 0
 
 
@@ -98,16 +156,16 @@ def explained(error: KafkaError, brokers: str) -> str:
 
 
 class TopicDrain:
-    """Drains one topic for one consumer group with a given client, which stays the caller's to close.
+    """Drains one topic with given clients, which stay the caller's to close.
 
-    `topic_id` is the topic's uuid: it is kept with every committed offset, so that the offsets of a topic that was deleted and
-    created again under its name are not taken for those of the new one. `brokers` is for the texts of errors. Times in seconds:
-    `timeout_s` for one answer of the broker, `stall_s` for a partition that delivers nothing.
+    `topic_id` is the topic's uuid, by which one that was deleted and created again under its name is known. `brokers` is for the
+    texts of errors. Times in seconds: `timeout_s` for one answer of the broker, `stall_s` for a partition that delivers nothing.
     """
 
     def __init__(
         self,
         consumer: Consumer,
+        admin: AdminClient,
         *,
         topic: str,
         topic_id: str,
@@ -117,47 +175,157 @@ class TopicDrain:
         log: logging.Logger,
     ) -> None:
         self.consumer = consumer
+        self.admin = admin
         self.topic = topic
         self.topic_id = topic_id
         self.brokers = brokers
         self.timeout_s = timeout_s
         self.stall_s = stall_s
         self.log = log
+        self.group_is_taken = False
 
-    def ranges(self, begin_at: datetime | None = None) -> list[Range]:
-        """Return what there is to read now: from the group's offsets up to the high watermarks.
+    def plan(self, known: Mapping[int, Position], begin_at: datetime | None = None) -> Plan:
+        """Return what there is to read now: from the `known` positions, where they hold, up to the high watermarks.
 
-        A partition without a (valid) offset begins at the first message, or, with `begin_at`, at the first that Kafka has
+        A partition without a position that holds begins at the first message, or, with `begin_at`, at the first that Kafka has
         stamped with that time or a later one.
         """
-        partitions = [self._partition(index) for index in self._partition_ids()]
-        committed = self._ask(lambda: self.consumer.committed(partitions, timeout=self.timeout_s))
-        by_time = {}
+        asked_at = datetime.now(UTC)
+        ids = self._partition_ids()
+        highs = self._high_watermarks(ids)  # before the stable ones: what comes in between waits for no transaction
+        marks = {index: self._watermarks(self._partition(index)) for index in ids}
+        begins = {index: low for index, (low, _) in marks.items()}
         if begin_at is not None:
-            stamped = [TopicPartition(self.topic, p.partition, int(begin_at.timestamp() * 1000)) for p in partitions]
-            found = self._ask(lambda: self.consumer.offsets_for_times(stamped, timeout=self.timeout_s))
-            by_time = {partition.partition: partition.offset for partition in found}
-        ranges = []
-        for partition in committed:
-            low, high = self._watermarks(partition)
-            begin = low
-            if begin_at is not None:
-                offset = by_time[partition.partition]
-                begin = offset if offset >= 0 else high  # a negative one: nothing is that young
-            ranges.append(Range(partition.partition, self._start(partition, low, high, begin), high))
-        return ranges
+            stamped = [TopicPartition(self.topic, index, int(begin_at.timestamp() * 1000)) for index in ids]
+            for found in self._ask(lambda: self.consumer.offsets_for_times(stamped, timeout=self.timeout_s)):
+                # A negative one: nothing is that young.
+                begins[found.partition] = found.offset if found.offset >= 0 else marks[found.partition][1]
+        moved = self._moved(
+            {
+                index: known[index]
+                for index, (low, _) in marks.items()
+                if index in known and self._may_hold(known[index], low, highs[index])
+            }
+        )
+        positions, losses = {}, []
+        for index, (low, _) in marks.items():
+            position = known.get(index)
+            if position is not None:
+                losses += self._losses(index, position, low, highs[index])
+                if self._may_hold(position, low, highs[index]) and index not in moved:
+                    positions[index] = position._replace(end_offset=highs[index])
+                    continue
+            positions[index] = Position(self.topic_id, begins[index], None, None, highs[index])
+        gone = sorted(known.keys() - marks.keys())
+        for index in gone:
+            losses += self._losses(index, known[index], 0, 0)
+        restarted = [
+            index for index in positions if index in known and self._is_restarted(known[index], positions[index])
+        ]
+        if restarted:
+            self.log.warning(
+                "partition %s of %s: the log is not the one that was read before (created anew, or its tail was lost); reading "
+                "it from its start",
+                ", ".join(map(str, restarted)),
+                self.topic,
+            )
+        for loss in losses:
+            self.log.error(
+                "partition %d of %s: Kafka removed the offsets %d to %d before they were read; see stg.lost_messages",
+                loss.partition,
+                self.topic,
+                loss.from_offset,
+                loss.to_offset - 1,
+            )
+        behind = sum(max(0, highs[index] - stable) for index, (_, stable) in marks.items())
+        if behind:
+            self.log.warning("%d offsets of %s wait for the end of a producer's open transaction", behind, self.topic)
+        ranges = [Range(index, positions[index].next_offset, stable) for index, (_, stable) in marks.items()]
+        ranges = [span for span in ranges if span.start < span.end]
+        return Plan(asked_at, ranges, positions, losses, gone, bool(restarted), behind)
 
-    def chunks(self, ranges: Sequence[Range], *, max_messages: int, max_bytes: int) -> Iterator[Chunk]:
-        """Yield the messages of `ranges` in chunks of at most `max_messages` and about `max_bytes` of values.
+    def _may_hold(self, position: Position, low: int, high: int) -> bool:
+        """Tell whether a position lies in this very log, behind a message that Kafka still has."""
+        return (
+            position.topic_id == self.topic_id
+            and position.last_offset is not None
+            and low <= position.last_offset
+            and position.next_offset <= high
+        )
+
+    def _is_restarted(self, known: Position, now: Position) -> bool:
+        """Tell whether messages that were read are read again."""
+        if known.topic_id != self.topic_id:
+            return True
+        return known.last_offset is not None and now.next_offset <= known.last_offset
+
+    def _losses(self, partition: int, position: Position, low: int, high: int) -> list[Loss]:
+        """Return what was known to be there, or lay before the log's present start, and was not read."""
+        first = position.next_offset
+        if position.topic_id != self.topic_id:
+            lost = (first, position.end_offset)
+        elif position.end_offset > high:  # the log has lost its tail
+            lost = (max(first, high), position.end_offset)
+        else:
+            lost = (first, low)
+        return [Loss(position.topic_id, partition, *lost)] if lost[0] < lost[1] else []
+
+    def _moved(self, positions: Mapping[int, Position]) -> set[int]:
+        """Return the partitions where Kafka no longer has, from `last_offset` to `next_offset`, the last message read alone."""
+        waiting = dict(positions)
+        moved: set[int] = set()
+        if not waiting:
+            return moved
+        self.consumer.assign([self._partition(index, p.last_offset or 0) for index, p in waiting.items()])
+        found: set[int] = set()
+        deadline = time.monotonic() + self.stall_s
+        while waiting:
+            if time.monotonic() > deadline:
+                raise DrainError(
+                    f"Kafka at {self.brokers} delivers nothing of {self.topic} for {self.stall_s:.0f} s "
+                    f"(partition {', '.join(map(str, sorted(waiting)))}): is the leader of each partition up?"
+                )
+            for message in self._ask(partial(self.consumer.consume, len(waiting), 1.0)):
+                index, offset = message.partition(), message.offset()
+                is_end = self._is_end(message)
+                if index not in waiting:
+                    continue
+                position = waiting[index]
+                if is_end or offset >= position.next_offset:  # no other message lies before the position
+                    is_same = index in found
+                else:
+                    is_same = index not in found and self._is_last(message, position)
+                    found.add(index)
+                    if is_same and position.next_offset > offset + 1:
+                        continue
+                if not is_same:
+                    moved.add(index)
+                del waiting[index]
+        return moved
+
+    def _is_end(self, message: Message) -> bool:
+        """Tell whether this is the news of a partition's end and no message. Raises `DrainError` where it is an error."""
+        error = message.error()
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001  # librdkafka's own code
+            raise DrainError(f"partition {message.partition()} of {self.topic}: {explained(error, self.brokers)}")
+        return error is not None
+
+    def _is_last(self, message: Message, position: Position) -> bool:
+        record = Record(message.value(), message.key(), self.topic, message.partition(), message.offset())
+        return record.offset == position.last_offset and refusal_hash(record) == position.last_hash
+
+    def chunks(self, plan: Plan, *, max_messages: int, max_bytes: int) -> Iterator[Chunk]:
+        """Yield the messages of the plan's ranges in chunks of at most `max_messages` and about `max_bytes` of values.
 
         The last chunk may be empty of messages and still move offsets (over the markers of transactions). Raises `DrainError`
         where Kafka reports an error or a partition delivers nothing for `stall_s`: it never ends early in silence.
         """
-        ends = {span.partition: span.end for span in ranges if span.start < span.end}
+        ends = {span.partition: span.end for span in plan.ranges}
         if not ends:
             return
-        self.consumer.assign([self._partition(s.partition, s.start) for s in ranges if s.partition in ends])
-        positions = {span.partition: span.start for span in ranges}
+        self.consumer.assign([self._partition(span.partition, span.start) for span in plan.ranges])
+        positions = {span.partition: span.start for span in plan.ranges}
+        whole = dict(plan.positions)
         chunk = Chunk()
         heard = time.monotonic()
         while ends:
@@ -176,29 +344,53 @@ class TopicDrain:
             for message in messages:
                 self._take(message, chunk, positions, ends)
             if len(chunk.records) >= max_messages or chunk.value_bytes >= max_bytes:
-                yield chunk
+                yield self._positioned(chunk, whole)
                 chunk = Chunk()
         if chunk.next_offsets:
-            yield chunk
+            yield self._positioned(chunk, whole)
+
+    def _positioned(self, chunk: Chunk, whole: dict[int, Position]) -> Chunk:
+        """Move the reader's positions over a chunk, and note them in it."""
+        for partition, offset in chunk.next_offsets.items():
+            whole[partition] = whole[partition]._replace(next_offset=offset)
+        for partition, record in chunk.lasts.items():
+            whole[partition] = whole[partition]._replace(last_offset=record.offset, last_hash=refusal_hash(record))
+        chunk.positions = dict(whole)
+        return chunk
 
     def commit(self, next_offsets: dict[int, int]) -> None:
-        """Commit where the group is to go on, and wait for the broker's word.
+        """Show in the group where the reader goes on; for people and their tools.
 
-        While the group has members of its own (a subscriber that died is one until its session ends) the broker refuses;
-        the commit is tried again for a minute.
+        While the group has members of its own (a subscriber that died is one until its session ends) the broker refuses. That is
+        said once and not waited for: the messages are stored and so is the progress, and the next run shows it again.
         """
+        if self.group_is_taken:
+            return
         offsets = [TopicPartition(self.topic, p, offset, metadata=self.topic_id) for p, offset in next_offsets.items()]
-        deadline = time.monotonic() + GROUP_RELEASE_S
-        while True:
-            try:
-                self._ask(lambda: self._commit(offsets))
-            except GroupIsTakenError as error:
-                if time.monotonic() > deadline:
-                    raise
-                self.log.info("%s; waiting for its session to end", error)
-                time.sleep(2)
-            else:
-                return
+        try:
+            self._ask(lambda: self._commit(offsets))
+        except GroupIsTakenError as error:
+            self.group_is_taken = True
+            self.log.warning("%s", error)
+
+    def align_group(self, positions: Mapping[int, Position]) -> None:
+        """Let the group show these positions; say so where it was ahead of them."""
+        partitions = [self._partition(index) for index in positions]
+        answers = self._ask(lambda: self.consumer.committed(partitions, timeout=self.timeout_s))
+        group = {answer.partition: answer.offset for answer in answers if answer.offset >= 0}
+        ahead = {index: offset for index, offset in group.items() if offset > positions[index].next_offset}
+        for index, offset in ahead.items():
+            self.log.warning(
+                "partition %d of %s: the consumer group stands at %d, the warehouse at %d; reading from %d",
+                index,
+                self.topic,
+                offset,
+                positions[index].next_offset,
+                positions[index].next_offset,
+            )
+        wanted = {index: position.next_offset for index, position in positions.items()}
+        if {index: group.get(index, 0) for index in wanted} != wanted:
+            self.commit(wanted)
 
     def _commit(self, offsets: list[TopicPartition]) -> None:
         try:
@@ -210,28 +402,22 @@ class TopicDrain:
             error: KafkaError = exception.args[0]
             if error.code() in GROUP_IS_TAKEN:
                 raise GroupIsTakenError(
-                    "the messages are stored, but their offsets can't be committed: the consumer group has a member of its own "
-                    f"({error.str()}). Stop it, or give the drain another group.id"
+                    "the consumer group can't show how far the warehouse is: it has a member of its own "
+                    f"({error.str()}). Stop that, or give the drain another group.id"
                 ) from exception
             raise
 
-    def committed(self) -> dict[int, int]:
-        """Return the valid offsets of the group, by partition."""
-        partitions = [self._partition(index) for index in self._partition_ids()]
-        answers = self._ask(lambda: self.consumer.committed(partitions, timeout=self.timeout_s))
-        return {a.partition: a.offset for a in answers if a.offset >= 0 and self._is_of_this_topic(a)}
-
     def _take(self, message: Message, chunk: Chunk, positions: dict[int, int], ends: dict[int, int]) -> None:
         """Put one message, or the news of a partition's end, where it belongs."""
-        error = message.error()
         partition, offset = message.partition(), message.offset()
-        if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001  # librdkafka's own code
-            raise DrainError(f"partition {partition} of {self.topic}: {explained(error, self.brokers)}")
+        is_end = self._is_end(message)
         if partition is None or offset is None or partition not in ends:
             return  # was read ahead of the end
-        if error is None and offset < ends[partition]:
+        if not is_end and offset < ends[partition]:
             value = message.value()
-            chunk.records.append(Record(value, message.key(), self.topic, partition, offset))
+            record = Record(value, message.key(), self.topic, partition, offset)
+            chunk.records.append(record)
+            chunk.lasts[partition] = record
             chunk.value_bytes += len(value or b"")
             positions[partition] = offset + 1
         else:  # the end, or a message beyond it: between the last message and the end lie markers only
@@ -240,27 +426,6 @@ class TopicDrain:
         if positions[partition] >= ends[partition]:
             del ends[partition]
             self.consumer.pause([self._partition(partition)])
-
-    def _start(self, committed: TopicPartition, low: int, high: int, begin: int) -> int:
-        """Return where to begin to read a partition, given what the group has committed."""
-        offset = committed.offset
-        if offset == OFFSET_INVALID or offset < 0:
-            return begin
-        where = f"partition {committed.partition} of {self.topic}"
-        if not self._is_of_this_topic(committed):
-            self.log.warning("%s: the topic was created anew since offset %d; reading it from its start", where, offset)
-            return low
-        if offset > high:
-            self.log.warning("%s: offset %d is beyond its end %d; reading it from its start", where, offset, high)
-            return low
-        if offset < low:
-            self.log.error("%s: Kafka's retention removed %d messages that were not read yet", where, low - offset)
-            return low
-        return int(offset)
-
-    def _is_of_this_topic(self, committed: TopicPartition) -> bool:
-        """Tell whether an offset was committed for this very topic; one that other tools have set says nothing of it."""
-        return not committed.metadata or committed.metadata == self.topic_id
 
     def _partition(self, index: int, offset: int = OFFSET_INVALID) -> TopicPartition:
         return TopicPartition(self.topic, index, offset)
@@ -287,6 +452,20 @@ class TopicDrain:
                 f"is every broker of {self.brokers} up?"
             )
         return int(marks[0]), int(marks[1])
+
+    def _high_watermarks(self, ids: Sequence[int]) -> dict[int, int]:
+        """Return the ends of the partitions, messages of open transactions included."""
+        if not ids:
+            return {}
+        asked = {self._partition(index): OffsetSpec.latest() for index in ids}  # type: ignore[no-untyped-call]
+
+        def ask() -> dict[int, int]:
+            answers = self.admin.list_offsets(
+                asked, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=self.timeout_s
+            )
+            return {partition.partition: int(answer.result().offset) for partition, answer in answers.items()}
+
+        return dict(self._ask(ask))
 
     def _ask(self, request: Callable[[], Any]) -> Any:
         """Put a request to the broker, again for `timeout_s` while it says that it is not ready yet."""

@@ -76,11 +76,13 @@ class TurnLostError(Exception):
 class StagingFiles(NamedTuple):
     """The SQL of one kind of chunk: `prepare` opens the transaction and makes the temporary tables, `load` empties them.
 
-    What stands in `load` before the lock of the layer works in temporary tables alone.
+    What stands in `load` before the lock of the layer works in temporary tables alone. `finish` is run once for the whole chunk,
+    in the transaction that stores the last of it.
     """
 
     prepare: Sequence[SqlFile]
     load: Sequence[SqlFile]
+    finish: Sequence[SqlFile] = ()
 
 
 def content_hash(content: bytes) -> str:
@@ -208,9 +210,9 @@ def _stage(
         if len(items) > 1:
             middle = len(items) // 2
             totals: Counter[str] = Counter()
-            for half in (items[:middle], items[middle:]):
+            for half, half_files in ((items[:middle], files._replace(finish=())), (items[middle:], files)):
                 totals.update(
-                    _stage(connection, half, judge(half), judge, copy_accepted, files, params, log, take_turn)
+                    _stage(connection, half, judge(half), judge, copy_accepted, half_files, params, log, take_turn)
                 )
             return totals
         refusal = RejectedError(Reason.REFUSED_BY_DATABASE, shown(str(error), 300))
@@ -248,7 +250,7 @@ def _store(
         first_of_turn = next(place for place, file in enumerate(files.load) if file.name == STG_LOCK)
         counts = run_sql(connection, files.load[:first_of_turn], values, log)
         take_turn()
-        return counts | run_sql(connection, files.load[first_of_turn:], values, log)
+        return counts | run_sql(connection, [*files.load[first_of_turn:], *files.finish], values, log)
 
 
 def _copy(connection: psycopg.Connection[Any], statement: str, rows: Sequence[tuple[Any, ...]]) -> None:

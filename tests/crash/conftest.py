@@ -31,7 +31,18 @@ DURING = [
 ]
 MENU = {"pizza=Pizza": "Pizza", "tea=Tea": "Drinks"}
 # Ids burn in a transaction that is rolled back, times of loading differ, and of two copies of a message either may come first.
-HIDDEN = ("id", "load_dt", "attempt_dt", "assigned_dt", "event_dt", "changed_dt", "partition", "offset")
+HIDDEN = (
+    "id",
+    "load_dt",
+    "attempt_dt",
+    "assigned_dt",
+    "event_dt",
+    "changed_dt",
+    "partition",
+    "offset",
+    "as_of",
+    "checked_dt",
+)
 RULES = [("pizza_fan", "Pizza", 0), ("tea_lover", "Drinks", 0)]
 
 

@@ -1,6 +1,9 @@
 """History by a parametrised run: from where, how far, how it goes on after a failure, and that it disturbs nobody."""
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
@@ -9,7 +12,7 @@ from confluent_kafka import Producer
 from tests.messages import order
 from tests.operators.drain_case import backfill, drain
 from tests.pipeline import Pipeline
-from warehouse.drain import DrainError, TopicDrain
+from warehouse.drain import Chunk, DrainError, Plan, TopicDrain
 
 
 def stored(pipeline: Pipeline) -> set[int]:
@@ -43,17 +46,16 @@ def test_a_run_that_failed_goes_on_after_its_last_stored_chunk(
 ) -> None:
     topic = pipeline.topic(partitions=1)
     pipeline.produce(topic, [order(n) for n in range(500)])
-    commit = TopicDrain.commit
-    commits = []
+    chunks = TopicDrain.chunks
 
-    def die_at_the_third(self: TopicDrain, offsets: dict[int, int]) -> None:
-        if len(commits) == 2:
-            raise DrainError("the broker went away")
-        commits.append(offsets)
-        commit(self, offsets)
+    def die_after_the_second(self: TopicDrain, plan: Plan, **limits: int) -> Iterator[Chunk]:
+        yield from islice(chunks(self, plan, **limits), 2)
+        while pipeline.value("select count(*) from stg.order_event_log") < 200:
+            time.sleep(0.05)
+        raise DrainError("the broker went away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(TopicDrain, "commit", die_at_the_third)
+        patch.setattr(TopicDrain, "chunks", die_after_the_second)
         with pytest.raises(DrainError):
             backfill(topic, chunk_messages=100)
     assert backfill(topic, chunk_messages=100)["messages"] == 300

@@ -36,6 +36,9 @@ HIDDEN = (
     "stg.order_event_log",
     "stg.reference_log",
     "stg.dead_letters",
+    "stg.drain_progress",
+    "stg.drain_ends",
+    "stg.lost_messages",
     "stg.order_hours",
     "stg.order_statuses",
     "dds.h_user",
@@ -265,7 +268,8 @@ def copy_rows(pipeline: Pipeline, url: str) -> None:
     target = source.rsplit("/", 1)[0] + "/" + url.rsplit("/", 1)[1]
     schemas = [f"--schema={name}" for name in ("stg", "dds", "cdm")]
     # The queue is empty here, and has had another column since.
-    without = [f"--exclude-table={name}" for name in (*NEW_TABLES, "dds.suspended_keys", "stg.load_queue")]
+    later = ("dds.suspended_keys", "stg.load_queue", "stg.drain_progress", "stg.drain_ends", "stg.lost_messages")
+    without = [f"--exclude-table={name}" for name in (*NEW_TABLES, *later)]
     programs = find_programs()
     dump = subprocess.run(
         [programs / "pg_dump", "--data-only", *schemas, *without, f"--dbname={source}"], check=True, capture_output=True

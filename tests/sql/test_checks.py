@@ -76,6 +76,12 @@ BREAKS: dict[str, list[str]] = {
         from stg.order_event_log where object_id = 3
         """,
     ],
+    "stg.lost_messages": [
+        f"""
+        insert into stg.lost_messages (topic, topic_id, "partition", from_offset, to_offset, noticed_dt)
+        values ('t', 'i', 0, 3, 8, '{NOW}')
+        """,
+    ],
     "stg.reference_log": [
         f"""
         insert into stg.reference_log

@@ -1,0 +1,13 @@
+-- One row = a topic, and when the run of every minute last had all of it.
+-- From: what the drain hands over
+-- Grain: topic
+-- Rerun: a moment before the stored one changes nothing
+-- Params: topic, as_of, load_dt
+-- Lost with the server, it is written again a minute later.
+set local synchronous_commit = off;
+insert into stg.drain_ends as stored (topic, as_of, checked_dt)
+values (%(topic)s, %(as_of)s::timestamptz, %(load_dt)s::timestamptz)
+on conflict (topic) do update set
+    as_of = excluded.as_of,
+    checked_dt = excluded.checked_dt
+where stored.as_of < excluded.as_of;

@@ -606,6 +606,53 @@ COMMENT ON COLUMN dds.counter_queue.h_user_pk IS 'The guest';
 
 COMMENT ON COLUMN dds.counter_queue.load_dt IS 'When it was queued';
 
+CREATE TABLE stg.drain_ends (
+    topic text NOT NULL,
+    as_of timestamp with time zone NOT NULL,
+    checked_dt timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE stg.drain_ends IS 'When the run of every minute last had everything that the topic held';
+
+COMMENT ON COLUMN stg.drain_ends.topic IS 'Topic of Kafka';
+
+COMMENT ON COLUMN stg.drain_ends.as_of IS 'Just before that run asked Kafka for the ends: what was sent before is stored';
+
+COMMENT ON COLUMN stg.drain_ends.checked_dt IS 'When that run had reached the ends, also where there was nothing to read';
+
+CREATE TABLE stg.drain_progress (
+    reader text NOT NULL,
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    topic_id text NOT NULL,
+    next_offset bigint NOT NULL,
+    last_offset bigint,
+    last_hash uuid,
+    end_offset bigint NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    CONSTRAINT drain_progress_check CHECK (((last_offset IS NULL) = (last_hash IS NULL)))
+);
+
+COMMENT ON TABLE stg.drain_progress IS 'How far a reader of a topic has come; written in the transaction that stores the messages';
+
+COMMENT ON COLUMN stg.drain_progress.reader IS 'orders: the run of every minute; backfill:<run>:<from>: one request for history, until it is done';
+
+COMMENT ON COLUMN stg.drain_progress.topic IS 'Topic of Kafka';
+
+COMMENT ON COLUMN stg.drain_progress.partition IS 'Partition of the topic';
+
+COMMENT ON COLUMN stg.drain_progress.topic_id IS 'The topic''s uuid: new when a topic is created again under its name';
+
+COMMENT ON COLUMN stg.drain_progress.next_offset IS 'The first offset that is not read yet';
+
+COMMENT ON COLUMN stg.drain_progress.last_offset IS 'Offset of the last message read; NULL while there was none';
+
+COMMENT ON COLUMN stg.drain_progress.last_hash IS 'Hash of the last message: while Kafka still has it there, the log before it is the same';
+
+COMMENT ON COLUMN stg.drain_progress.end_offset IS 'High watermark when it was last looked at; the difference to next_offset is the lag';
+
+COMMENT ON COLUMN stg.drain_progress.load_dt IS 'When the row was written';
+
 CREATE TABLE stg.load_queue (
     source text NOT NULL,
     value_hash uuid NOT NULL,
@@ -669,8 +716,11 @@ CREATE VIEW cdm.v_freshness WITH (security_barrier='true') AS
     guests.waiting_since AS guests_waiting_since,
     rules.waiting AS rules_waiting,
     letters.unsolved AS dead_letters,
-    (GREATEST(EXTRACT(epoch FROM (now() - LEAST(messages.waiting_since, guests.waiting_since, rules.waiting_since))), (0)::numeric))::double precision AS lag_s
-   FROM (((( SELECT count(*) AS waiting,
+    (GREATEST(EXTRACT(epoch FROM (now() - LEAST(messages.waiting_since, guests.waiting_since, rules.waiting_since, ends.checked_dt))), (0)::numeric))::double precision AS lag_s,
+    ends.checked_dt,
+    ends.as_of AS judged_dt,
+    kafka.waiting AS kafka_lag
+   FROM (((((( SELECT count(*) AS waiting,
             min(load_queue.load_dt) AS waiting_since
            FROM stg.load_queue) messages
      CROSS JOIN ( SELECT count(DISTINCT counter_queue.h_user_pk) AS waiting,
@@ -685,7 +735,13 @@ CREATE VIEW cdm.v_freshness WITH (security_barrier='true') AS
                   GROUP BY queue.tag) changed) rules)
      CROSS JOIN ( SELECT count(*) AS unsolved
            FROM stg.dead_letters
-          WHERE (dead_letters.solved_dt IS NULL)) letters);
+          WHERE (dead_letters.solved_dt IS NULL)) letters)
+     CROSS JOIN ( SELECT max(drain_ends.checked_dt) AS checked_dt,
+            max(drain_ends.as_of) AS as_of
+           FROM stg.drain_ends) ends)
+     CROSS JOIN ( SELECT (sum((drain_progress.end_offset - drain_progress.next_offset)))::bigint AS waiting
+           FROM stg.drain_progress
+          WHERE (drain_progress.reader = 'orders'::text)) kafka);
 
 COMMENT ON VIEW cdm.v_freshness IS 'One row: how fresh the marts are and what waits';
 
@@ -705,7 +761,13 @@ COMMENT ON COLUMN cdm.v_freshness.rules_waiting IS 'Tags whose changed rule is t
 
 COMMENT ON COLUMN cdm.v_freshness.dead_letters IS 'Messages and documents refused and not solved';
 
-COMMENT ON COLUMN cdm.v_freshness.lag_s IS 'Seconds for which the oldest thing has waited; 0 = nothing waits';
+COMMENT ON COLUMN cdm.v_freshness.lag_s IS 'Seconds for which the oldest thing has waited, or since the last drain that reached the end, whichever is more';
+
+COMMENT ON COLUMN cdm.v_freshness.checked_dt IS 'When a run last had everything that Kafka held, also where nothing was new; NULL = none ever had';
+
+COMMENT ON COLUMN cdm.v_freshness.judged_dt IS 'What was sent before this moment is stored; what waits stands beside it';
+
+COMMENT ON COLUMN cdm.v_freshness.kafka_lag IS 'Messages that the last drain left in Kafka; NULL = none ever looked';
 
 CREATE TABLE dds.h_category (
     h_category_pk uuid NOT NULL,
@@ -1455,53 +1517,6 @@ ALTER TABLE stg.dead_letters ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
-CREATE TABLE stg.drain_ends (
-    topic text NOT NULL,
-    as_of timestamp with time zone NOT NULL,
-    checked_dt timestamp with time zone NOT NULL
-);
-
-COMMENT ON TABLE stg.drain_ends IS 'When the run of every minute last had everything that the topic held';
-
-COMMENT ON COLUMN stg.drain_ends.topic IS 'Topic of Kafka';
-
-COMMENT ON COLUMN stg.drain_ends.as_of IS 'Just before that run asked Kafka for the ends: what was sent before is stored';
-
-COMMENT ON COLUMN stg.drain_ends.checked_dt IS 'When that run had reached the ends, also where there was nothing to read';
-
-CREATE TABLE stg.drain_progress (
-    reader text NOT NULL,
-    topic text NOT NULL,
-    partition integer NOT NULL,
-    topic_id text NOT NULL,
-    next_offset bigint NOT NULL,
-    last_offset bigint,
-    last_hash uuid,
-    end_offset bigint NOT NULL,
-    load_dt timestamp with time zone NOT NULL,
-    CONSTRAINT drain_progress_check CHECK (((last_offset IS NULL) = (last_hash IS NULL)))
-);
-
-COMMENT ON TABLE stg.drain_progress IS 'How far a reader of a topic has come; written in the transaction that stores the messages';
-
-COMMENT ON COLUMN stg.drain_progress.reader IS 'orders: the run of every minute; backfill:<run>:<from>: one request for history, until it is done';
-
-COMMENT ON COLUMN stg.drain_progress.topic IS 'Topic of Kafka';
-
-COMMENT ON COLUMN stg.drain_progress.partition IS 'Partition of the topic';
-
-COMMENT ON COLUMN stg.drain_progress.topic_id IS 'The topic''s uuid: new when a topic is created again under its name';
-
-COMMENT ON COLUMN stg.drain_progress.next_offset IS 'The first offset that is not read yet';
-
-COMMENT ON COLUMN stg.drain_progress.last_offset IS 'Offset of the last message read; NULL while there was none';
-
-COMMENT ON COLUMN stg.drain_progress.last_hash IS 'Hash of the last message: while Kafka still has it there, the log before it is the same';
-
-COMMENT ON COLUMN stg.drain_progress.end_offset IS 'High watermark when it was last looked at; the difference to next_offset is the lag';
-
-COMMENT ON COLUMN stg.drain_progress.load_dt IS 'When the row was written';
-
 CREATE TABLE stg.lost_messages (
     id bigint NOT NULL,
     topic text NOT NULL,
@@ -1963,6 +1978,10 @@ GRANT SELECT ON TABLE cdm.v_dead_letters TO dwh_etl;
 
 GRANT SELECT,INSERT,DELETE ON TABLE dds.counter_queue TO dwh_etl;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE stg.drain_ends TO dwh_etl;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.drain_progress TO dwh_etl;
+
 GRANT SELECT,INSERT,DELETE ON TABLE stg.load_queue TO dwh_etl;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE stg.order_events TO dwh_etl;
@@ -2031,10 +2050,6 @@ GRANT SELECT,INSERT ON TABLE dds.s_order_cost TO dwh_etl;
 GRANT SELECT,INSERT ON TABLE dds.s_order_status TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE dds.s_user_names TO dwh_etl;
-
-GRANT SELECT,INSERT,UPDATE ON TABLE stg.drain_ends TO dwh_etl;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.drain_progress TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE stg.lost_messages TO dwh_etl;
 

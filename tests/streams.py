@@ -381,7 +381,10 @@ def broken_laws(connection: psycopg.Connection[Any], log: logging.Logger = LOG) 
         connection,
         prepare=PREPARE,
         laws=LAWS,
-        params={**PARAMS, "queued_before": datetime.now(UTC) - timedelta(minutes=30)},
+        params={
+            **PARAMS,
+            **dict.fromkeys(("queued_before", "checked_before"), datetime.now(UTC) - timedelta(minutes=30)),
+        },
         max_rows=5,
         log=log,
     )

@@ -25,7 +25,8 @@ class CheckLawsOperator(BaseOperator):
     """Check every law of `sql/checks/` and fail at the end where one is broken.
 
     All laws run, in one snapshot and without writing: a broken one, or one that PostgreSQL does not answer, costs none of the
-    others. What waits in the queues breaks no law unless it has waited for over `max_queue_age_minutes`. Logs a line a law
+    others. What waits in the queues breaks no law unless it has waited for over `max_queue_age_minutes`; that no drain
+    has reached Kafka's end for `max_lag_s` breaks one. Logs a line a law
     and up to `max_rows` offending rows of each broken one. Returns counts: laws, and 0 broken.
 
     Beside a rebuild of the vault there is nothing whole to check: the task waits up to `max_rebuild_wait_s` for its end, then it
@@ -41,6 +42,7 @@ class CheckLawsOperator(BaseOperator):
         self,
         *,
         max_queue_age_minutes: float = 30.0,
+        max_lag_s: float = 120.0,
         max_rows: int = 20,
         max_rebuild_wait_s: float = 600.0,
         statement_timeout_s: float = 300.0,
@@ -49,6 +51,7 @@ class CheckLawsOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.max_queue_age_minutes = max_queue_age_minutes
+        self.max_lag_s = max_lag_s
         self.max_rows = max_rows
         self.max_rebuild_wait_s = max_rebuild_wait_s
         self.statement_timeout_s = statement_timeout_s
@@ -68,6 +71,7 @@ class CheckLawsOperator(BaseOperator):
                         "statement_timeout_ms": int(self.statement_timeout_s * 1000),
                         "lock_timeout_ms": int(self.max_rebuild_wait_s * 1000),
                         "queued_before": datetime.now(UTC) - timedelta(minutes=self.max_queue_age_minutes),
+                        "checked_before": datetime.now(UTC) - timedelta(seconds=self.max_lag_s),
                     },
                     max_rows=self.max_rows,
                     log=self.log,

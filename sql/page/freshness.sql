@@ -10,5 +10,8 @@ select
     guests_waiting_since,
     rules_waiting,
     dead_letters,
-    lag_s
+    lag_s,
+    checked_dt,
+    judged_dt,
+    kafka_lag
 from cdm.v_freshness;

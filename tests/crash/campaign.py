@@ -105,7 +105,7 @@ class Round:
             pipeline.etl,
             prepare=read_sql(["transaction.sql"]),
             laws=read_laws(),
-            params={"statement_timeout_ms": 60_000, "queued_before": "infinity"},
+            params={"statement_timeout_ms": 60_000, "queued_before": "infinity", "checked_before": "-infinity"},
             max_rows=3,
             log=LOG,
         )

@@ -101,6 +101,7 @@ BREAKS: dict[str, list[str]] = {
         f"insert into stg.load_queue select 'order_event_log', {H1}, '{NOW}', 0",
     ],
     "stg.load_queue.age": [f"insert into stg.load_queue select 'order_event_log', {H1}, '{OLD}'"],
+    "stg.drain_ends.age": [f"insert into stg.drain_ends values ('orders', '{OLD}', '{OLD}')"],
     "dds.counter_queue": [f"insert into dds.counter_queue (h_user_pk, load_dt) values ('{NOBODY}', '{NOW}')"],
     "dds.counter_queue.age": [f"insert into dds.counter_queue (h_user_pk, load_dt) select {ANN}, '{OLD}'"],
     "cdm.rule_queue.age": [
@@ -348,7 +349,9 @@ def admin(sound: Pipeline) -> Iterator[psycopg.Connection]:
 
 
 def broken_now(connection: psycopg.Connection) -> set[str]:
-    broken, unanswered = ask_laws(connection, LAWS, {**PARAMS, "queued_before": NOW}, max_rows=5, log=LOG)
+    broken, unanswered = ask_laws(
+        connection, LAWS, {**PARAMS, "queued_before": NOW, "checked_before": NOW}, max_rows=5, log=LOG
+    )
     assert not unanswered
     return set(broken)
 
@@ -424,7 +427,7 @@ def test_a_broken_law_is_told_in_words_with_its_first_rows(
             connection,
             prepare=PREPARE,
             laws=LAWS,
-            params={**PARAMS, "queued_before": NOW},
+            params={**PARAMS, "queued_before": NOW, "checked_before": NOW},
             max_rows=2,
             log=logging.getLogger("tests.laws"),
         )

@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from psycopg import sql
 
 from local.stack import Stack
+from operators.check_laws import BrokenLawError, CheckLawsOperator
 from tests.messages import order, restaurant
+from tests.operators.drain_case import drain, run
 from tests.pipeline import CDM, LOG, PARAMS, PREPARE, Pipeline
 from tests.streams import STREAMS_PROFILE, Broom, Run, Settle, Step, broken_laws, streams
 from warehouse import constants
@@ -228,6 +230,31 @@ def test_the_audience_has_every_utc_day_from_the_first_event_to_today(
     fan = [(2, 0, 2), (0, 0, 2), (1, 1, 2), (0, 0, 2), (0, 1, 1), (0, 0, 1)]
     expected = [(begin + timedelta(days=n), "fan", *numbers) for n, numbers in enumerate(fan)]
     assert sorted(rows_of(bi, "v_audience_daily")) == sorted([*expected, (today, "gone", 1, 0, 1)])
+
+
+def test_a_standstill_is_late_and_breaks_a_law(pipeline: Pipeline) -> None:
+    def now() -> tuple[float, int]:
+        return pipeline.rows("select lag_s, kafka_lag from cdm.v_freshness")[0]
+
+    topic = pipeline.topic(partitions=1)
+    pipeline.produce(topic, [order(1), order(2)])
+    drain(topic)
+    pipeline.load()
+    assert pipeline.rows("select checked_dt, as_of from stg.drain_ends") == pipeline.rows(
+        "select checked_dt, judged_dt from cdm.v_freshness"
+    )
+    lag_s, kafka_lag = now()
+    assert (lag_s < 120, kafka_lag) == (True, 0)
+    # Switched off, the scheduler dead, Kafka away: to the warehouse all of them are three minutes without a drain.
+    pipeline.owner.execute(
+        "update stg.drain_ends set as_of = as_of - interval '3 minutes', checked_dt = checked_dt - interval '3 minutes'"
+    )
+    assert now()[0] > 120
+    with pytest.raises(BrokenLawError, match=r"1 of \d+ laws are broken: stg\.drain_ends\.age"):
+        run(CheckLawsOperator(task_id="laws"))
+    drain(topic)  # nothing new, and yet it is known again that nothing is
+    assert now()[0] < 120
+    assert run(CheckLawsOperator(task_id="laws"))["broken"] == 0
 
 
 def test_freshness_tells_what_waits_and_since_when(pipeline: Pipeline, bi: psycopg.Connection) -> None:

@@ -227,7 +227,7 @@ def test_freshness_is_that_of_the_queues(page: Page, warehouse: Pipeline) -> Non
     assert tiles["rules"] == str(warehouse.value("select count(*) from cdm.rule_queue")) == "0"
     letters = warehouse.value("select count(*) from stg.dead_letters where solved_dt is null")
     assert int(tiles["letters"]) == letters >= 1
-    assert tiles["lag"] == "0"
+    assert float(tiles["lag"]) >= 0  # the age of the last drain, where nothing waits
     assert tiles["order"][:19] == warehouse.value("select max(load_dt) from stg.order_events").isoformat()[:19]
     assert tiles["event"][:19] == warehouse.value("select max(event_dt) from cdm.tag_events").isoformat()[:19]
 

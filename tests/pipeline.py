@@ -40,6 +40,10 @@ CDM = {
     "claim": read_sql(constants.CDM_CLAIM),
     "load": read_sql(constants.CDM_LOAD),
 }
+TIMES_AND_POSITIONS = (
+    *("load_dt", "attempt_dt", "as_of", "checked_dt"),
+    *("next_offset", "last_offset", "last_hash", "end_offset"),
+)
 
 
 class Pipeline:
@@ -175,10 +179,10 @@ class Pipeline:
         found = self.rows("select reason, raw from stg.dead_letters order by id")
         return [(reason, bytes(raw) if raw is not None else None) for reason, raw in found]
 
-    def snapshot(self, hide: Sequence[str] = ("load_dt", "attempt_dt", "as_of", "checked_dt")) -> dict[str, list[Any]]:
+    def snapshot(self, hide: Sequence[str] = TIMES_AND_POSITIONS) -> dict[str, list[Any]]:
         """Return every row of every table, ids included, without the columns to hide.
 
-        "Changes no row" means that two snapshots are equal.
+        "Changes no row" means that two snapshots are equal: a drain that reads the same content again moves its position only.
         """
         tables = self.rows(
             "select schemaname || '.' || tablename from pg_tables where schemaname in ('stg', 'dds', 'cdm')"

@@ -12,6 +12,30 @@ CREATE SCHEMA stg;
 
 COMMENT ON SCHEMA stg IS 'As received from Kafka and Redis: the source of truth. DDS and CDM can be built again from it';
 
+CREATE FUNCTION cdm.keep_tag_rule_version() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    if tg_op = 'UPDATE' and new.version = old.version and new.tag = old.tag then
+        return null;
+    end if;
+    if tg_op <> 'INSERT' and (tg_op = 'DELETE' or new.tag <> old.tag) then
+        insert into cdm.tag_rule_versions (tag, version, category_name, threshold, active, changed_by, changed_dt)
+        select old.tag, 1 + max(version), old.category_name, old.threshold, false, session_user, clock_timestamp()
+        from cdm.tag_rule_versions
+        where tag = old.tag;
+    end if;
+    if tg_op <> 'DELETE' then
+        insert into cdm.tag_rule_versions (tag, version, category_name, threshold, active, changed_by, changed_dt)
+        values (new.tag, new.version, new.category_name, new.threshold, new.active, new.changed_by, new.changed_dt);
+    end if;
+    return null;
+end
+$$;
+
+COMMENT ON FUNCTION cdm.keep_tag_rule_version() IS 'Writes each version of a rule into the history; a rule that is deleted, or renamed to another tag, ends in one that is off';
+
 CREATE FUNCTION cdm.queue_tag_rule() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -43,7 +67,8 @@ $$;
 COMMENT ON FUNCTION cdm.restore_keys() IS 'Puts back, and so checks, what cdm.suspend_keys() has taken off';
 
 CREATE FUNCTION cdm.stamp_tag_rule() RETURNS trigger
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
     AS $$
 begin
     if tg_op = 'UPDATE'
@@ -52,14 +77,18 @@ begin
     then
         return old;
     end if;
-    new.version := 1 + coalesce((select max(version) from cdm.tag_rules where tag = new.tag), 0);
+    new.version := 1 + greatest(
+        (select max(version) from cdm.tag_rule_versions where tag = new.tag),
+        (select max(version) from cdm.tag_rules where tag = new.tag),
+        0
+    );
     new.changed_by := session_user;
     new.changed_dt := clock_timestamp();
     return new;
 end
 $$;
 
-COMMENT ON FUNCTION cdm.stamp_tag_rule() IS 'Numbers the versions of a tag''s rules and writes down who and when';
+COMMENT ON FUNCTION cdm.stamp_tag_rule() IS 'Numbers the versions of a tag''s rules, from all that the tag has ever had on, and writes down who and when';
 
 CREATE FUNCTION cdm.suspend_keys() RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
@@ -331,6 +360,32 @@ ALTER TABLE cdm.tag_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE cdm.tag_rule_versions (
+    tag character varying NOT NULL,
+    version integer NOT NULL,
+    category_name character varying NOT NULL,
+    threshold integer NOT NULL,
+    active boolean NOT NULL,
+    changed_by character varying,
+    changed_dt timestamp with time zone
+);
+
+COMMENT ON TABLE cdm.tag_rule_versions IS 'One row = a version that a rule of a tag has had, those of deleted rules too; append-only, written by the triggers of cdm.tag_rules';
+
+COMMENT ON COLUMN cdm.tag_rule_versions.tag IS 'Name of the tag';
+
+COMMENT ON COLUMN cdm.tag_rule_versions.version IS 'Number of the version; a tag never has the same twice, also when its rule is deleted and written again';
+
+COMMENT ON COLUMN cdm.tag_rule_versions.category_name IS 'Category of this version';
+
+COMMENT ON COLUMN cdm.tag_rule_versions.threshold IS 'Threshold of this version';
+
+COMMENT ON COLUMN cdm.tag_rule_versions.active IS 'Whether this version was in force; false where the rule was switched off or deleted';
+
+COMMENT ON COLUMN cdm.tag_rule_versions.changed_by IS 'Role that made the change; NULL where it was made before this table was';
+
+COMMENT ON COLUMN cdm.tag_rule_versions.changed_dt IS 'When it was made; NULL as changed_by';
 
 CREATE TABLE cdm.tag_rules (
     id bigint NOT NULL,
@@ -1701,6 +1756,9 @@ ALTER TABLE ONLY cdm.tag_days
 ALTER TABLE ONLY cdm.tag_events
     ADD CONSTRAINT tag_events_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY cdm.tag_rule_versions
+    ADD CONSTRAINT tag_rule_versions_pkey PRIMARY KEY (tag, version);
+
 ALTER TABLE ONLY cdm.tag_rules
     ADD CONSTRAINT tag_rules_pkey PRIMARY KEY (id);
 
@@ -1867,6 +1925,8 @@ CREATE INDEX reference_keys_missing ON stg.reference_keys USING btree (object_ty
 
 CREATE INDEX reference_log_object_id ON stg.reference_log USING btree (object_type, object_id, update_ts);
 
+CREATE TRIGGER keep_tag_rule_version AFTER INSERT OR DELETE OR UPDATE ON cdm.tag_rules FOR EACH ROW EXECUTE FUNCTION cdm.keep_tag_rule_version();
+
 CREATE TRIGGER queue_all_tag_rules BEFORE TRUNCATE ON cdm.tag_rules FOR EACH STATEMENT EXECUTE FUNCTION cdm.queue_tag_rule();
 
 CREATE TRIGGER queue_tag_rule AFTER INSERT OR DELETE OR UPDATE ON cdm.tag_rules FOR EACH ROW EXECUTE FUNCTION cdm.queue_tag_rule();
@@ -1953,6 +2013,8 @@ GRANT SELECT,INSERT,DELETE ON TABLE cdm.rule_queue TO dwh_etl;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.tag_days TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE cdm.tag_events TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.tag_rule_versions TO dwh_etl;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.tag_rules TO dwh_etl;
 

@@ -74,6 +74,58 @@ def test_a_tag_that_was_switched_off_is_switched_on_again_not_doubled(pipeline: 
     assert stored(pipeline) == [("fan", "Pizza", 1, True, 3)]
 
 
+def test_a_version_of_a_tag_is_one_rule_for_ever(pipeline: Pipeline) -> None:
+    """A rule is deleted and written again, by the form and by hand: an event must tell which rule gave the tag."""
+    by_hand = "insert into cdm.tag_rules (tag, category_name, threshold) values ('fan', 'Pizza', %s)"
+    apply(threshold=1)
+    tags(pipeline)
+    pipeline.owner.execute("delete from cdm.tag_rules")
+    tags(pipeline)
+    pipeline.owner.execute(by_hand, [0])
+    tags(pipeline)
+    pipeline.owner.execute("update cdm.tag_rules set tag = 'lover'")
+    tags(pipeline)
+    apply(threshold=1)
+    tags(pipeline)
+    events = [
+        (event, threshold, version) for _, tag, event, _, threshold, version in pipeline.tag_events() if tag == "fan"
+    ]
+    assert events == [
+        ("assigned", 1, 1),
+        ("revoked", 1, 1),
+        ("assigned", 0, 3),
+        ("revoked", 0, 3),
+        ("assigned", 1, 5),
+    ]
+    history = "select version, threshold, active, changed_by from cdm.tag_rule_versions where tag = 'fan' order by 1"
+    assert pipeline.rows(history) == [
+        (1, 1, True, "dwh_etl"),
+        (2, 1, False, "dwh_owner"),
+        (3, 0, True, "dwh_owner"),
+        (4, 0, False, "dwh_owner"),
+        (5, 1, True, "dwh_etl"),
+    ]
+
+
+def test_what_changes_no_rule_adds_no_version(pipeline: Pipeline) -> None:
+    apply()
+    pipeline.owner.execute("update cdm.tag_rules set threshold = threshold")
+    pipeline.owner.execute(
+        "insert into cdm.tag_rules (tag, category_name, threshold) values ('fan', 'Pizza', 4)"
+        " on conflict (tag) where active do update set threshold = excluded.threshold"
+    )
+    assert stored(pipeline) == [("fan", "Pizza", 4, True, 2)]
+    assert pipeline.rows("select version, threshold from cdm.tag_rule_versions") == [(1, 1), (2, 4)]
+
+
+def test_rules_of_one_statement_have_versions_of_their_own(pipeline: Pipeline) -> None:
+    pipeline.owner.execute(
+        "insert into cdm.tag_rules (tag, category_name, threshold, active)"
+        " values ('fan', 'Pizza', 1, false), ('fan', 'Pizza', 2, true)"
+    )
+    assert stored(pipeline) == [("fan", "Pizza", 1, False, 1), ("fan", "Pizza", 2, True, 2)]
+
+
 def test_the_form_refuses_a_category_of_no_menu_with_near_names(pipeline: Pipeline) -> None:
     with pytest.raises(AirflowFailException, match=r"did you mean 'Pizza'.*category is new"):
         apply(category="pizzas")

@@ -49,6 +49,7 @@ HIDDEN = (
     "cdm.user_tags",
     "cdm.tag_events",
     "cdm.tag_rules",
+    "cdm.tag_rule_versions",
     "cdm.tag_days",
     "migration.alembic_version",
 )
@@ -269,6 +270,7 @@ def copy_rows(pipeline: Pipeline, url: str) -> None:
     schemas = [f"--schema={name}" for name in ("stg", "dds", "cdm")]
     # The queue is empty here, and has had another column since.
     later = ("dds.suspended_keys", "stg.load_queue", "stg.drain_progress", "stg.drain_ends", "stg.lost_messages")
+    later += ("cdm.tag_rule_versions",)
     without = [f"--exclude-table={name}" for name in (*NEW_TABLES, *later)]
     programs = find_programs()
     dump = subprocess.run(
@@ -284,6 +286,7 @@ def copy_rows(pipeline: Pipeline, url: str) -> None:
 
 def test_the_migration_counts_what_is_stored_already(pipeline: Pipeline, old_database: str) -> None:
     pipeline.owner.execute("insert into cdm.tag_rules (tag, category_name, threshold) values ('fan', 'Pizza', 0)")
+    pipeline.owner.execute("insert into cdm.tag_rules (tag, category_name, threshold) values ('gone', 'Pizza', 0)")
     pipeline.refer([("restaurant", "diner", restaurant(menu={"pizza": "Pizza", "tea": "Drinks"}))])
     pipeline.stage(
         [
@@ -299,12 +302,16 @@ def test_the_migration_counts_what_is_stored_already(pipeline: Pipeline, old_dat
     pipeline.load()
     maintained = {name: rows for name, rows in pipeline.snapshot().items() if name in NEW_TABLES}
     assert all(maintained.values())
-    assert pipeline.value("select revoked from cdm.tag_days") == 1
+    assert pipeline.value("select revoked from cdm.tag_days where tag = 'fan'") == 1
+    pipeline.owner.execute("delete from cdm.tag_rules where tag = 'gone'")
 
     copy_rows(pipeline, old_database)
     alembic(old_database, "head")
     with Pipeline(pipeline.env | {"DWH_URL": old_database}) as migrated:
         assert {name: rows for name, rows in migrated.snapshot().items() if name in NEW_TABLES} == maintained
+        migrated.owner.execute("insert into cdm.tag_rules (tag, category_name, threshold) values ('gone', 'Pizza', 7)")
+        versions = migrated.rows("select tag, version, threshold from cdm.tag_rule_versions order by 1, 2")
+        assert versions == [("fan", 1, 0), ("gone", 1, 0), ("gone", 2, 7)], "a deleted rule is known by its events"
         assert migrated.value("select has_table_privilege('dwh_bi', 'cdm.user_tags', 'select')") is False
         assert migrated.value("select has_table_privilege('dwh_bi', 'cdm.v_tags', 'select')") is True
 

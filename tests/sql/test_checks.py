@@ -222,6 +222,10 @@ BREAKS: dict[str, list[str]] = {
         "update cdm.user_tags set threshold = threshold + 1",
         "update cdm.user_tags set rule_version = rule_version + 1",
     ],
+    "cdm.tag_rule_versions": [
+        "update cdm.tag_rule_versions set threshold = threshold + 1",
+        "delete from cdm.tag_rule_versions",
+    ],
     "cdm.tag_events": [
         f"""
         insert into cdm.tag_events overriding system value

@@ -18,8 +18,8 @@ LISTED = list(chain.from_iterable(value for value in vars(constants).values() if
 HEADER = ("Rerun", "Params")
 # Tables that no file of their own fills: queues, which are filled together with what they queue.
 QUEUES = {"stg.load_queue", "cdm.rule_queue"}
-# Filled and emptied by a function, within one transaction.
-INTERNAL = {"dds.suspended_keys"}
+# Filled and emptied by a function, within one transaction; filled by triggers.
+INTERNAL = {"dds.suspended_keys", "cdm.tag_rule_versions"}
 
 
 def text_of(name: str) -> str:

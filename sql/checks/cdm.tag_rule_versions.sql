@@ -1,0 +1,20 @@
+-- Law: each rule stands in the history of its tag as it is.
+-- Params: none
+select
+    rule.tag,
+    rule.version,
+    rule.category_name,
+    rule.threshold,
+    rule.active
+from cdm.tag_rules as rule
+where
+    not exists (
+        select 1
+        from cdm.tag_rule_versions as known
+        where
+            known.tag = rule.tag
+            and known.version = rule.version
+            and known.category_name = rule.category_name
+            and known.threshold = rule.threshold
+            and known.active = rule.active
+    );

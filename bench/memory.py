@@ -15,6 +15,7 @@ def main() -> None:
     before = peak_memory_mib()
     counts = run(
         BackfillOrdersOperator(task_id="drain", topic=topic),
+        dag=SimpleNamespace(dag_id="orders_backfill"),
         dag_run=SimpleNamespace(run_id="memory", conf={}),
         params={"from": "beginning", "chunk_messages": chunk_messages},
     )

@@ -161,6 +161,7 @@ class World:
         with clock.stage("drain"):
             run(
                 BackfillOrdersOperator(task_id="drain", topic=topic),
+                dag=SimpleNamespace(dag_id="orders_backfill"),
                 dag_run=SimpleNamespace(run_id=uuid4().hex, conf={}),
                 params=params,
             )

@@ -21,7 +21,7 @@ from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
 from operators.replay_dead_letters import ReplayDeadLettersOperator
 from warehouse.constants import BATCH, CDM_CLAIM, CDM_LOAD, CDM_PREPARE, DDS_CLAIM, DDS_LOAD, DDS_PREPARE, SQL_FOLDER
-from warehouse.replay_request import ANY_REASON, MAX_LETTERS, REASONS
+from warehouse.requests import ANY_REASON, MAX_LETTERS, REASONS
 
 TASK_TIMEOUT = timedelta(hours=1)
 
@@ -44,14 +44,14 @@ with DAG(
         "reason": Param(
             ANY_REASON,
             type="string",
-            enum=[str(reason) for reason in REASONS],
+            enum=list(REASONS),
             title="Reason",
             description="Only dead letters of this reason code (docs/messages.md)",
         ),
         "ids": Param(
             [],
             type="array",
-            items={"type": "integer"},
+            items={"type": "integer", "minimum": 1},
             title="Ids",
             description="Only these, by `stg.dead_letters.id`, one a line; none given: all",
         ),

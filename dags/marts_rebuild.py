@@ -32,10 +32,9 @@ from warehouse.constants import (
     STG_REBUILD,
     STG_REBUILD_PREPARE,
 )
+from warehouse.requests import LAYERS, ONLY_CDM
 
 TASK_TIMEOUT = timedelta(hours=6)
-ONLY_CDM = "cdm"
-DDS_AND_CDM = "dds and cdm"
 
 
 def skip_unless_asked(context: Context) -> None:
@@ -63,7 +62,7 @@ with DAG(
         "layers": Param(
             ONLY_CDM,
             type="string",
-            enum=[ONLY_CDM, DDS_AND_CDM],
+            enum=list(LAYERS),
             title="Layers",
             description="The marts from the vault, or before that the vault from STG, too",
         )

@@ -19,7 +19,6 @@ from airflow.sdk import DAG, Param
 from operators.backfill_orders import BackfillOrdersOperator
 from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
-from warehouse.backfill_request import BEGINNING, CHUNK_MESSAGES
 from warehouse.constants import (
     CDM_CLAIM,
     CDM_LOAD,
@@ -30,6 +29,7 @@ from warehouse.constants import (
     HISTORY_BATCH,
     SQL_FOLDER,
 )
+from warehouse.requests import BEGINNING, CHUNK_MESSAGES
 
 TASK_TIMEOUT = timedelta(hours=6)
 

@@ -19,7 +19,7 @@ from airflow.sdk import DAG, Param
 
 from operators.apply_tag_rules import ApplyTagRulesOperator
 from warehouse.constants import SQL_FOLDER
-from warehouse.tag_rules import ACTIONS, MAX_THRESHOLD, ONE_RULE
+from warehouse.requests import ACTIONS, ONE_RULE, THRESHOLDS
 
 TASK_TIMEOUT = timedelta(minutes=5)
 
@@ -51,8 +51,8 @@ with DAG(
         "threshold": Param(
             5,
             type="integer",
-            minimum=0,
-            maximum=MAX_THRESHOLD,
+            minimum=THRESHOLDS[0],
+            maximum=THRESHOLDS[-1],
             title="Threshold",
             description="CLOSED orders of the category that do not yet suffice: with 5, the sixth gives the tag",
         ),

@@ -5,17 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException
 
+from operators.base import PipelineOperator, request_of
 from operators.connections import open_postgres
-from warehouse.backfill_request import BadRequestError
 from warehouse.constants import CDM_RULES, CDM_RULES_QUERY, POSTGRES_CONN_ID, TAG_RULES_FILE, TRANSACTION
+from warehouse.requests import BadRequestError
 from warehouse.sql_files import named_sql, run_sql
 from warehouse.tag_rules import BadRulesError, apply_rules, parse_rule_request, parse_rules, unknown_categories
 
 
-class ApplyTagRulesOperator(BaseOperator):
+class ApplyTagRulesOperator(PipelineOperator):
     """Set the one rule that the run's form asks for, or all rules of `config/tag_rules.yaml`, in one transaction.
 
     A rule that is as it should be keeps its version; what has changed is applied to all guests by the next run. A category that
@@ -46,7 +47,7 @@ class ApplyTagRulesOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, int]:
         """Read the request, check it against the menus, set the rules."""
         try:
-            request = parse_rule_request(dict(context["params"]), context["dag_run"].conf or {})
+            request = parse_rule_request(request_of(context))
             rules = [request.rule] if request.rule else parse_rules(Path(self.rules_file).read_text(encoding="utf-8"))
         except (BadRequestError, BadRulesError) as error:
             raise AirflowFailException(str(error)) from error

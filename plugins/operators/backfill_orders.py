@@ -1,11 +1,11 @@
 """`BackfillOrdersOperator`: the history of the topic to STG."""
 
 from airflow.sdk import Context
-from airflow.sdk.exceptions import AirflowFailException
 
+from operators.base import request_of
 from operators.drain_orders import DrainOrdersOperator, progress_params
-from warehouse.backfill_request import BadRequestError, parse_backfill_request
 from warehouse.constants import ORDERS_READER
+from warehouse.requests import BEGINNING
 
 
 class BackfillOrdersOperator(DrainOrdersOperator):
@@ -14,22 +14,19 @@ class BackfillOrdersOperator(DrainOrdersOperator):
     Its progress belongs to its request, the run and its `from`: a task that is tried again goes on after the last chunk that was
     stored; once it is done the same request reads again. The minute run is not disturbed, and is moved past what it no longer
     needs to read.
-    Parameters come from the run (`warehouse.backfill_request`); a wrong one fails the task at once, without retries.
+    Parameters come from the run (`warehouse.requests`); a wrong one fails the task at once, without retries.
     Returns and raises what `DrainOrdersOperator` does.
     """
 
     def execute(self, context: Context) -> dict[str, int]:
         """Drain the topic from where the run's parameters say."""
-        run = context["dag_run"]
-        try:
-            request = parse_backfill_request(dict(context["params"]), run.conf or {})
-        except BadRequestError as error:
-            raise AirflowFailException(str(error)) from error
-        self.chunk_messages = request.chunk_messages
-        begin = request.begin_at.isoformat() if request.begin_at else "beginning"
-        reader = f"backfill:{run.run_id}:{begin}"
+        request = request_of(context)
+        begin_at = request["from"]
+        self.chunk_messages = request["chunk_messages"]
+        begin = begin_at.isoformat() if begin_at else BEGINNING
+        reader = f"backfill:{context['dag_run'].run_id}:{begin}"
         with self.open_drain() as (drain, connection):
-            plan = drain.plan(self.positions(connection, reader), request.begin_at)
+            plan = drain.plan(self.positions(connection, reader), begin_at)
             if plan.restarted:
                 self.write_progress(
                     connection,
@@ -42,7 +39,7 @@ class BackfillOrdersOperator(DrainOrdersOperator):
             connection,
         ):  # a new consumer: partitions that were read to their end are paused
             # What the minute run has still to read, and the range of this request from its beginning, as both are by now.
-            begun = drain.plan({}, request.begin_at).positions
+            begun = drain.plan({}, begin_at).positions
             minute = drain.plan(self.positions(connection, ORDERS_READER))
             unread = {loss.partition for loss in minute.losses}
             moved = {

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
+from operators.base import PipelineOperator
 from operators.connections import open_postgres
 from warehouse.constants import POSTGRES_CONN_ID, TRANSACTION, WHOLE
 from warehouse.laws import RebuildIsOnError, check_laws, read_laws
@@ -21,7 +22,7 @@ class UncheckedLawError(AirflowException):
     """A law could not be checked, because PostgreSQL did not answer; the text says why."""
 
 
-class CheckLawsOperator(BaseOperator):
+class CheckLawsOperator(PipelineOperator):
     """Check every law of `sql/checks/` and fail at the end where one is broken.
 
     All laws run, in one snapshot and without writing: a broken one, or one that PostgreSQL does not answer, costs none of the

@@ -12,8 +12,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import Context
 
+from operators.base import PipelineOperator
 from operators.connections import OrdersConsumerHook, open_postgres
 from warehouse.constants import (
     KAFKA_CONN_ID,
@@ -67,7 +68,7 @@ def progress_params(positions: Mapping[int, Position], *, restart: bool = False)
     }
 
 
-class DrainOrdersOperator(BaseOperator):
+class DrainOrdersOperator(PipelineOperator):
     """Store in STG what the topic holds beyond `stg.drain_progress`, up to the high watermarks seen at the start.
 
     For each chunk, in this order: its messages are read and judged, PostgreSQL commits them and the progress over them in one

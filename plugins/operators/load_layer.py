@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import Context
 
+from operators.base import PipelineOperator
 from operators.connections import open_postgres
 from warehouse.constants import POSTGRES_CONN_ID, TRANSACTION
 from warehouse.layer_load import load_layer
 from warehouse.sql_files import named_sql
 
 
-class LoadLayerOperator(BaseOperator):
+class LoadLayerOperator(PipelineOperator):
     """Load a layer from its queue: batches are claimed, loaded and committed one by one, each in one transaction.
 
     `prepare`, `claim` and `load` are SQL files in the order in which they run; `parameters` are theirs, beside `load_dt`.

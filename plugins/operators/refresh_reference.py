@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import redis
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import Context
 
+from operators.base import PipelineOperator
 from operators.connections import UnreachableError, open_postgres, open_redis
 from warehouse.constants import (
     POSTGRES_CONN_ID,
@@ -23,7 +24,7 @@ from warehouse.sql_files import SqlFile, named_sql, run_sql
 from warehouse.staging import Document, StagingFiles, content_hash, refusal_hash, stage_documents
 
 
-class RefreshReferenceOperator(BaseOperator):
+class RefreshReferenceOperator(PipelineOperator):
     """Store in STG the versions of guests and restaurants that Redis holds and the warehouse has not seen.
 
     Asks for the guests and restaurants of the orders that DDS has still to load, for those still missing (at most

@@ -1,18 +1,17 @@
 """`ReplayDeadLettersOperator`: what was refused, through the same door again."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import psycopg
-from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk import Context
 
+from operators.base import PipelineOperator, request_of
 from operators.connections import open_postgres
-from warehouse.backfill_request import BadRequestError
 from warehouse.constants import (
     POSTGRES_CONN_ID,
     STG_ORDERS_INCOMING,
@@ -23,7 +22,6 @@ from warehouse.constants import (
     TRANSACTION,
 )
 from warehouse.reference import RESTAURANT, USER
-from warehouse.replay_request import ReplayRequest, parse_replay_request
 from warehouse.sql_files import named_sql, run_sql
 from warehouse.staging import Document, Record, StagingFiles, refusal_hash, stage_documents, stage_records
 
@@ -31,14 +29,14 @@ MESSAGES = "messages"
 DOCUMENTS = "documents"
 
 
-class ReplayDeadLettersOperator(BaseOperator):
+class ReplayDeadLettersOperator(PipelineOperator):
     """Judge and store unsolved dead letters again, by the rules of today: messages of Kafka first, then documents of Redis.
 
     Batches of at most `batch_letters` and about `batch_bytes` bound the memory. Each is one transaction: what is accepted enters
     STG and is marked solved, what is refused again gets today's reason and detail, every try is counted. A document is judged
     as it was when it was refused; what Redis holds by now, the reference task reads anyway.
 
-    Which letters and how many is told by the run's parameters (`warehouse.replay_request`); a wrong one fails the task at once.
+    Which letters and how many is told by the run's parameters (`warehouse.requests`); a wrong one fails the task at once.
     A task that is tried again goes on with those that this run has not tried. Returns counts: tried, solved, refused (also by
     reason), and the rows written, by table. `zone` is that of times written without one.
     """
@@ -70,30 +68,26 @@ class ReplayDeadLettersOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Try what the run's parameters ask for."""
-        run = context["dag_run"]
-        try:
-            request = parse_replay_request(dict(context["params"]), run.conf or {})
-        except BadRequestError as error:
-            raise AirflowFailException(str(error)) from error
+        request = request_of(context)
         totals: Counter[str] = Counter(tried=0, solved=0, refused=0)
         with open_postgres(self.postgres_conn_id) as connection:
             for kind in (MESSAGES, DOCUMENTS):
-                for letters in self._batches(connection, request, kind, run.start_date, totals):
+                for letters in self._batches(connection, request, kind, context["dag_run"].start_date, totals):
                     counts = self._try(connection, kind, letters)
                     tried = counts.pop(kind)
                     totals.update(counts, tried=tried, solved=tried - counts["refused"])
         self.log.info("%(tried)d dead letters tried: %(solved)d are solved, %(refused)d refused again", totals)
-        if request.ids is not None and totals["tried"] < len(set(request.ids)):
+        if request["ids"] is not None and totals["tried"] < len(set(request["ids"])):
             self.log.warning(
                 "%d of the ids asked for were not tried: they are solved, beyond the limit, of another reason or not there",
-                len(set(request.ids)) - totals["tried"],
+                len(set(request["ids"])) - totals["tried"],
             )
         return dict(totals)
 
     def _batches(
         self,
         connection: psycopg.Connection[Any],
-        request: ReplayRequest,
+        request: Mapping[str, Any],
         kind: str,
         begun_at: datetime,
         totals: Counter[str],
@@ -103,13 +97,13 @@ class ReplayDeadLettersOperator(BaseOperator):
         params = {
             "statement_timeout_ms": int(self.statement_timeout_s * 1000),
             "is_reference": kind == DOCUMENTS,
-            "reason": request.reason,
-            "ids": request.ids,
+            "reason": request["reason"],
+            "ids": request["ids"],
             "after_id": 0,
             "begun_at": begun_at,
             "max_bytes": self.batch_bytes,
         }
-        while (room := request.max_letters - totals["tried"]) > 0:
+        while (room := request["limit"] - totals["tried"]) > 0:
             params["max_letters"] = min(self.batch_letters, room)
             with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
                 run_sql(connection, [settings], params, self.log)

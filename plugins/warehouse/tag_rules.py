@@ -1,6 +1,5 @@
 """Tag rules that people write, in `config/tag_rules.yaml` or in the form of the DAG `tag_rules`: read, checked, stored."""
 
-import difflib
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -8,14 +7,9 @@ from typing import Any, NamedTuple
 import psycopg
 import yaml
 
-from warehouse.backfill_request import BadRequestError, refuse_unknown
+from warehouse.requests import THE_FILE, THRESHOLDS, BadRequestError, near
 from warehouse.sql_files import SqlFile, run_sql
 
-ONE_RULE = "set one rule"
-THE_FILE = "apply the file"
-ACTIONS = (ONE_RULE, THE_FILE)
-# Beyond any number of orders, within PostgreSQL's integer.
-MAX_THRESHOLD = 1_000_000
 MAX_CHARACTERS = 200
 KEYS = ("tag", "category", "threshold", "active")
 
@@ -65,30 +59,27 @@ def parse_rules(text: str) -> list[TagRule]:
     return list(rules.values())
 
 
-def parse_rule_request(params: Mapping[str, Any], conf: Mapping[str, Any]) -> RuleRequest:
-    """Return the request in the run's `params` (with their defaults) and `conf` (as given). Raises `BadRequestError`."""
-    refuse_unknown(params, conf)
-    if params["action"] not in ACTIONS:
-        raise BadRequestError(f"'action' must be one of {', '.join(ACTIONS)}, not {params['action']!r}")
-    if params["action"] == THE_FILE:
+def parse_rule_request(request: Mapping[str, Any]) -> RuleRequest:
+    """Return what the judged values of a run (`warehouse.requests`) ask for together. Raises `BadRequestError`."""
+    if request["action"] == THE_FILE:
         return RuleRequest(None, insists=True)
     try:
-        rule = checked_rule({name: params[name] for name in KEYS})
+        rule = checked_rule({name: request[name] for name in KEYS})
     except BadRulesError as error:
         raise BadRequestError(str(error)) from error
-    return RuleRequest(rule, insists=params["category_is_new"] is True)
+    return RuleRequest(rule, insists=request["category_is_new"])
 
 
 def checked_rule(fields: Mapping[str, object]) -> TagRule:
     """Return the rule in `fields`: tag, category, threshold and, if it is not true, active. Raises `BadRulesError`."""
     unknown = sorted(set(fields) - set(KEYS))
     if unknown:
-        raise BadRulesError(f"unknown key {unknown[0]!r}{_near(unknown[0], KEYS)}; known: {', '.join(KEYS)}")
+        raise BadRulesError(f"unknown key {unknown[0]!r}{near(unknown[0], KEYS)}; known: {', '.join(KEYS)}")
     tag, category = (_name(fields.get(key), key) for key in ("tag", "category"))
     threshold, active = fields.get("threshold"), fields.get("active", True)
-    if type(threshold) is not int or not 0 <= threshold <= MAX_THRESHOLD:
+    if type(threshold) is not int or threshold not in THRESHOLDS:
         raise BadRulesError(
-            f"threshold must be a whole number from 0 to {MAX_THRESHOLD}: the tag comes with one order more. It is {threshold!r}"
+            f"threshold must be a whole number from 0 to {THRESHOLDS[-1]}: the tag comes with one order more. It is {threshold!r}"
         )
     if not isinstance(active, bool):
         raise BadRulesError(f"active must be true or false, not {active!r}")
@@ -99,7 +90,7 @@ def unknown_categories(rules: Iterable[TagRule], known: Collection[str]) -> Iter
     """Yield what to tell of each active rule whose category no menu has, with the names that are near."""
     for rule in rules:
         if rule.active and rule.category_name not in known:
-            yield f"{rule.tag}: no menu has the category {rule.category_name!r}{_near(rule.category_name, known)}"
+            yield f"{rule.tag}: no menu has the category {rule.category_name!r}{near(rule.category_name, known)}"
 
 
 def apply_rules(
@@ -146,9 +137,3 @@ def _name(value: object, key: str) -> str:
             f"{key} must be printable, without blanks around it, at most {MAX_CHARACTERS} characters: {value!r}"
         )
     return value
-
-
-def _near(name: str, names: Iterable[str]) -> str:
-    by_case = {other.casefold(): other for other in names}
-    near = [by_case[found] for found in difflib.get_close_matches(name.casefold(), list(by_case), n=3, cutoff=0.6)]
-    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -3,10 +3,17 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
+from airflow.sdk.definitions.param import process_params
+from airflow.sdk.exceptions import AirflowFailException
+
+from operators.base import PipelineOperator
+from warehouse.requests import FORMS
 
 REPO = Path(__file__).resolve().parents[2]
 MAX_LINES = 110
@@ -92,3 +99,33 @@ def test_every_parameter_of_a_form_explains_itself(dag: DAG) -> None:
         assert param.description, name
         assert param.schema.get("title"), name
         assert param.schema.get("type"), name
+
+
+def begin(dag: DAG, conf: dict[str, Any] | None) -> None:
+    """Let every task of a run begin with this conf, with the parameters as Airflow makes them of it."""
+    for task in dag.tasks:
+        params = process_params(dag, task, conf, suppress_exception=False)  # type: ignore[arg-type]
+        task.pre_execute({"dag": dag, "dag_run": SimpleNamespace(conf=conf), "params": params})  # type: ignore[typeddict-item]
+
+
+def test_a_dag_judges_every_parameter_of_its_form_and_no_other(dag: DAG) -> None:
+    assert set(dag.params) == set(FORMS[dag.dag_id])
+    assert all(isinstance(task, PipelineOperator) for task in dag.tasks)
+
+
+@pytest.mark.parametrize("conf", [None, {}])
+def test_a_run_without_a_conf_begins(dag: DAG, conf: dict[str, Any] | None) -> None:
+    begin(dag, conf)
+
+
+def test_a_run_with_what_its_form_sends_begins(dag: DAG) -> None:
+    begin(dag, {name: dag.params[name] for name in dag.params})
+
+
+def test_a_dag_refuses_a_key_that_it_does_not_know_and_names_the_nearest(dag: DAG) -> None:
+    with pytest.raises(AirflowFailException, match="unknown parameter 'frm'"):
+        begin(dag, {"frm": "beginning"})
+    for name in dag.params:
+        for misspelt in (f"{name}x", name.upper(), f" {name}"):
+            with pytest.raises(AirflowFailException, match=f"unknown parameter '{misspelt}'; did you mean '{name}'"):
+                begin(dag, {misspelt: dag.params[name]})

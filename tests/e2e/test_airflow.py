@@ -105,6 +105,18 @@ def test_the_form_refuses_values_that_a_parameter_does_not_allow(airflow: Airflo
         airflow.trigger("orders_backfill", {"chunk_messages": 5})
 
 
+@pytest.mark.parametrize(
+    ("dag_id", "conf"), [("marts_rebuild", {"layer": "dds and cdm"}), ("data_checks", {"layers": "cdm"})]
+)
+def test_a_key_that_no_parameter_declares_fails_the_run_at_once(
+    airflow: AirflowApi, dag_id: str, conf: dict[str, str]
+) -> None:
+    airflow.unpause(dag_id)
+    run_id = airflow.trigger(dag_id, conf)
+    assert finished(airflow, dag_id, run_id) == "failed"
+    assert [task["try_number"] for task in airflow.tasks(dag_id, run_id) if task["state"] == "failed"] == [1]
+
+
 def test_a_wrong_time_fails_the_run_at_once(airflow: AirflowApi) -> None:
     airflow.unpause("orders_backfill")
     run_id = airflow.trigger("orders_backfill", {"from": "yesterday"})

@@ -28,4 +28,5 @@ def backfill(topic: str, run_id: str = "run", conf: dict[str, Any] | None = None
     """Drain a topic's history with the backfill's operator, as a run with these parameters."""
     declared = {"from": "beginning", "chunk_messages": 50_000, **params}
     run_of = SimpleNamespace(run_id=run_id, conf=conf if conf is not None else params)
-    return run(BackfillOrdersOperator(task_id="drain", topic=topic), dag_run=run_of, params=declared)
+    dag = SimpleNamespace(dag_id="orders_backfill")
+    return run(BackfillOrdersOperator(task_id="drain", topic=topic), dag=dag, dag_run=run_of, params=declared)

@@ -13,7 +13,7 @@ from operators.apply_tag_rules import ApplyTagRulesOperator
 from tests.messages import order, restaurant
 from tests.operators.drain_case import run
 from tests.pipeline import Pipeline
-from warehouse.tag_rules import ONE_RULE, THE_FILE
+from warehouse.requests import ONE_RULE, THE_FILE
 
 REPO = Path(__file__).resolve().parents[2]
 FORM = {"action": ONE_RULE, "tag": "fan", "category": "Pizza", "threshold": 1, "active": True, "category_is_new": False}
@@ -34,7 +34,8 @@ def warehouse(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
 def apply(rules_file: Path | None = None, **form: Any) -> dict[str, int]:
     arguments = {"rules_file": str(rules_file)} if rules_file else {}
     operator = ApplyTagRulesOperator(task_id="rules", **arguments)
-    return run(operator, params={**FORM, **form}, dag_run=SimpleNamespace(conf=form))
+    dag = SimpleNamespace(dag_id="tag_rules")
+    return run(operator, dag=dag, params={**FORM, **form}, dag_run=SimpleNamespace(conf=form))
 
 
 def stored(pipeline: Pipeline) -> list[tuple[Any, ...]]:
@@ -134,7 +135,7 @@ def test_the_form_refuses_a_category_of_no_menu_with_near_names(pipeline: Pipeli
 
 
 def test_a_wrong_form_fails_without_retries(pipeline: Pipeline) -> None:
-    with pytest.raises(AirflowFailException, match="threshold must be"):
+    with pytest.raises(AirflowFailException, match="'threshold' must be"):
         apply(threshold=-1)
 
 

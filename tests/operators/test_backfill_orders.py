@@ -38,7 +38,7 @@ def test_from_a_time_on_reads_the_records_stamped_then_or_later(pipeline: Pipeli
     producer.flush(30)
     assert backfill(topic, **{"from": "2026-11-01T09:00:00+03:00"})["messages"] == 4
     assert stored(pipeline) == {6, 7, 8, 9}
-    assert backfill(topic, run_id="later", **{"from": "2026-12-01T00:00:00Z"})["messages"] == 0
+    assert backfill(topic, run_id="later", **{"from": "2026-11-02T00:00:00Z"})["messages"] == 0
 
 
 def test_a_run_that_failed_goes_on_after_its_last_stored_chunk(
@@ -73,7 +73,7 @@ def test_the_minute_run_need_not_read_again_what_the_history_has_brought(pipelin
 def test_a_history_from_a_later_time_does_not_move_the_minute_run_over_what_nobody_read(pipeline: Pipeline) -> None:
     topic = pipeline.topic(partitions=1)
     pipeline.produce(topic, [order(n) for n in range(10)])
-    assert backfill(topic, **{"from": "2036-01-01T00:00:00Z"})["messages"] == 0
+    assert backfill(topic, **{"from": datetime.now(UTC).isoformat()})["messages"] == 0
     assert drain(topic)["messages"] == 10
 
 

@@ -28,7 +28,8 @@ def replay(conf: dict[str, Any] | None = None, *, begun_at: datetime | None = No
     declared = {"reason": "any", "ids": [], "limit": 10_000}
     params = {name: (conf or {}).get(name, default) for name, default in declared.items()}
     dag_run = SimpleNamespace(conf=conf or {}, start_date=begun_at or datetime.now(UTC))
-    return run(ReplayDeadLettersOperator(task_id="replay", **arguments), dag_run=dag_run, params=params)
+    dag = SimpleNamespace(dag_id="dead_letters_replay")
+    return run(ReplayDeadLettersOperator(task_id="replay", **arguments), dag=dag, dag_run=dag_run, params=params)
 
 
 def letters(pipeline: Pipeline) -> list[tuple[int, str, int, bool]]:

@@ -5,11 +5,9 @@ from typing import Any
 
 import pytest
 
-from warehouse.backfill_request import BadRequestError
 from warehouse.constants import TAG_RULES_FILE
+from warehouse.requests import ONE_RULE, THE_FILE, BadRequestError, judged
 from warehouse.tag_rules import (
-    ONE_RULE,
-    THE_FILE,
     BadRulesError,
     TagRule,
     parse_rule_request,
@@ -100,9 +98,9 @@ def test_an_unknown_category_comes_with_near_names() -> None:
 
 
 def test_the_form_asks_for_a_rule_or_for_the_file() -> None:
-    assert parse_rule_request(FORM, {}) == (TagRule("soup_fan", "Супы", 3), False)
-    assert parse_rule_request({**FORM, "category_is_new": True}, {}).insists
-    assert parse_rule_request({**FORM, "action": THE_FILE, "tag": ""}, {}).rule is None
+    assert parse_rule_request(FORM) == (TagRule("soup_fan", "Супы", 3), False)
+    assert parse_rule_request({**FORM, "category_is_new": True}).insists
+    assert parse_rule_request({**FORM, "action": THE_FILE, "tag": ""}).rule is None
 
 
 @pytest.mark.parametrize(
@@ -110,9 +108,9 @@ def test_the_form_asks_for_a_rule_or_for_the_file() -> None:
 )
 def test_a_wrong_form_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(BadRequestError):
-        parse_rule_request({**FORM, **wrong}, wrong)
+        parse_rule_request(judged("tag_rules", wrong, FORM))
 
 
 def test_a_misspelt_parameter_is_refused() -> None:
     with pytest.raises(BadRequestError, match="did you mean 'threshold'"):
-        parse_rule_request(FORM, {"treshold": 5})
+        judged("tag_rules", {"treshold": 5}, FORM)

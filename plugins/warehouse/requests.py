@@ -1,0 +1,157 @@
+"""What the runs of all DAGs may be asked for, by form or --conf, judged here with words for whoever asked.
+
+Airflow judges a value by its parameter's JSON schema and takes every key: one that no parameter declares changes nothing and
+nobody hears of it. And a schema says `string` of a time that Kafka would read as another. So each task judges the request of its
+run before it does anything (`operators.base`). `FORMS` names every DAG, those without parameters, too.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from warehouse.rejection import Reason
+
+BEGINNING = "beginning"
+CHUNK_MESSAGES = range(100, 500_001)
+ANY_REASON = "any"
+REASONS = (ANY_REASON, *(str(reason) for reason in Reason))
+MAX_LETTERS = range(1, 1_000_001)
+IDS = range(1, 2**63)
+ONLY_CDM = "cdm"
+DDS_AND_CDM = "dds and cdm"
+LAYERS = (ONLY_CDM, DDS_AND_CDM)
+ONE_RULE = "set one rule"
+THE_FILE = "apply the file"
+ACTIONS = (ONE_RULE, THE_FILE)
+# Up to what is beyond any number of orders, and within PostgreSQL's integer.
+THRESHOLDS = range(1_000_001)
+
+# What is written like this Python reads as everybody does; it would also read week dates, dates alone, and any sign for the "T".
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?"
+    r"(?P<zone>Z|[+-](?:0[0-9]|1[0-4]):?[0-5][0-9])?"
+)
+# Kafka counts milliseconds from here, and takes what is before it for "the latest" or "the earliest".
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Check = Callable[[str, object], Any]
+
+
+class BadRequestError(ValueError):
+    """A parameter is wrong; the text says which, why, and what is allowed."""
+
+
+def one_of(*allowed: str) -> Check:
+    """Return a check for one of some texts."""
+
+    def check(name: str, value: object) -> str:
+        if not isinstance(value, str) or value not in allowed:
+            raise BadRequestError(f"{name!r} must be one of {', '.join(allowed)}, not {value!r}{near(value, allowed)}")
+        return value
+
+    return check
+
+
+def whole_number(allowed: range) -> Check:
+    """Return a check for a whole number, written as one: not `"10"`, `10.0` or `true`."""
+
+    def check(name: str, value: object) -> int:
+        if type(value) is not int or value not in allowed:
+            raise BadRequestError(f"{name!r} must be a whole number from {allowed[0]} to {allowed[-1]}, not {value!r}")
+        return value
+
+    return check
+
+
+def optional_text(name: str, value: object) -> str | None:
+    """Return a text, or None."""
+    if value is not None and not isinstance(value, str):
+        raise BadRequestError(f"{name!r} must be a text, not {value!r}")
+    return value
+
+
+def flag(name: str, value: object) -> bool:
+    """Return true or false, written as such."""
+    if not isinstance(value, bool):
+        raise BadRequestError(f"{name!r} must be true or false, not {value!r}")
+    return value
+
+
+def ids(name: str, value: object) -> list[int] | None:
+    """Return a list of ids, None for an empty one, which asks for all."""
+    if not isinstance(value, list) or not all(type(entry) is int and entry in IDS for entry in value):
+        raise BadRequestError(
+            f"{name!r} must be a list of whole numbers from stg.dead_letters.id, such as [12, 15], not {value!r}"
+        )
+    return value or None
+
+
+def reason(name: str, value: object) -> Reason | None:
+    """Return a reason code, None for any."""
+    known = one_of(*REASONS)(name, value)
+    return None if known == ANY_REASON else Reason(known)
+
+
+def begin_at(name: str, value: object) -> datetime | None:
+    """Return the time to be compared with the one that Kafka has stamped a record with, None for the beginning."""
+    if value == BEGINNING:
+        return None
+    expected = f"{name!r} must be {BEGINNING!r} or an ISO 8601 time with a zone, such as 2026-11-25T00:00:00+03:00"
+    match = _MOMENT.fullmatch(value) if isinstance(value, str) else None
+    if not match:
+        raise BadRequestError(f"{expected}, not {value!r}")
+    if not match["zone"]:
+        raise BadRequestError(f"{expected}; {value!r} has no zone: add Z for UTC or an offset")
+    try:
+        moment = datetime.fromisoformat(match[0])
+    except ValueError as error:
+        raise BadRequestError(f"{expected}, not {value!r} ({error})") from None
+    if moment - _EPOCH < timedelta(0):
+        raise BadRequestError(f"{expected}; Kafka knows no times before 1970, say {BEGINNING!r} instead of {value!r}")
+    if moment > datetime.now(UTC):
+        raise BadRequestError(f"{expected}; {value!r} is still to come: nothing would be read")
+    return moment
+
+
+# By DAG: its parameters, and what judges each.
+FORMS: Mapping[str, Mapping[str, Check]] = {
+    "orders_micro_batch": {},
+    "data_checks": {},
+    "orders_backfill": {"from": begin_at, "chunk_messages": whole_number(CHUNK_MESSAGES)},
+    "marts_rebuild": {"layers": one_of(*LAYERS)},
+    "dead_letters_replay": {"reason": reason, "ids": ids, "limit": whole_number(MAX_LETTERS)},
+    "tag_rules": {
+        "action": one_of(*ACTIONS),
+        # What these may be is said in warehouse.tag_rules, for the file, too.
+        "tag": optional_text,
+        "category": optional_text,
+        "threshold": whole_number(THRESHOLDS),
+        "active": flag,
+        "category_is_new": flag,
+    },
+}
+
+
+def judged(dag_id: str, conf: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that a run of a DAG was asked for, by parameter. Raises `BadRequestError`.
+
+    `conf` is what was given, `params` what Airflow has made of it: the declared parameters with their defaults, and every other
+    key of `conf`.
+    """
+    form = FORMS[dag_id]
+    for key in conf:
+        if key not in form:
+            known = f"known: {', '.join(form)}" if form else f"{dag_id} has no parameters"
+            raise BadRequestError(f"unknown parameter {key!r}{near(key, form)} ({known})")
+    return {name: check(name, conf.get(name, params[name])) for name, check in form.items()}
+
+
+def near(name: object, names: Iterable[str]) -> str:
+    """Return the question whether a known name was meant, empty where none is near."""
+    by_case = {other.casefold(): other for other in names}
+    found = [
+        by_case[match] for match in difflib.get_close_matches(str(name).casefold(), list(by_case), n=3, cutoff=0.6)
+    ]
+    return f"; did you mean {' or '.join(map(repr, found))}?" if found else ""

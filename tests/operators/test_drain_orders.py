@@ -62,6 +62,28 @@ def test_an_empty_drain_takes_well_under_a_second(pipeline: Pipeline) -> None:
     assert time.monotonic() - started < 1
 
 
+@pytest.mark.parametrize("table", ["order_events", "dead_letters"])
+def test_a_sequence_at_its_end_fails_the_run_and_makes_no_dead_letter(
+    pipeline: Pipeline, admin: AdminClient, table: str
+) -> None:
+    topic = pipeline.topic(partitions=1)
+    pipeline.produce(topic, [order(1), order(2), b"{1", b"{2"])
+    drain(topic)
+    pipeline.produce(topic, [order(3), b"{3", order(4)])
+    before = pipeline.snapshot(hide=())
+    pipeline.owner.execute(f"alter table stg.{table} alter column id set maxvalue 2")
+    try:
+        with pytest.raises(psycopg.errors.SequenceGeneratorLimitExceeded, match=f'"{table}_id_seq" \\(2\\)'):
+            drain(topic)
+    finally:
+        pipeline.owner.execute(f"alter table stg.{table} alter column id set maxvalue {2**63 - 1}")
+    assert pipeline.snapshot(hide=()) == before, "the progress stays where it was, too"
+    assert committed(admin, topic, partitions=1) == 4
+    assert drain(topic)["refused"] == 1
+    assert stored(pipeline) == {1, 2, 3, 4}
+    assert pipeline.dead_letters() == [("broken_json", b"{%d" % n) for n in (1, 2, 3)]
+
+
 def test_small_chunks_store_the_same(pipeline: Pipeline, admin: AdminClient) -> None:
     topic = pipeline.topic()
     pipeline.produce(topic, [order(n) for n in range(57)])

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tests.messages import order, restaurant, user
 from tests.pipeline import LOG, ORDER_FILES, PARAMS, Pipeline
-from warehouse import fields
+from warehouse import fields, staging
+from warehouse.order_event import OrderEvent
 from warehouse.sql_files import SqlFile
 from warehouse.staging import Document, Record, StagingFiles, array_literal, content_hash, refusal_hash, stage_records
 
@@ -56,6 +57,64 @@ def test_a_document_that_postgresql_refuses_costs_no_other(pipeline: Pipeline) -
     assert (counts["documents"], counts["refused"]) == (9, 1)
     assert pipeline.dead_letters() == [("refused_by_database", documents[3][2])]
     assert pipeline.value("select count(*) from stg.reference_log") == 8
+
+
+# Values that no check lets through, in the place (of a row of incoming_orders) of a good one, and what PostgreSQL says of them.
+OBJECT_ID, UPDATE_TS, USER_ID, COST, ITEM_IDS, VALUE = 1, 2, 5, 8, 10, 12
+WRONG_VALUES: list[tuple[str, int, Any]] = [
+    ("before it was sent", USER_ID, "a\x00b"),
+    ("before it was sent", USER_ID, "\ud800"),
+    ("22003", OBJECT_ID, 2**63),
+    ("22003", COST, "1e999999"),
+    ("22007", UPDATE_TS, "soon"),
+    ("22008", UPDATE_TS, "2026-02-30"),
+    ("22008", UPDATE_TS, "300000-01-01 00:00:00"),
+    ("22009", UPDATE_TS, "2026-01-01 00:00:00+99:00"),
+    ("22P02", COST, "dear"),
+    ("22P02", ITEM_IDS, '{"'),
+    ("22P02", VALUE, '{"payload": NaN}'),
+    ("22P02", VALUE, '{"payload": "\\ud800"}'),
+    ("22P05", VALUE, '{"payload": "\\u0000"}'),
+    ("54000", USER_ID, INCOMPRESSIBLE),
+    ("54001", VALUE, '{"payload": ' + "[" * 100_000 + "]" * 100_000 + "}"),
+]
+
+
+@pytest.mark.parametrize(("sqlstate", "place", "value"), WRONG_VALUES, ids=lambda part: str(part)[:30])
+def test_a_value_that_no_table_can_hold_is_a_dead_letter(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, sqlstate: str, place: int, value: Any
+) -> None:
+    row_of = staging._order_row
+
+    def row_with_it(record: Record, identity: str, event: OrderEvent) -> tuple[Any, ...]:
+        row = row_of(record, identity, event)
+        return (*row[:place], value, *row[place + 1 :]) if event.object_id == 2 else row
+
+    monkeypatch.setattr(staging, "_order_row", row_with_it)
+    pipeline.stage([order(1), order(2), order(3)])
+    assert stored(pipeline) == [1, 3]
+    assert pipeline.dead_letters() == [("refused_by_database", order(2))]
+    assert pipeline.value("select detail from stg.dead_letters").startswith(f"{sqlstate}: ")
+
+
+def test_every_fault_of_a_value_has_been_seen() -> None:
+    assert {sqlstate for sqlstate, _, _ in WRONG_VALUES} - {"before it was sent"} == staging.VALUE_FAULTS
+
+
+@pytest.mark.parametrize(
+    "wrong_copy",
+    ["copy incoming_orders (value_hash) from stdin", "copy incoming_orders from stdin (format binary)"],
+)
+def test_a_wrong_copy_of_ours_makes_no_dead_letter(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, wrong_copy: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(staging, "COPY_ORDERS", wrong_copy)
+        with pytest.raises(psycopg.DataError):
+            pipeline.stage([order(1), order(2)])
+    assert pipeline.dead_letters() == []
+    pipeline.stage([order(1), order(2)])
+    assert stored(pipeline) == [1, 2]
 
 
 def test_a_server_that_is_busy_makes_no_dead_letter(pipeline: Pipeline) -> None:

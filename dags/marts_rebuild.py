@@ -1,23 +1,28 @@
 """
-### The marts again from the vault, and the vault again from STG
+### The marts again from the vault, the vault again from STG, and STG by the rules of today
 
-`stg` (the sums of the orders by hour, counted again) → `dds` (STG → Data Vault, only where asked for) → `cdm` (Data Vault →
-counters, tags, and their sums). For after a mistake in the SQL of a layer, or whenever a check says that a layer is wrong.
+`letters` (the dead letters, tried again) → `stg` (its logs judged again by the rules of today; its sums, counted again) → `dds`
+(STG → Data Vault) → `cdm` (Data Vault → counters, tags, and their sums). `layers` says where it begins; the sums are always
+counted. For after a mistake in the SQL of a layer, after a rule or the zone of the sources' times was put right, or whenever a
+check says that a layer is wrong.
 
 **Start it** by the form in the UI, or by `airflow dags trigger marts_rebuild --conf '{"layers": "dds and cdm"}'`.
 
-**Readers** of the marts see the old rows until the new ones are whole: each layer is one transaction. Whoever reads the vault
-itself waits while it is built. Loads of the minute run wait, too, and go on afterwards.
+**Readers** of STG and of the marts see the old rows until the new ones are whole: each layer is one transaction. Whoever reads
+the vault itself waits while it is built. Loads of the minute run wait, too, and go on afterwards.
 
-**Rerun**: harmless. **If it fails**: nothing has changed. See docs/runbook.md, "marts_rebuild".
+**Rerun**: harmless. **If it fails**: that layer has not changed. See docs/runbook.md, "marts_rebuild".
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Context, Param, TriggerRule
 from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.load_layer import LoadLayerOperator
+from operators.rebuild_staging import RebuildStagingOperator
+from operators.replay_dead_letters import ReplayDeadLettersOperator
 from warehouse.constants import (
     CDM_CLAIM,
     CDM_LOAD,
@@ -29,18 +34,20 @@ from warehouse.constants import (
     DDS_REBUILD,
     REBUILD_BATCH,
     SQL_FOLDER,
-    STG_REBUILD,
-    STG_REBUILD_PREPARE,
 )
-from warehouse.requests import LAYERS, ONLY_CDM
+from warehouse.requests import DDS_AND_CDM, LAYERS, ONLY_CDM, STG_DDS_AND_CDM
 
 TASK_TIMEOUT = timedelta(hours=6)
 
 
-def skip_unless_asked(context: Context) -> None:
-    """Leave the vault alone where the run is to rebuild the marts only."""
-    if context["params"]["layers"] == ONLY_CDM:
-        raise AirflowSkipException("the run rebuilds the marts only")
+def only_with(*layers: str) -> Callable[[Context], None]:
+    """Return what skips a task unless the run is asked for these layers."""
+
+    def skip_unless_asked(context: Context) -> None:
+        if context["params"]["layers"] not in layers:
+            raise AirflowSkipException(f"the run rebuilds {context['params']['layers']} only")
+
+    return skip_unless_asked
 
 
 with DAG(
@@ -50,7 +57,7 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    dagrun_timeout=timedelta(hours=13),
+    dagrun_timeout=timedelta(hours=25),
     template_searchpath=SQL_FOLDER,
     default_args={
         "retries": 1,
@@ -64,15 +71,16 @@ with DAG(
             type="string",
             enum=list(LAYERS),
             title="Layers",
-            description="The marts from the vault, or before that the vault from STG, too",
+            description="The marts from the vault; or before that the vault from STG; or before that STG, by the rules of today",
         )
     },
     tags=["maintenance"],
 ) as dag:
-    stg = LoadLayerOperator(task_id="stg", prepare=STG_REBUILD_PREPARE, claim=STG_REBUILD, load=(), max_batches=1)
+    letters = ReplayDeadLettersOperator(task_id="letters", pre_execute=only_with(STG_DDS_AND_CDM), everything=True)
+    stg = RebuildStagingOperator(task_id="stg", trigger_rule=TriggerRule.NONE_FAILED)
     dds = LoadLayerOperator(
         task_id="dds",
-        pre_execute=skip_unless_asked,
+        pre_execute=only_with(DDS_AND_CDM, STG_DDS_AND_CDM),
         prepare=DDS_PREPARE + DDS_REBUILD,
         claim=DDS_CLAIM,
         load=DDS_LOAD,
@@ -88,4 +96,4 @@ with DAG(
         trigger_rule=TriggerRule.NONE_FAILED,
     )
 
-    stg >> dds >> cdm
+    letters >> stg >> dds >> cdm

@@ -236,6 +236,72 @@ $$;
 
 COMMENT ON FUNCTION stg.acknowledge_loss(loss_id bigint, what_was_done text) IS 'Takes note of a loss, so that its law holds again; for the owner of the warehouse';
 
+CREATE FUNCTION stg.amend_logs() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    update stg.order_event_log as log
+    set
+        object_id = judged.object_id,
+        update_ts = judged.update_ts,
+        sent_dttm = judged.sent_dttm,
+        order_dt = judged.order_dt,
+        user_id = judged.user_id,
+        restaurant_id = judged.restaurant_id,
+        final_status = judged.final_status,
+        cost = judged.cost,
+        payment = judged.payment,
+        item_ids = judged.item_ids,
+        item_names = judged.item_names
+    from stg.judged_orders as judged
+    where judged.is_accepted and log.value_hash = judged.value_hash;
+
+    delete from stg.order_event_log as log
+    using stg.judged_orders as judged
+    where not judged.is_accepted and log.value_hash = judged.value_hash;
+
+    update stg.load_queue as queue
+    set object_id = judged.object_id
+    from stg.judged_orders as judged
+    where
+        judged.is_accepted
+        and queue.source = 'order_event_log'
+        and queue.value_hash = judged.value_hash
+        and queue.object_id is distinct from judged.object_id;
+
+    delete from stg.load_queue as queue
+    using stg.judged_orders as judged
+    where not judged.is_accepted and queue.source = 'order_event_log' and queue.value_hash = judged.value_hash;
+
+    update stg.reference_log as log
+    set
+        object_type = judged.object_type,
+        object_id = judged.object_id,
+        update_ts = judged.update_ts,
+        name = judged.name,
+        login = judged.login,
+        menu_ids = judged.menu_ids,
+        menu_names = judged.menu_names,
+        menu_categories = judged.menu_categories
+    from stg.judged_references as judged
+    where judged.is_accepted and log.value_hash = judged.value_hash;
+
+    delete from stg.reference_log as log
+    using stg.judged_references as judged
+    where not judged.is_accepted and log.value_hash = judged.value_hash;
+
+    delete from stg.load_queue as queue
+    using stg.judged_references as judged
+    where not judged.is_accepted and queue.source = 'reference_log' and queue.value_hash = judged.value_hash;
+
+    delete from stg.judged_orders;
+    delete from stg.judged_references;
+end;
+$$;
+
+COMMENT ON FUNCTION stg.amend_logs() IS 'Makes the logs, and what waits of them in the queue, what stg.judged_orders and stg.judged_references say, and empties these. The messages themselves stay as they were received: in the log, or as dead letters';
+
 CREATE FUNCTION stg.forget_progress() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1572,6 +1638,85 @@ ALTER TABLE stg.dead_letters ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE UNLOGGED TABLE stg.judged_orders (
+    value_hash uuid NOT NULL,
+    is_accepted boolean NOT NULL,
+    object_id bigint,
+    update_ts timestamp with time zone,
+    sent_dttm timestamp with time zone,
+    order_dt timestamp with time zone,
+    user_id text,
+    restaurant_id text,
+    final_status text,
+    cost numeric,
+    payment numeric,
+    item_ids text[],
+    item_names text[]
+);
+
+COMMENT ON TABLE stg.judged_orders IS 'Messages of stg.order_event_log of which the rules of today say something else; only ever holds rows within a rebuild';
+
+COMMENT ON COLUMN stg.judged_orders.value_hash IS 'The message in stg.order_event_log';
+
+COMMENT ON COLUMN stg.judged_orders.is_accepted IS 'False where it is refused, or not ours, by now: it leaves the log';
+
+COMMENT ON COLUMN stg.judged_orders.object_id IS 'As in stg.order_event_log, by the rules of today; NULL where not accepted. So are the next columns';
+
+COMMENT ON COLUMN stg.judged_orders.update_ts IS 'As in stg.order_event_log';
+
+COMMENT ON COLUMN stg.judged_orders.sent_dttm IS 'As in stg.order_event_log';
+
+COMMENT ON COLUMN stg.judged_orders.order_dt IS 'As in stg.order_event_log';
+
+COMMENT ON COLUMN stg.judged_orders.user_id IS 'As in stg.order_event_log';
+
+COMMENT ON COLUMN stg.judged_orders.restaurant_id IS 'As in stg.order_event_log';
+
+COMMENT ON COLUMN stg.judged_orders.final_status IS 'As in stg.order_event_log';
+
+COMMENT ON COLUMN stg.judged_orders.cost IS 'As in stg.order_event_log';
+
+COMMENT ON COLUMN stg.judged_orders.payment IS 'As in stg.order_event_log';
+
+COMMENT ON COLUMN stg.judged_orders.item_ids IS 'As in stg.order_event_log';
+
+COMMENT ON COLUMN stg.judged_orders.item_names IS 'As in stg.order_event_log';
+
+CREATE UNLOGGED TABLE stg.judged_references (
+    value_hash uuid NOT NULL,
+    is_accepted boolean NOT NULL,
+    object_type text,
+    object_id text,
+    update_ts timestamp with time zone,
+    name text,
+    login text,
+    menu_ids text[],
+    menu_names text[],
+    menu_categories text[]
+);
+
+COMMENT ON TABLE stg.judged_references IS 'Documents of stg.reference_log of which the rules of today say something else; only ever holds rows within a rebuild';
+
+COMMENT ON COLUMN stg.judged_references.value_hash IS 'The document in stg.reference_log';
+
+COMMENT ON COLUMN stg.judged_references.is_accepted IS 'False where it is refused by now: it leaves the log';
+
+COMMENT ON COLUMN stg.judged_references.object_type IS 'As in stg.reference_log, by the rules of today; NULL where not accepted. So are the next columns';
+
+COMMENT ON COLUMN stg.judged_references.object_id IS 'As in stg.reference_log';
+
+COMMENT ON COLUMN stg.judged_references.update_ts IS 'As in stg.reference_log';
+
+COMMENT ON COLUMN stg.judged_references.name IS 'As in stg.reference_log';
+
+COMMENT ON COLUMN stg.judged_references.login IS 'As in stg.reference_log';
+
+COMMENT ON COLUMN stg.judged_references.menu_ids IS 'As in stg.reference_log';
+
+COMMENT ON COLUMN stg.judged_references.menu_names IS 'As in stg.reference_log';
+
+COMMENT ON COLUMN stg.judged_references.menu_categories IS 'As in stg.reference_log';
+
 CREATE TABLE stg.lost_messages (
     id bigint NOT NULL,
     topic text NOT NULL,
@@ -1861,6 +2006,12 @@ ALTER TABLE ONLY stg.drain_ends
 ALTER TABLE ONLY stg.drain_progress
     ADD CONSTRAINT drain_progress_pkey PRIMARY KEY (reader, topic, partition);
 
+ALTER TABLE ONLY stg.judged_orders
+    ADD CONSTRAINT judged_orders_pkey PRIMARY KEY (value_hash);
+
+ALTER TABLE ONLY stg.judged_references
+    ADD CONSTRAINT judged_references_pkey PRIMARY KEY (value_hash);
+
 ALTER TABLE ONLY stg.load_queue
     ADD CONSTRAINT load_queue_pkey PRIMARY KEY (source, value_hash);
 
@@ -2002,6 +2153,9 @@ REVOKE ALL ON FUNCTION dds.take_off_keys(tables regclass[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION stg.acknowledge_loss(loss_id bigint, what_was_done text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION stg.amend_logs() FROM PUBLIC;
+GRANT ALL ON FUNCTION stg.amend_logs() TO dwh_etl;
+
 REVOKE ALL ON FUNCTION stg.forget_progress() FROM PUBLIC;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.category_histogram TO dwh_etl;
@@ -2046,7 +2200,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.drain_progress TO dwh_etl;
 
 GRANT SELECT,INSERT,DELETE ON TABLE stg.load_queue TO dwh_etl;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE stg.order_events TO dwh_etl;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.order_events TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_freshness TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_freshness TO dwh_etl;
@@ -2113,10 +2267,14 @@ GRANT SELECT,INSERT ON TABLE dds.s_order_status TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE dds.s_user_names TO dwh_etl;
 
+GRANT SELECT,INSERT ON TABLE stg.judged_orders TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE stg.judged_references TO dwh_etl;
+
 GRANT SELECT,INSERT ON TABLE stg.lost_messages TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE stg.order_event_log TO dwh_etl;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE stg.reference_keys TO dwh_etl;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.reference_keys TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE stg.reference_log TO dwh_etl;

@@ -21,6 +21,7 @@ from warehouse.constants import (
     ORDERS_READER,
     ORDERS_TOPIC,
     POSTGRES_CONN_ID,
+    SOURCE_ZONE,
     STG_ORDERS,
     STG_ORDERS_INCOMING,
     STG_PROGRESS,
@@ -97,7 +98,7 @@ class DrainOrdersOperator(PipelineOperator):
         timeout_s: float = 30.0,
         stall_s: float = 60.0,
         statement_timeout_s: float = 300.0,
-        zone: str = "UTC",
+        zone: str = SOURCE_ZONE,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

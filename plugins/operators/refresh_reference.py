@@ -15,6 +15,7 @@ from operators.connections import UnreachableError, open_postgres, open_redis
 from warehouse.constants import (
     POSTGRES_CONN_ID,
     REDIS_CONN_ID,
+    SOURCE_ZONE,
     STG_REFERENCE,
     STG_REFERENCE_INCOMING,
     STG_REFERENCE_QUERIES,
@@ -47,7 +48,7 @@ class RefreshReferenceOperator(PipelineOperator):
         max_missing: int = 10_000,
         keys_a_request: int = 1_000,
         statement_timeout_s: float = 300.0,
-        zone: str = "UTC",
+        zone: str = SOURCE_ZONE,
         redis_conn_id: str = REDIS_CONN_ID,
         postgres_conn_id: str = POSTGRES_CONN_ID,
         **kwargs: Any,

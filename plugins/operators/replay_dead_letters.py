@@ -14,6 +14,7 @@ from operators.base import PipelineOperator, request_of
 from operators.connections import open_postgres
 from warehouse.constants import (
     POSTGRES_CONN_ID,
+    SOURCE_ZONE,
     STG_ORDERS_INCOMING,
     STG_REFERENCE_INCOMING,
     STG_REPLAY_ORDERS,
@@ -22,9 +23,11 @@ from warehouse.constants import (
     TRANSACTION,
 )
 from warehouse.reference import RESTAURANT, USER
+from warehouse.requests import IDS
 from warehouse.sql_files import named_sql, run_sql
 from warehouse.staging import Document, Record, StagingFiles, refusal_hash, stage_documents, stage_records
 
+EVERYTHING = {"reason": None, "ids": None, "limit": IDS[-1]}
 MESSAGES = "messages"
 DOCUMENTS = "documents"
 
@@ -36,9 +39,9 @@ class ReplayDeadLettersOperator(PipelineOperator):
     STG and is marked solved, what is refused again gets today's reason and detail, every try is counted. A document is judged
     as it was when it was refused; what Redis holds by now, the reference task reads anyway.
 
-    Which letters and how many is told by the run's parameters (`warehouse.requests`); a wrong one fails the task at once.
-    A task that is tried again goes on with those that this run has not tried. Returns counts: tried, solved, refused (also by
-    reason), and the rows written, by table. `zone` is that of times written without one.
+    Which letters and how many is told by the run's parameters (`warehouse.requests`), unless it is to try `everything`; a wrong
+    one fails the task at once. A task that is tried again goes on with those that this run has not tried. Returns counts:
+    tried, solved, refused (also by reason), and the rows written, by table. `zone` is that of times written without one.
     """
 
     template_fields: Sequence[str] = ("query", "prepare", "load", "prepare_reference", "load_reference")
@@ -47,14 +50,16 @@ class ReplayDeadLettersOperator(PipelineOperator):
     def __init__(
         self,
         *,
+        everything: bool = False,
         batch_letters: int = 1_000,
         batch_bytes: int = 32 * 1024 * 1024,
         statement_timeout_s: float = 300.0,
-        zone: str = "UTC",
+        zone: str = SOURCE_ZONE,
         postgres_conn_id: str = POSTGRES_CONN_ID,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.everything = everything
         self.batch_letters = batch_letters
         self.batch_bytes = batch_bytes
         self.statement_timeout_s = statement_timeout_s
@@ -68,7 +73,7 @@ class ReplayDeadLettersOperator(PipelineOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Try what the run's parameters ask for."""
-        request = request_of(context)
+        request = EVERYTHING if self.everything else request_of(context)
         totals: Counter[str] = Counter(tried=0, solved=0, refused=0)
         with open_postgres(self.postgres_conn_id) as connection:
             for kind in (MESSAGES, DOCUMENTS):

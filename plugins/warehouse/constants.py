@@ -12,6 +12,10 @@ POSTGRES_CONN_ID = "postgres_dwh"
 ORDERS_TOPIC = "order-service_orders"
 CONSUMER_GROUP = "dwh-orders"
 
+# Of times that the sources write without a zone. When it was wrong and is put right here, marts_rebuild with the layer stg judges
+# again what is stored.
+SOURCE_ZONE = "UTC"
+
 TRANSACTION = "transaction.sql"
 LOAD_SETTINGS = "load_settings.sql"
 # For who reads everything in one snapshot: after TRANSACTION, before the first look.
@@ -117,8 +121,13 @@ CDM_LOAD = (
 CDM_RULES_QUERY = ("cdm/rule_categories.sql",)
 CDM_RULES = ("cdm/tag_rules.sql",)
 
-# What is queued or set right before a layer is built again. Of STG, which is the source, only the sums are.
-STG_REBUILD_PREPARE = (STG_LOCK,)
-STG_REBUILD = ("stg/rebuild.sql",)
+# What is stored, judged again by the rules of today: read whole, compared chunk by chunk, put right in one turn.
+STG_JUDGE_QUERIES = ("stg/order_event_log_all.sql", "stg/reference_log_all.sql")
+STG_JUDGE_PREPARE = ("stg/incoming_orders.sql", "stg/incoming_references.sql", "stg/incoming_dead_letters.sql")
+STG_JUDGE_CHUNK = ("stg/judged_orders.sql", "stg/judged_references.sql")
+STG_JUDGE_LOAD = (STG_LOCK, "stg/rebuild_logs.sql", "stg/rebuild.sql")
+
+# What is queued or set right before a layer is built again; of STG always the sums.
+STG_REBUILD = (STG_LOCK, "stg/rebuild.sql")
 DDS_REBUILD = ("dds/rebuild.sql",)
 CDM_REBUILD = ("cdm/rebuild_totals.sql", "cdm/rebuild.sql")

@@ -230,7 +230,7 @@ def _stage(
         identity = refusal_hash(items[0])
         judged = Judged(refused=[_refused_row(items[0], identity, refusal)], identities=[identity])
         counts = _store(connection, judged, copy_accepted, files, params, log, take_turn)
-    return {**counts, "skipped": judged.skipped, **_refused_by_reason(judged, log)}
+    return {**counts, "skipped": judged.skipped, **refused_by_reason(judged, log)}
 
 
 def _is_of_a_value(error: psycopg.Error | UnicodeEncodeError) -> bool:
@@ -240,7 +240,7 @@ def _is_of_a_value(error: psycopg.Error | UnicodeEncodeError) -> bool:
     return isinstance(error, psycopg.DataError | UnicodeEncodeError)
 
 
-def _refused_by_reason(judged: Judged, log: logging.Logger) -> dict[str, int]:
+def refused_by_reason(judged: Judged, log: logging.Logger) -> dict[str, int]:
     """Count the refused, in total and by reason, and log an example of each reason."""
     examples = {row[REASON]: row for row in reversed(judged.refused)}
     by_reason = Counter(row[REASON] for row in judged.refused)
@@ -263,15 +263,16 @@ def _store(
     values = {**params, "load_dt": datetime.now(UTC), "tried_hashes": judged.identities}
     with connection.transaction():
         run_sql(connection, files.prepare, values, log)
-        _copy(connection, copy_accepted, judged.accepted)
-        _copy(connection, COPY_DEAD_LETTERS, judged.refused)
+        copy_rows(connection, copy_accepted, judged.accepted)
+        copy_rows(connection, COPY_DEAD_LETTERS, judged.refused)
         first_of_turn = next(place for place, file in enumerate(files.load) if file.name == STG_LOCK)
         counts = run_sql(connection, files.load[:first_of_turn], values, log)
         take_turn()
         return counts | run_sql(connection, [*files.load[first_of_turn:], *files.finish], values, log)
 
 
-def _copy(connection: psycopg.Connection[Any], statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+def copy_rows(connection: psycopg.Connection[Any], statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Copy rows into a temporary table of the connection's transaction."""
     if not rows:
         return
     with connection.cursor() as cursor, cursor.copy(statement) as copy:

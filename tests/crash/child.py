@@ -10,17 +10,33 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 
 from operators.load_layer import LoadLayerOperator
+from operators.rebuild_staging import RebuildStagingOperator
 from operators.refresh_reference import RefreshReferenceOperator
+from operators.replay_dead_letters import ReplayDeadLettersOperator
 from tests.operators.drain_case import backfill, drain, run
-from warehouse.constants import BATCH, CDM_CLAIM, CDM_LOAD, CDM_PREPARE, DDS_CLAIM, DDS_LOAD, DDS_PREPARE
+from warehouse.constants import (
+    BATCH,
+    CDM_CLAIM,
+    CDM_LOAD,
+    CDM_PREPARE,
+    CDM_REBUILD,
+    DDS_CLAIM,
+    DDS_LOAD,
+    DDS_PREPARE,
+    DDS_REBUILD,
+    REBUILD_BATCH,
+)
 from warehouse.drain import TopicDrain
+from warehouse.requests import DDS_AND_CDM, STG_DDS_AND_CDM
 
 Job = Callable[..., None]
 
@@ -44,12 +60,18 @@ def load_layers() -> None:
     run(LoadLayerOperator(task_id="cdm", prepare=CDM_PREPARE, claim=CDM_CLAIM, load=CDM_LOAD))
 
 
-def rebuild_run() -> None:
-    """Do what `marts_rebuild` does where both layers are asked for."""
-    from warehouse.constants import CDM_REBUILD, DDS_REBUILD, REBUILD_BATCH, STG_REBUILD, STG_REBUILD_PREPARE
-
+def rebuild_run(layers: str = DDS_AND_CDM, **staging: Any) -> None:
+    """Do what `marts_rebuild` does where these layers are asked for; `staging`: arguments for what judges STG again."""
+    context: dict[str, Any] = {
+        "dag": SimpleNamespace(dag_id="marts_rebuild"),
+        "dag_run": SimpleNamespace(conf={}, start_date=datetime.now(UTC)),
+        "params": {"layers": layers},
+    }
+    if layers == STG_DDS_AND_CDM:
+        zone = {"zone": staging["zone"]} if "zone" in staging else {}
+        run(ReplayDeadLettersOperator(task_id="letters", everything=True, **zone), **context)
+    run(RebuildStagingOperator(task_id="stg", **staging), **context)
     for task_id, prepare, claim, load in (
-        ("stg", STG_REBUILD_PREPARE, STG_REBUILD, ()),
         ("dds", DDS_PREPARE + DDS_REBUILD, DDS_CLAIM, DDS_LOAD),
         ("cdm", CDM_PREPARE + CDM_REBUILD, CDM_CLAIM, CDM_LOAD),
     ):

@@ -78,6 +78,21 @@ def test_every_table_is_filled_by_a_file_of_its_name(pipeline: Pipeline) -> None
     assert tables - filled == QUEUES | INTERNAL
 
 
+@pytest.mark.parametrize(("log", "judged"), [("order_event_log", "orders"), ("reference_log", "references")])
+def test_what_is_read_from_a_message_is_judged_again_by_a_rebuild(pipeline: Pipeline, log: str, judged: str) -> None:
+    columns = "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped"
+    read = {name for (name,) in pipeline.rows(columns, [f"stg.{log}"])}
+    read -= {"value", "topic", "partition", "offset", "load_dt"}
+    again = {name for (name,) in pipeline.rows(columns, [f"stg.judged_{judged}"])}
+    assert again == read | {"is_accepted"}
+    function = pipeline.value("select prosrc from pg_proc where oid = 'stg.amend_logs()'::regprocedure")
+    file = text_of(f"stg/judged_{judged}.sql")
+    for column in read - {"value_hash"}:
+        assert f"{column} = judged.{column}" in function
+        assert f"today.{column},\n" in file.replace("\n    )\n", ",\n")
+        assert f"log.{column}" in file
+
+
 def test_every_table_and_column_is_commented(pipeline: Pipeline) -> None:
     silent = pipeline.rows(
         """

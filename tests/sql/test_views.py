@@ -52,11 +52,7 @@ def rows_of(connection: psycopg.Connection, view: str) -> list[tuple[Any, ...]]:
 
 def rebuild(pipeline: Pipeline) -> None:
     """Do what `marts_rebuild` does with the sums and the marts."""
-    stg = {
-        "prepare": PREPARE + read_sql(constants.STG_REBUILD_PREPARE),
-        "claim": read_sql(constants.STG_REBUILD),
-        "load": (),
-    }
+    stg = {"prepare": PREPARE, "claim": read_sql(constants.STG_REBUILD), "load": ()}
     cdm = {**CDM, "prepare": [*CDM["prepare"], *read_sql(constants.CDM_REBUILD)]}
     for files in (stg, cdm):
         load_layer(pipeline.etl, **files, params=PARAMS, max_batches=1, log=LOG)

@@ -1,0 +1,116 @@
+"""Judges what STG has accepted again, by the rules of today: what these read otherwise is put right."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Any, NamedTuple
+
+import psycopg
+
+from warehouse.sql_files import SqlFile, run_sql
+from warehouse.staging import (
+    COPY_DEAD_LETTERS,
+    COPY_ORDERS,
+    COPY_REFERENCES,
+    Document,
+    Judged,
+    Record,
+    copy_rows,
+    judge_documents,
+    judge_records,
+    refused_by_reason,
+)
+
+# So many come from the server at once. A message has up to 1 MiB.
+ROWS_A_FETCH = 50
+
+
+class JudgeFiles(NamedTuple):
+    """The SQL of judging again: reads the two logs, makes a chunk's tables, keeps what differs, and in one turn puts it right."""
+
+    queries: Sequence[SqlFile]
+    prepare: Sequence[SqlFile]
+    chunk: Sequence[SqlFile]
+    load: Sequence[SqlFile]
+
+
+class _Log(NamedTuple):
+    """One of the two logs: what its chunks are judged by, and where the accepted of a chunk go."""
+
+    name: str
+    query: SqlFile
+    judge: Callable[[Sequence[tuple[Any, ...]], tzinfo], Judged]
+    copy_accepted: str
+    chunk: SqlFile
+
+
+def judge_again(
+    connection: psycopg.Connection[Any],
+    files: JudgeFiles,
+    *,
+    zone: tzinfo,
+    params: dict[str, Any],
+    log: logging.Logger,
+    chunk_rows: int,
+    chunk_bytes: int,
+) -> dict[str, int]:
+    """Make STG what it would be if all that its logs hold had come today; return counts, all in one transaction.
+
+    The logs are read, judged and compared in chunks of at most `chunk_rows` and about `chunk_bytes`, without a turn: loads go on,
+    and what they store meanwhile is judged by the rules of today anyway. What differs is kept aside and put right at the end, in
+    one turn; readers see the old rows until the commit. A failure leaves everything as it was. `zone` is that of times written
+    without one.
+
+    Counts: messages and documents judged, the refused, also by reason, and rows written by table: `stg.judged_orders` and
+    `stg.judged_references` are those of which the rules of today say something else.
+    """
+    orders, references = files.queries
+    logs = (
+        _Log("messages", orders, _judge_messages, COPY_ORDERS, files.chunk[0]),
+        _Log("documents", references, _judge_documents, COPY_REFERENCES, files.chunk[1]),
+    )
+    totals: Counter[str] = Counter(messages=0, documents=0, refused=0)
+    with connection.transaction():
+        run_sql(connection, files.prepare, params, log)
+        for source in logs:
+            with connection.cursor(name=source.name) as cursor:
+                cursor.itersize = ROWS_A_FETCH
+                cursor.execute(source.query.text)  # of a file of ours
+                for rows in _chunks(cursor, chunk_rows, chunk_bytes):
+                    judged = source.judge(rows, zone)
+                    copy_rows(connection, source.copy_accepted, judged.accepted)
+                    copy_rows(connection, COPY_DEAD_LETTERS, judged.refused)
+                    accepted = {row[0] for row in judged.accepted}
+                    gone = [value_hash for value_hash, *_ in rows if value_hash.hex not in accepted]
+                    totals.update(run_sql(connection, [source.chunk], {**params, "gone_hashes": gone}, log))
+                    totals.update({source.name: len(rows), "gone": len(gone)}, **refused_by_reason(judged, log))
+                    log.info("%d %s judged again so far", totals[source.name], source.name)
+        totals.update(run_sql(connection, files.load, {**params, "load_dt": datetime.now(UTC)}, log))
+    return dict(totals)
+
+
+def _chunks(
+    rows: psycopg.ServerCursor[tuple[Any, ...]], max_rows: int, max_bytes: int
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield the rows of a log (its value stands second) in chunks of bounded size."""
+    chunk: list[tuple[Any, ...]] = []
+    size = 0
+    for row in rows:
+        chunk.append(row)
+        size += len(row[1])
+        if len(chunk) >= max_rows or size >= max_bytes:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _judge_messages(rows: Sequence[tuple[Any, ...]], zone: tzinfo) -> Judged:
+    records = (Record(value.encode(), None, topic, *where) for _, value, topic, *where in rows)
+    return judge_records(records, zone)
+
+
+def _judge_documents(rows: Sequence[tuple[Any, ...]], zone: tzinfo) -> Judged:
+    documents = (Document(object_type, object_id, value.encode()) for _, value, object_type, object_id in rows)
+    return judge_documents(documents, zone)

@@ -1,0 +1,217 @@
+"""Rules that are mended later reach what is stored: STG judged again, against a warehouse that has read the same under them."""
+
+from collections.abc import Sequence
+from datetime import UTC, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+
+from tests.crash.child import rebuild_run
+from tests.messages import order, restaurant, user
+from tests.pipeline import LOG, ORDER_FILES, PARAMS, REFERENCE_FILES, Pipeline
+from tests.streams import LAWS
+from warehouse import fields, judge_again, staging
+from warehouse.laws import ask_laws
+from warehouse.requests import STG_DDS_AND_CDM
+from warehouse.staging import Document, Record, content_hash, stage_documents, stage_records
+
+MOSCOW = ZoneInfo("Europe/Moscow")
+LONG_ID = "x" * 150
+# What tells when and how something came about, not what is: events are append-only, ids count what came first.
+HISTORY = ("id", "load_dt", "attempt_dt", "event_dt", "assigned_dt", "attempts", "topic", "partition", "offset")
+HISTORY += ("load_src", "message_key")
+NOT_COMPARED = ("cdm.tag_events", "cdm.tag_days", "cdm.tag_rules", "cdm.tag_rule_versions", "cdm.rule_queue")
+
+DOCUMENTS = [
+    ("restaurant", "diner", restaurant(menu={"pizza=Pizza": "Pizza", "tea=Tea": "Drinks"})),
+    ("restaurant", "diner", restaurant(menu={"pizza=Pizza!": "Pies"}, update_ts="2026-01-01 12:30:00")),
+    ("user", "guest", user()),
+    ("user", LONG_ID, user(LONG_ID)),
+    ("user", "zoned", user("zoned", update_ts="2026-01-01T12:00:00Z")),
+    ("user", "broken", b"{"),
+]
+EARLY = [
+    order(1, "OPEN", update_ts="2026-01-01 12:00:00", sent="2026-01-01 12:00:01", cost="10.50"),
+    order(2, update_ts="2026-01-01 12:05:00", dishes=("pizza", "tea=Green tea")),
+    order(3, user="zoned", update_ts="2026-01-01T23:30:00+00:00"),
+    order(4, user=LONG_ID, restaurant="cafe"),
+    order(5, user=LONG_ID, update_ts="2026-01-01 10:00:00"),
+    order(5, "CANCELLED", user="guest", update_ts="2026-01-01 09:00:00"),
+    order(6, update_ts="soon"),
+    b"{",
+    None,
+]
+LATE = [
+    order(1, update_ts="2026-01-01 12:40:00", sent="2026-01-01 12:40:01"),
+    order(7, update_ts="2026-01-01 01:00:00"),
+]
+
+
+def read(pipeline: Pipeline, values: Sequence[bytes | None], zone: tzinfo) -> None:
+    records = [Record(value, None, "test", 0, offset) for offset, value in enumerate(values)]
+    stage_records(pipeline.etl, records, ORDER_FILES, zone=zone, params=PARAMS, log=LOG)
+
+
+def refer(pipeline: Pipeline, documents: Sequence[tuple[str, str, bytes]], zone: tzinfo) -> None:
+    found = [Document(*document) for document in documents]
+    stage_documents(pipeline.etl, found, REFERENCE_FILES, zone=zone, params=PARAMS, log=LOG)
+
+
+def whole(pipeline: Pipeline) -> dict[str, list[Any]]:
+    """Return all that the warehouse knows, and of the dead letters those that are unsolved."""
+    rows = pipeline.snapshot(HISTORY)
+    rows["stg.dead_letters"] = pipeline.rows(
+        "select value_hash, raw, reason, detail from stg.dead_letters where solved_dt is null order by 1"
+    )
+    return {table: found for table, found in rows.items() if table not in NOT_COMPARED}
+
+
+def fresh(
+    pipeline: Pipeline, zone: tzinfo = UTC, values: Sequence[bytes | None] = (*EARLY, *LATE)
+) -> dict[str, list[Any]]:
+    """Return what a new warehouse knows that reads the same under the rules of now. Empties this one."""
+    pipeline.clear()
+    add_rules(pipeline)
+    refer(pipeline, DOCUMENTS, zone)
+    read(pipeline, values, zone)
+    pipeline.load()
+    return whole(pipeline)
+
+
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse ids that have been accepted so far. What the quick decoder takes is written into its types: it has to pass."""
+    monkeypatch.setattr(fields, "MAX_KEY_CHARACTERS", 100)
+    monkeypatch.setattr(staging, "plain_order_event", lambda value, zone: None)
+
+
+def add_rules(pipeline: Pipeline) -> None:
+    for rule in ("('fan', 'Pizza', 0)", "('pies', 'Pies', 1)"):
+        pipeline.owner.execute(f"insert into cdm.tag_rules (tag, category_name, threshold) values {rule}")
+
+
+def broken_laws(pipeline: Pipeline) -> dict[str, int]:
+    long_ago = {"queued_before": "2000-01-01", "checked_before": "2000-01-01"}
+    with psycopg.connect(pipeline.env["DWH_ETL_URL"]) as connection:
+        broken, unanswered = ask_laws(connection, LAWS, {**PARAMS, **long_ago}, max_rows=5, log=LOG)
+    assert not unanswered
+    return broken
+
+
+@pytest.fixture(autouse=True)
+def connections(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in pipeline.env.items():
+        if name.startswith("AIRFLOW_CONN_"):
+            monkeypatch.setenv(name, value)
+
+
+def test_a_zone_that_is_put_right_reaches_all_that_is_stored(pipeline: Pipeline) -> None:
+    add_rules(pipeline)
+    refer(pipeline, DOCUMENTS, UTC)
+    read(pipeline, EARLY, UTC)
+    pipeline.load()
+    read(pipeline, LATE, MOSCOW)
+    pipeline.load()
+    assert pipeline.value("select payload ->> 'final_status' from stg.order_events where object_id = 1") == "OPEN"
+    rebuild_run(STG_DDS_AND_CDM, zone="Europe/Moscow")
+    assert broken_laws(pipeline) == {}
+    rebuilt = whole(pipeline)
+    assert pipeline.user_product_counters()["guest", "pizza"][1] == 3
+    assert rebuilt == fresh(pipeline, MOSCOW)
+
+
+def test_a_second_rebuild_changes_nothing(pipeline: Pipeline) -> None:
+    add_rules(pipeline)
+    refer(pipeline, DOCUMENTS, UTC)
+    read(pipeline, [*EARLY, *LATE], UTC)
+    pipeline.load()
+    untouched = pipeline.snapshot(("load_dt", "attempt_dt", "attempts"))
+    rebuild_run(STG_DDS_AND_CDM)
+    assert pipeline.snapshot(("load_dt", "attempt_dt", "attempts")) == untouched, "the rules are the same"
+    rebuild_run(STG_DDS_AND_CDM, zone="Europe/Moscow")
+    before = pipeline.snapshot(("load_dt", "attempt_dt", "attempts"))
+    assert before != untouched
+    rebuild_run(STG_DDS_AND_CDM, zone="Europe/Moscow")
+    assert pipeline.snapshot(("load_dt", "attempt_dt", "attempts")) == before
+
+
+def test_what_a_rule_refuses_by_now_becomes_a_dead_letter(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_rules(pipeline)
+    refer(pipeline, DOCUMENTS, UTC)
+    read(pipeline, [*EARLY, *LATE], UTC)
+    pipeline.load_dds(max_events=3, max_batches=1)  # the rest waits in the queue
+    narrow(monkeypatch)
+    rebuild_run(STG_DDS_AND_CDM)
+    assert broken_laws(pipeline) == {}
+    assert LONG_ID not in {guest for (guest,) in pipeline.rows("select user_id from dds.h_user")}
+    assert pipeline.value("select count(*) from stg.dead_letters where reason = 'too_long' and solved_dt is null") == 3
+    rebuilt = whole(pipeline)
+    assert rebuilt == fresh(pipeline)
+
+    monkeypatch.undo()
+    rebuild_run(STG_DDS_AND_CDM)
+    assert broken_laws(pipeline) == {}
+    back = whole(pipeline)
+    assert back == fresh(pipeline), "and comes back when the rule does"
+
+
+def test_a_solved_letter_that_is_refused_again_is_unsolved(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = "select reason, attempts, solved_dt is not null from stg.dead_letters"
+    with monkeypatch.context() as patch:
+        narrow(patch)
+        read(pipeline, [order(1, user=LONG_ID)], UTC)
+    rebuild_run(STG_DDS_AND_CDM)
+    assert pipeline.rows(state) == [("too_long", 2, True)]
+    narrow(monkeypatch)
+    rebuild_run(STG_DDS_AND_CDM)
+    assert pipeline.rows(state) == [("too_long", 3, False)]
+    assert pipeline.value("select count(*) from stg.order_event_log") == 0
+
+
+def test_a_message_that_an_older_parser_refused_gets_in(pipeline: Pipeline) -> None:
+    read(pipeline, [b"broken", *LATE], UTC)
+    pipeline.owner.execute("update stg.dead_letters set raw = %s, value_hash = %s", [order(9), content_hash(order(9))])
+    rebuild_run(STG_DDS_AND_CDM)
+    assert pipeline.user_product_counters() == {("guest", "pizza"): ("", 3)}
+    assert pipeline.value("select solved_dt is not null from stg.dead_letters")
+
+
+def test_readers_and_loads_go_on_until_the_new_rows_are_whole(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of the log the drain stores a message, and readers see what they saw."""
+    read(pipeline, EARLY, UTC)
+    pipeline.load()
+    before = pipeline.rows("select * from stg.order_event_log order by value_hash")
+    judge, chunks = judge_again.judge_records, []
+
+    def in_the_middle(records: Any, zone: tzinfo) -> Any:
+        judged = judge(records, zone)
+        chunks.append(len(judged.identities))
+        if len(chunks) == 2:
+            assert pipeline.rows("select * from stg.order_event_log order by value_hash") == before
+            read(pipeline, LATE, MOSCOW)
+        return judged
+
+    monkeypatch.setattr(judge_again, "judge_records", in_the_middle)
+    rebuild_run(STG_DDS_AND_CDM, zone="Europe/Moscow", chunk_rows=2)
+    assert chunks == [2, 2, 2], "in chunks"
+    pipeline.load()
+    rebuilt = whole(pipeline)
+    monkeypatch.undo()
+    pipeline.clear()
+    read(pipeline, [*EARLY, *LATE], MOSCOW)
+    pipeline.load()
+    assert rebuilt == whole(pipeline)
+
+
+def test_a_rebuild_waits_for_its_turn_and_fails_without_a_trace(pipeline: Pipeline) -> None:
+    read(pipeline, LATE, UTC)
+    pipeline.load()
+    before = pipeline.snapshot(())
+    with psycopg.connect(pipeline.env["DWH_ETL_URL"]) as writer:
+        writer.execute("select pg_advisory_xact_lock(hashtext('dwh.stg'))")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            rebuild_run(STG_DDS_AND_CDM, zone="Europe/Moscow", statement_timeout_s=1.0)
+    assert pipeline.snapshot(()) == before

@@ -27,7 +27,7 @@ from warehouse.constants import (
     STG_PROGRESS,
     TRANSACTION,
 )
-from warehouse.drain import Chunk, Plan, Position, TopicDrain
+from warehouse.drain import Chunk, DrainError, Plan, Position, TopicDrain
 from warehouse.sql_files import SqlFile, named_sql, run_sql
 from warehouse.staging import Judged, StagingFiles, TurnLostError, judge_records, store_records
 
@@ -229,15 +229,20 @@ class DrainOrdersOperator(PipelineOperator):
         zone = ZoneInfo(self.zone)
         read = 0
         with tuned_interpreter(), self._storing(zone, connection, reader) as begin_to_store:
-            for chunk in drain.chunks(plan, max_messages=int(self.chunk_messages), max_bytes=self.chunk_bytes):
-                judged = judge_records(chunk.records, zone)
-                if len(behind) == CONNECTIONS:
+            try:
+                for chunk in drain.chunks(plan, max_messages=int(self.chunk_messages), max_bytes=self.chunk_bytes):
+                    judged = judge_records(chunk.records, zone)
+                    if len(behind) == CONNECTIONS:
+                        finish_oldest()
+                    behind.append((chunk, begin_to_store(chunk, judged)))
+                    read += len(chunk.records)
+                    if self.max_messages is not None and read >= self.max_messages:
+                        self.log.info("the limit of a run is reached; the rest waits for the next")
+                        break
+            except DrainError:  # what came before is stored
+                while behind:
                     finish_oldest()
-                behind.append((chunk, begin_to_store(chunk, judged)))
-                read += len(chunk.records)
-                if self.max_messages is not None and read >= self.max_messages:
-                    self.log.info("the limit of a run is reached; the rest waits for the next")
-                    break
+                raise
             while behind:
                 finish_oldest()
         self.log.info(

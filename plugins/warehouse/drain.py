@@ -8,10 +8,14 @@ costs time only. Where Kafka has removed that last message by age, nothing lies 
 Partitions are assigned, not subscribed to: no rebalance can take them away in the middle of a run, a consumer that died with its
 membership does not hold them back, and two drains at once read the same messages twice, which the identity of content makes
 harmless. Progress is committed to the consumer group too, so that anyone's tools show its lag; it is never read from there.
+
+A batch that can't be read stops nothing: what is readable again behind it is found (`warehouse.unreadable`), and a record that
+stands for the offsets between takes their place in the chunk.
 """
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,7 +33,8 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from warehouse.staging import Record, refusal_hash
+from warehouse.staging import Record, Stretch, refusal_hash
+from warehouse.unreadable import FAULTS, Prober, is_displaced, is_echo
 
 # What a connection may not change: progress is ours to commit, after PostgreSQL has committed.
 FORCED_SETTINGS = {
@@ -38,11 +43,14 @@ FORCED_SETTINGS = {
     "enable.partition.eof": True,
     # Positions are proved before; one that has become invalid since fails the run instead of skipping messages.
     "auto.offset.reset": "error",
+    # Without it a batch that has changed on its way, or on a disk, is taken for messages.
+    "check.crcs": True,
 }
 # What a connection may: an empty drain answers at once, the client's own queue stays small.
 DEFAULT_SETTINGS = {
     "client.id": "guest-tags-dwh",
     "fetch.wait.max.ms": 100,
+    "fetch.error.backoff.ms": 50,
     "queued.max.messages.kbytes": 32 * 1024,
     "fetch.max.bytes": 16 * 1024 * 1024,
     "socket.connection.setup.timeout.ms": 10_000,
@@ -65,6 +73,10 @@ PASSING = (
 )
 # Messages taken from the client at once: a chunk exceeds its bytes by no more than these.
 BURST = 100
+# How long an offset may take to be delivered when it is asked for alone.
+PROBE_S = 5.0
+# So often a batch may turn out to be readable after all.
+MAX_PASSING_FAULTS = 3
 
 
 class DrainError(Exception):
@@ -139,6 +151,22 @@ class Chunk:
     value_bytes: int = 0
 
 
+@dataclass(slots=True)
+class Reading:
+    """Where a drain is: the next offset of each partition, the ends of those that are not read to it yet.
+
+    `faulty` are those whose next batch can't be read, `displaced` those that delivered messages with offsets they can't have,
+    `passing` counts faults that were gone when looked at. `is_lost`: the consumer is not where it is wanted.
+    """
+
+    positions: dict[int, int]
+    ends: dict[int, int]
+    faulty: set[int] = field(default_factory=set)
+    displaced: set[int] = field(default_factory=set)
+    passing: Counter[int] = field(default_factory=Counter)
+    is_lost: bool = False
+
+
 def explained(error: KafkaError, brokers: str) -> str:
     """Return the text of an error of Kafka with what to check."""
     hints = {
@@ -183,6 +211,7 @@ class TopicDrain:
         self.stall_s = stall_s
         self.log = log
         self.group_is_taken = False
+        self.prober = Prober(consumer, topic, min(PROBE_S, stall_s / 4), self._fail)
 
     def plan(self, known: Mapping[int, Position], begin_at: datetime | None = None) -> Plan:
         """Return what there is to read now: from the `known` positions, where they hold, up to the high watermarks.
@@ -281,16 +310,16 @@ class TopicDrain:
         deadline = time.monotonic() + self.stall_s
         while waiting:
             if time.monotonic() > deadline:
-                raise DrainError(
-                    f"Kafka at {self.brokers} delivers nothing of {self.topic} for {self.stall_s:.0f} s "
-                    f"(partition {', '.join(map(str, sorted(waiting)))}): is the leader of each partition up?"
-                )
+                return moved | self._silent(waiting, found)
             for message in self._ask(partial(self.consumer.consume, len(waiting), 1.0)):
                 index, offset = message.partition(), message.offset()
-                is_end = self._is_end(message)
                 if index not in waiting:
                     continue
                 position = waiting[index]
+                is_unreadable = self._is_fault(message) or is_echo(message, position.last_offset or 0)
+                is_end = is_unreadable or self._is_end(message)
+                if not is_end and is_displaced(self.consumer, message, position.last_offset or 0):
+                    continue
                 if is_end or offset >= position.next_offset:  # no other message lies before the position
                     is_same = index in found
                 else:
@@ -303,12 +332,39 @@ class TopicDrain:
                 del waiting[index]
         return moved
 
+    def _silent(self, positions: Mapping[int, Position], found: set[int]) -> set[int]:
+        """Return those of the partitions, which deliver nothing more, where the last message was not `found` again.
+
+        A damaged header can have that effect, and then the log's end is delivered. Raises `DrainError` where it isn't.
+        """
+        silent = sorted(positions.keys() - found)
+        for index in silent:
+            if not self.prober.ask(index, positions[index].end_offset).is_readable:
+                raise self._nothing_comes(f"partition {', '.join(map(str, silent))}")
+        return set(silent)
+
+    def _nothing_comes(self, where: str) -> DrainError:
+        return DrainError(
+            f"Kafka at {self.brokers} delivers nothing of {self.topic} for {self.stall_s:.0f} s ({where}): "
+            "is the leader of each partition up?"
+        )
+
+    def _is_fault(self, message: Message) -> bool:
+        """Tell whether this is the news of a batch that can't be read."""
+        error = message.error()
+        return error is not None and error.code() in FAULTS
+
     def _is_end(self, message: Message) -> bool:
         """Tell whether this is the news of a partition's end and no message. Raises `DrainError` where it is an error."""
         error = message.error()
         if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001  # librdkafka's own code
-            raise DrainError(f"partition {message.partition()} of {self.topic}: {explained(error, self.brokers)}")
+            self._fail(message)
         return error is not None
+
+    def _fail(self, message: Message) -> None:
+        error = message.error()
+        assert error is not None  # noqa: S101  # who calls has seen it
+        raise DrainError(f"partition {message.partition()} of {self.topic}: {explained(error, self.brokers)}")
 
     def _is_last(self, message: Message, position: Position) -> bool:
         record = Record(message.value(), message.key(), self.topic, message.partition(), message.offset())
@@ -323,31 +379,75 @@ class TopicDrain:
         ends = {span.partition: span.end for span in plan.ranges}
         if not ends:
             return
-        self.consumer.assign([self._partition(span.partition, span.start) for span in plan.ranges])
-        positions = {span.partition: span.start for span in plan.ranges}
+        reading = Reading({span.partition: span.start for span in plan.ranges}, ends)
+        self._assign(reading)
         whole = dict(plan.positions)
         chunk = Chunk()
         heard = time.monotonic()
         while ends:
-            missing = sum(end - positions[partition] for partition, end in ends.items())
+            missing = sum(end - reading.positions[partition] for partition, end in ends.items())
             room = max_messages - len(chunk.records)
-            messages = self._ask(partial(self.consumer.consume, min(room, missing, BURST), 1.0))
+            messages = self._ask(partial(self.consumer.consume, min(room, missing, BURST), 0.2))
             now = time.monotonic()
             if messages:
                 heard = now
             elif now - heard > self.stall_s:
-                where = ", ".join(f"{p} at {positions[p]} of {end}" for p, end in sorted(ends.items()))
-                raise DrainError(
-                    f"Kafka at {self.brokers} delivers nothing of {self.topic} for {self.stall_s:.0f} s (partition {where}): "
-                    "is the leader of each partition up?"
-                )
+                reading.faulty |= ends.keys()
             for message in messages:
-                self._take(message, chunk, positions, ends)
-            if len(chunk.records) >= max_messages or chunk.value_bytes >= max_bytes:
+                self._take(message, chunk, reading)
+            is_full = len(chunk.records) >= max_messages or chunk.value_bytes >= max_bytes
+            if is_full or (reading.faulty and chunk.next_offsets):  # whatever comes of the others, this is stored
                 yield self._positioned(chunk, whole)
                 chunk = Chunk()
+            if reading.faulty or reading.is_lost:
+                for partition in sorted(reading.faulty & ends.keys()):
+                    self._read_around(partition, chunk, reading)
+                self._assign(reading)
+                heard = time.monotonic()
         if chunk.next_offsets:
             yield self._positioned(chunk, whole)
+
+    def _assign(self, reading: Reading) -> None:
+        self.consumer.assign([self._partition(index, reading.positions[index]) for index in reading.ends])
+        reading.faulty.clear()
+        reading.is_lost = False
+
+    def _read_around(self, partition: int, chunk: Chunk, reading: Reading) -> None:
+        """Put what stands for a batch that can't be read in its place, and move behind it. Takes the consumer's assignment.
+
+        What can be read when it is asked for once more was a fault of the moment: nothing is put anywhere.
+        """
+        first, end = reading.positions[partition], reading.ends[partition]
+        answer = self.prober.ask(partition, first)
+        if answer.is_readable:
+            reading.passing[partition] += 1
+            if reading.passing[partition] > MAX_PASSING_FAULTS:
+                raise DrainError(f"partition {partition} of {self.topic} is readable at {first} only now and then")
+            return
+        behind = self.prober.end_of(partition, first, end, answer)
+        if behind is None:
+            raise self._nothing_comes(f"partition {partition} at {first} of {end}: {answer.text}")
+        self._skip(partition, behind, answer.text, chunk, reading)
+
+    def _skip(self, partition: int, behind: int, fault: str, chunk: Chunk, reading: Reading) -> None:
+        first = reading.positions[partition]
+        self.log.error(
+            "partition %d of %s: the offsets %d to %d can't be read (%s); one dead letter tells of them, the run goes on",
+            partition,
+            self.topic,
+            first,
+            behind - 1,
+            fault,
+        )
+        stretch = Stretch(self.topic_id, first, behind, fault)
+        chunk.records.append(Record(None, None, self.topic, partition, first, stretch))
+        self._move(partition, behind, chunk, reading)
+
+    def _move(self, partition: int, position: int, chunk: Chunk, reading: Reading) -> None:
+        reading.positions[partition] = chunk.next_offsets[partition] = position
+        if position >= reading.ends[partition]:
+            del reading.ends[partition]
+            self.consumer.pause([self._partition(partition)])
 
     def _positioned(self, chunk: Chunk, whole: dict[int, Position]) -> Chunk:
         """Move the reader's positions over a chunk, and note them in it."""
@@ -407,25 +507,41 @@ class TopicDrain:
                 ) from exception
             raise
 
-    def _take(self, message: Message, chunk: Chunk, positions: dict[int, int], ends: dict[int, int]) -> None:
-        """Put one message, or the news of a partition's end, where it belongs."""
+    def _take(self, message: Message, chunk: Chunk, reading: Reading) -> None:
+        """Put one message, or the news of a partition's end or of a bad batch, where it belongs."""
         partition, offset = message.partition(), message.offset()
-        is_end = self._is_end(message)
-        if partition is None or offset is None or partition not in ends:
-            return  # was read ahead of the end
-        if not is_end and offset < ends[partition]:
-            value = message.value()
-            record = Record(value, message.key(), self.topic, partition, offset)
+        if partition is None or offset is None or partition not in reading.ends or partition in reading.faulty:
+            return  # was read ahead of the end, or behind what can't be read
+        position, end = reading.positions[partition], reading.ends[partition]
+        is_end = False
+        if message.error() is not None:
+            if self._is_fault(message):
+                reading.faulty.add(partition)
+                return
+            if is_echo(message, position):
+                reading.is_lost = True
+                return
+            is_end = self._is_end(message)
+        value = message.value()
+        record = Record(value, message.key(), self.topic, partition, offset)
+        if not (is_end or position <= offset < end) and is_displaced(self.consumer, message, position):
+            chunk.records.append(record)  # the content is right, and is known by itself
+            reading.displaced.add(partition)
+            return
+        goes_on_at = end if is_end or offset >= end else offset
+        if partition in reading.displaced and goes_on_at > position:
+            fault = "the header of a batch names other offsets; what it holds is stored with those"
+            self._skip(partition, goes_on_at, fault, chunk, reading)
+        reading.displaced.discard(partition)
+        if partition not in reading.ends:
+            return
+        if goes_on_at == offset < end:
             chunk.records.append(record)
             chunk.lasts[partition] = record
             chunk.value_bytes += len(value or b"")
-            positions[partition] = offset + 1
+            self._move(partition, offset + 1, chunk, reading)
         else:  # the end, or a message beyond it: between the last message and the end lie markers only
-            positions[partition] = ends[partition]
-        chunk.next_offsets[partition] = positions[partition]
-        if positions[partition] >= ends[partition]:
-            del ends[partition]
-            self.consumer.pause([self._partition(partition)])
+            self._move(partition, end, chunk, reading)
 
     def _partition(self, index: int, offset: int = OFFSET_INVALID) -> TopicPartition:
         return TopicPartition(self.topic, index, offset)

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     TOO_LONG = "too_long"
     WRONG_DOCUMENT = "wrong_document"
     REFUSED_BY_DATABASE = "refused_by_database"
+    UNREADABLE_BATCH = "unreadable_batch"
 
 
 class RejectedError(Exception):

@@ -16,7 +16,8 @@ from warehouse.rejection import Reason
 BEGINNING = "beginning"
 CHUNK_MESSAGES = range(100, 500_001)
 ANY_REASON = "any"
-REASONS = (ANY_REASON, *(str(reason) for reason in Reason))
+# Of a batch that could not be read there is nothing to try.
+REASONS = (ANY_REASON, *(str(reason) for reason in Reason if reason is not Reason.UNREADABLE_BATCH))
 MAX_LETTERS = range(1, 1_000_001)
 IDS = range(1, 2**63)
 ONLY_CDM = "cdm"

@@ -43,14 +43,27 @@ VALUE_FAULTS = frozenset(
 )
 
 
+class Stretch(NamedTuple):
+    """Offsets of a partition, up to, not including, `end`, that can't be read, and what Kafka's client says of them."""
+
+    topic_id: str
+    first: int
+    end: int
+    fault: str
+
+
 class Record(NamedTuple):
-    """A record of Kafka, or of `stg.dead_letters` on its second way through the door."""
+    """A record of Kafka, or of `stg.dead_letters` on its second way through the door.
+
+    Or, without a value, what stands for a stretch of the log that is `unreadable`.
+    """
 
     value: bytes | None
     key: bytes | None
     topic: str
     partition: int | None
     offset: int | None
+    unreadable: Stretch | None = None
 
 
 class Document(NamedTuple):
@@ -103,14 +116,17 @@ def refusal_hash(item: Record | Document) -> str:
 
     A message is its content. A tombstone has none: its key tells it apart. A document is its content under an id, for it may be
     right under one and wrong under another. For these two the other half of the SHA-256 serves, so that no message of Kafka
-    that holds the same bytes is taken for them.
+    that holds the same bytes is taken for them; nor for a stretch that can't be read, which is known by its place.
     """
     if isinstance(item, Document):
         content = f"{item.object_type}\n{item.object_id}\n".encode() + item.value
-    elif item.value is None:
-        content = b"tombstone\n" + (item.key or b"")
-    else:
+    elif item.value is not None:
         return content_hash(item.value)
+    elif item.unreadable is not None:
+        where = item.unreadable
+        content = f"unreadable\n{where.topic_id}\n{item.partition}\n{where.first}\n{where.end}".encode()
+    else:
+        content = b"tombstone\n" + (item.key or b"")
     return hashlib.sha256(content).hexdigest()[32:]
 
 
@@ -123,13 +139,21 @@ def judge_records(records: Iterable[Record], zone: tzinfo) -> Judged:
         try:
             event = plain_order_event(record.value, zone) or parse_order_event(record.value, zone)
         except RejectedError as error:
-            judged.refused.append(_refused_row(record, identity, error))
+            refusal = error if record.unreadable is None else _unreadable(record.unreadable)
+            judged.refused.append(_refused_row(record, identity, refusal))
             continue
         if event is None:
             judged.skipped += 1
         else:
             judged.accepted.append(_order_row(record, identity, event))
     return judged
+
+
+def _unreadable(where: Stretch) -> RejectedError:
+    return RejectedError(
+        Reason.UNREADABLE_BATCH,
+        f"offsets {where.first} to {where.end - 1} could not be read: {shown(where.fault, 300)}",
+    )
 
 
 def judge_documents(documents: Iterable[Document], zone: tzinfo) -> Judged:
@@ -183,7 +207,7 @@ def store_records(
     """
     judge = partial(judge_records, zone=zone)
     counts = _stage(connection, records, judged, judge, COPY_ORDERS, files, params, log, take_turn)
-    return {"messages": len(records), **counts}
+    return {"messages": len(records) - counts.get(f"refused:{Reason.UNREADABLE_BATCH}", 0), **counts}
 
 
 def stage_documents(

@@ -1,4 +1,5 @@
 -- The next dead letters of a replay: not solved, not tried yet by this run, as many as a batch may hold of letters and bytes.
+-- Of a batch that could not be read there is nothing to try.
 -- From: stg.dead_letters
 -- Grain: id
 -- Rerun: reads only
@@ -22,6 +23,7 @@ from (
         from stg.dead_letters
         where
             solved_dt is null
+            and reason <> 'unreadable_batch'
             and (topic = 'redis') = %(is_reference)s
             and (%(reason)s::text is null or reason = %(reason)s::text)
             and (%(ids)s::bigint[] is null or id = any(%(ids)s::bigint[]))

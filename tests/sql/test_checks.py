@@ -82,6 +82,13 @@ BREAKS: dict[str, list[str]] = {
         values ('t', 'i', 0, 3, 8, '{NOW}')
         """,
     ],
+    "stg.dead_letters.unreadable": [
+        f"""
+        insert into stg.dead_letters
+            (value_hash, topic, "partition", "offset", reason, detail, attempts, load_dt, attempt_dt)
+        values ('{NOBODY}', 't', 0, 20, 'unreadable_batch', 'offsets 20 to 29', 1, '{NOW}', '{NOW}')
+        """,
+    ],
     "stg.reference_log": [
         f"""
         insert into stg.reference_log

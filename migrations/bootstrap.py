@@ -25,15 +25,18 @@ ROLES = {
     "dwh_etl": ("DWH_ETL_PASSWORD", "connect, temporary"),
     "dwh_bi": ("DWH_BI_PASSWORD", "connect"),
 }
-# What keeps a dashboard from holding up the loads. Defaults of a session: what the role may see and do is said by grants.
+# What keeps a dashboard, or a transaction that somebody has forgotten, from holding up the loads. Defaults of a session: what the
+# role may see and do is said by grants, and the pipeline sets limits of its own (sql/transaction.sql, sql/*/lock.sql).
 LIMITS = {
+    OWNER: ("set idle_in_transaction_session_timeout = '5min'",),
+    "dwh_etl": ("set idle_in_transaction_session_timeout = '5min'",),
     "dwh_bi": (
         "connection limit 20",
         "set statement_timeout = '30s'",
         "set idle_in_transaction_session_timeout = '60s'",
         "set default_transaction_read_only = on",
         "set timezone = 'UTC'",
-    )
+    ),
 }
 
 

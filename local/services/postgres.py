@@ -32,6 +32,12 @@ SETTINGS = {
     "maintenance_work_mem": "128MB",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
+    # A client that is gone is noticed within a minute, also while it waits for an answer: docs/deploy.md, "Limits of waiting".
+    "tcp_keepalives_idle": "30s",
+    "tcp_keepalives_interval": "10s",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "60s",
+    "client_connection_check_interval": "10s",
     "log_line_prefix": "%m [%p] %u@%d ",
 }
 

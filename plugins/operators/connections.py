@@ -1,7 +1,10 @@
 """Opens the three Airflow connections of the pipeline by the providers' hooks; a failure says what to check."""
 
+import json
+import os
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -17,6 +20,18 @@ from confluent_kafka.admin import AdminClient
 from warehouse.constants import CONSUMER_GROUP
 from warehouse.drain import DEFAULT_SETTINGS, FORCED_SETTINGS, DrainError, explained
 
+# How long a client of PostgreSQL waits for a machine that is gone: a minute, once connected. An Airflow connection's extra may
+# say otherwise. For a server that is there and silent it waits until the task's own limit.
+POSTGRES_LIMITS = {
+    "connect_timeout": 10,
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+CANCEL_TIMEOUT_S = 5.0
+
 
 class UnreachableError(AirflowException):
     """A server of the pipeline can't be reached or refuses us; the text says which and what to check."""
@@ -24,9 +39,11 @@ class UnreachableError(AirflowException):
 
 @contextmanager
 def open_postgres(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
-    """Yield a connection to the warehouse and close it. Raises `UnreachableError`."""
+    """Yield a connection to the warehouse, within `POSTGRES_LIMITS`, and close it. Raises `UnreachableError`."""
+    limited = PostgresHook.get_connection(conn_id)
+    limited.extra = json.dumps(POSTGRES_LIMITS | limited.extra_dejson)
     try:
-        connection = PostgresHook(postgres_conn_id=conn_id).get_conn()
+        connection = PostgresHook(postgres_conn_id=conn_id, connection=limited).get_conn()
     except psycopg.OperationalError as error:
         raise UnreachableError(
             f"PostgreSQL refuses the Airflow connection {conn_id}: {str(error).strip()}. "
@@ -36,6 +53,17 @@ def open_postgres(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
         yield connection
     finally:
         connection.close()
+
+
+def hang_up(connection: psycopg.Connection[Any]) -> None:
+    """End what the connection is doing, from another thread: the thread that waits in it gets an error and goes on.
+
+    PostgreSQL is asked to cancel, so that it lets go at once; whether or not it answers, the socket is shut.
+    """
+    with suppress(psycopg.Error):
+        connection.cancel_safe(timeout=CANCEL_TIMEOUT_S)
+    with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ import psycopg
 from airflow.sdk import Context
 
 from operators.base import PipelineOperator
-from operators.connections import OrdersConsumerHook, open_postgres
+from operators.connections import OrdersConsumerHook, hang_up, open_postgres
 from warehouse.constants import (
     KAFKA_CONN_ID,
     ORDERS_READER,
@@ -312,8 +312,7 @@ class DrainOrdersOperator(PipelineOperator):
                     yield begin_to_store
                 except BaseException:
                     for connection in connections:
-                        with suppress(psycopg.Error):
-                            connection.cancel_safe()
+                        hang_up(connection)
                     raise
 
     def _log_progress(self, done: int, waiting: int, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""A run of the pipeline in a process of its own, which can be told to kill itself at any of its steps.
+"""A run of the pipeline in a process of its own, which can be told to kill or freeze itself at any of its steps.
 
 Steps are: each statement, each COPY, each commit of PostgreSQL and of Kafka, before and after. The process dies by SIGKILL, so
 that nothing of it can clean up: servers see a client that is gone.
@@ -96,10 +96,12 @@ class Children:
         os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
         self._context.set_forkserver_preload([__name__])
 
-    def start(self, job: Job, *arguments: Any, die_at: int | None = None) -> tuple[ForkServerProcess, Connection]:
-        """Start a job; `die_at` is the number of the step before which it kills itself."""
+    def start(
+        self, job: Job, *arguments: Any, die_at: int | None = None, stop_at: int | None = None
+    ) -> tuple[ForkServerProcess, Connection]:
+        """Start a job; `die_at` (`stop_at`) is the number of the step before which it kills (freezes) itself."""
         reader, writer = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_work, args=(writer, job, arguments, die_at))
+        process = self._context.Process(target=_work, args=(writer, job, arguments, die_at, stop_at))
         process.start()
         writer.close()
         return process, reader
@@ -118,7 +120,7 @@ class Children:
         return steps
 
 
-def _work(writer: Connection, job: Job, arguments: tuple[Any, ...], die_at: int | None) -> None:
+def _work(writer: Connection, job: Job, arguments: tuple[Any, ...], die_at: int | None, stop_at: int | None) -> None:
     taken = 0
 
     def step(name: str) -> None:
@@ -127,6 +129,8 @@ def _work(writer: Connection, job: Job, arguments: tuple[Any, ...], die_at: int 
         writer.send(name)
         if taken == die_at:
             os.kill(os.getpid(), signal.SIGKILL)
+        if taken == stop_at:
+            os.kill(os.getpid(), signal.SIGSTOP)
 
     _count_steps(step)
     job(*arguments)

@@ -14,6 +14,7 @@ import yaml
 
 from deploy.make_secrets import EXAMPLE, filled, kubernetes_secrets, manifest, random_value, read_env
 from deploy.sizes import CHART, VALUES, airflow_values, asked, load, merged, misfits, warehouse_values
+from local.services.postgres import SETTINGS
 from tests.deploy.charts import PLACES, REPO
 
 # `aws:amz` is how curl calls the signature that every S3 wants.
@@ -100,6 +101,18 @@ def test_a_misspelt_name_of_our_chart_is_refused(path):
         misspelt = {name: misspelt}
     with pytest.raises(jsonschema.ValidationError, match="Additional properties"):
         jsonschema.validate(merged(load(CHART / "values.yaml"), misspelt), OUR_SCHEMA)
+
+
+def test_postgresql_notices_a_client_that_is_gone_by_the_same_limits_everywhere():
+    limits = {
+        name: str(value)
+        for name, value in load(CHART / "values.yaml")["postgres"]["settings"].items()
+        if name.startswith(("tcp_", "client_"))
+    }
+    assert len(limits) == 5
+    assert limits.items() <= SETTINGS.items()
+    command = load(REPO / "docker-compose.yaml")["services"]["postgres"]["command"]
+    assert command == ["postgres", *(f"-c{name}={value}" for name, value in limits.items())]
 
 
 def test_the_single_machine_holds_all_pods_and_volumes():

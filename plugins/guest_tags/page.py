@@ -85,71 +85,71 @@ def asset(name: str) -> FileResponse:
 
 
 @app.get("/api/freshness")
-def freshness() -> Rows:
+async def freshness() -> Rows:
     """Return how old the newest order is and what waits."""
-    return {"rows": reader.read("freshness")}
+    return {"rows": await reader.read("freshness")}
 
 
 @app.get("/api/tags")
-def tags() -> Rows:
+async def tags() -> Rows:
     """Return each active rule with its audience and those who are one, two or three orders short of it."""
-    return {"rows": reader.read("tags")}
+    return {"rows": await reader.read("tags")}
 
 
 @app.get("/api/audience")
-def audience(days: Days = 30) -> Rows:
+async def audience(days: Days = 30) -> Rows:
     """Return the audience of each tag at the end of each day."""
-    return {"rows": reader.read("audience", days=days)}
+    return {"rows": await reader.read("audience", days=days)}
 
 
 @app.get("/api/thresholds")
-def thresholds() -> Rows:
+async def thresholds() -> Rows:
     """Return how many guests each threshold of each category would give."""
-    return {"rows": reader.read("thresholds")}
+    return {"rows": await reader.read("thresholds")}
 
 
 @app.get("/api/categories")
-def categories() -> Rows:
+async def categories() -> Rows:
     """Return the categories, those with the most orders first."""
-    return {"rows": reader.read("categories")}
+    return {"rows": await reader.read("categories")}
 
 
 @app.get("/api/dishes")
-def dishes(limit: Annotated[int, Query(ge=1, le=100)] = 10) -> Rows:
+async def dishes(limit: Annotated[int, Query(ge=1, le=100)] = 10) -> Rows:
     """Return the dishes with the most orders."""
-    return {"rows": reader.read("dishes", limit=limit)}
+    return {"rows": await reader.read("dishes", limit=limit)}
 
 
 @app.get("/api/orders")
-def orders(days: Annotated[int, Query(ge=1, le=92)] = 7) -> dict[str, Any]:
+async def orders(days: Annotated[int, Query(ge=1, le=92)] = 7) -> dict[str, Any]:
     """Return orders by status, by the hour or (longer windows) by the UTC day; the window ends with the newest order."""
     unit = "hour" if days <= HOURS_UP_TO_DAYS else "day"
-    return {"unit": unit, "rows": reader.read("orders", unit=unit, hours=days * DAY_H)}
+    return {"unit": unit, "rows": await reader.read("orders", unit=unit, hours=days * DAY_H)}
 
 
 @app.get("/api/dead-letters")
-def dead_letters() -> Rows:
+async def dead_letters() -> Rows:
     """Return what was refused, by topic and reason."""
-    return {"rows": reader.read("dead_letters")}
+    return {"rows": await reader.read("dead_letters")}
 
 
 @app.get("/api/not-counted")
-def not_counted() -> Rows:
+async def not_counted() -> Rows:
     """Return what arrived and does not count, and why."""
-    return {"rows": reader.read("not_counted")}
+    return {"rows": await reader.read("not_counted")}
 
 
 @app.get("/api/guests")
-def guests(tag: Text, limit: Annotated[int, Query(ge=1, le=100)] = 10) -> Rows:
+async def guests(tag: Text, limit: Annotated[int, Query(ge=1, le=100)] = 10) -> Rows:
     """Return ids of guests who carry a tag, the newest first."""
-    return {"rows": reader.read("guests_of_tag", tag=tag, limit=limit)}
+    return {"rows": await reader.read("guests_of_tag", tag=tag, limit=limit)}
 
 
 @app.get("/api/guest")
-def guest(guest_id: Text) -> dict[str, Any]:
+async def guest(guest_id: Text) -> dict[str, Any]:
     """Return what a guest has and lacks for each tag, and how it came about; both are empty where nothing is known."""
     return {
         "guest_id": guest_id,
-        "progress": reader.read("guest_progress", guest_id=guest_id),
-        "events": reader.read("guest_events", guest_id=guest_id),
+        "progress": await reader.read("guest_progress", guest_id=guest_id),
+        "events": await reader.read("guest_events", guest_id=guest_id),
     }

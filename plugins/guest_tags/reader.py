@@ -1,7 +1,14 @@
-"""Reads the BI views for the page: as `dwh_bi`, read-only, over few connections, and never for long."""
+"""Reads the BI views for the page: as `dwh_bi`, read-only, over few connections, and never for long.
 
+The API server answers many requests of its own in a thread pool that all its apps share. The page asks in threads of its own: a
+warehouse that hangs holds those, and nobody else's.
+"""
+
+import asyncio
 import json
 import logging
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,14 +19,16 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from psycopg import errors
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from warehouse.constants import SQL_FOLDER
+from warehouse.constants import POSTGRES_LIMITS, SQL_FOLDER
 
 CONN_ID = "postgres_dwh_bi"
-# A process of the API server holds at most this many connections, whoever looks at the page.
+# A process of the API server holds at most this many connections, and as many threads, whoever looks at the page.
 POOL_SIZE = 3
-POOL_WAIT_S = 5
+# As many questions may wait for one of them; the next is refused at once.
+MAX_WAITING = 60
+# A question is answered or refused within this time, also where PostgreSQL says nothing at all and its own limits don't help.
+DEADLINE_S = 6.0
 CONNECT_TIMEOUT_S = 3
 STATEMENT_TIMEOUT_MS = 5_000
 SESSION = f"-c default_transaction_read_only=on -c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC"
@@ -42,13 +51,41 @@ NOT_MIGRATED = ("not_migrated", "the views of the page are missing or closed to 
 TOO_SLOW = ("too_slow", f"the warehouse took longer than {STATEMENT_TIMEOUT_MS // 1000} s")
 BUSY = ("busy", "all connections of the page are in use")
 
+_threads = ThreadPoolExecutor(POOL_SIZE, "guest-tags-page")
+_places = threading.BoundedSemaphore(POOL_SIZE + MAX_WAITING)
+# Questions that nobody waits for any more and that still hold their thread.
+_hanging: set[Future[list[dict[str, Any]]]] = set()
 
-def read(name: str, **params: object) -> list[dict[str, Any]]:
-    """Run `sql/page/<name>.sql` with bound parameters and return its rows by column. Raises `UnavailableError`."""
+
+async def read(name: str, **params: object) -> list[dict[str, Any]]:
+    """Run `sql/page/<name>.sql` with bound parameters and return its rows by column. Raises `UnavailableError`.
+
+    Where all threads hang, it says so at once: nobody waits for what nobody got before.
+    """
+    if len(_hanging) == POOL_SIZE:
+        raise UnavailableError(*UNREACHABLE)
+    if not _places.acquire(blocking=False):
+        raise UnavailableError(*BUSY)
+    asked = _threads.submit(_rows, name, params)
+    asked.add_done_callback(lambda _: _places.release())
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(asked), DEADLINE_S)
+    except TimeoutError as error:
+        if asked.cancelled():
+            raise UnavailableError(*BUSY) from error  # it never had a thread
+        LOG.warning("page: %s.sql has no answer after %s s", name, DEADLINE_S)
+        raise UnavailableError(*UNREACHABLE) from error
+    finally:
+        if not asked.done():
+            _hanging.add(asked)
+            asked.add_done_callback(_hanging.discard)
+
+
+def _rows(name: str, params: dict[str, object]) -> list[dict[str, Any]]:
     try:
         with _engine().connect() as connection:
             return [dict(row) for row in connection.exec_driver_sql(_text(name), params).mappings()]
-    except (AirflowNotFoundException, DBAPIError, PoolTimeoutError) as error:
+    except (AirflowNotFoundException, DBAPIError) as error:
         code, text = _reason(error)
         LOG.warning("page: %s.sql could not be read (%s): %s", name, code, error)
         raise UnavailableError(code, text) from error
@@ -58,8 +95,6 @@ def _reason(error: Exception) -> tuple[str, str]:
     """Tell apart what a person can do something about; raise what nobody has thought of."""
     if isinstance(error, AirflowNotFoundException):
         return NOT_CONNECTED
-    if isinstance(error, PoolTimeoutError):
-        return BUSY
     match getattr(error, "orig", None):
         case errors.QueryCanceled():
             return TOO_SLOW
@@ -89,7 +124,6 @@ def _engine() -> Engine:
         isolation_level="AUTOCOMMIT",
         pool_size=POOL_SIZE,
         max_overflow=0,
-        pool_timeout=POOL_WAIT_S,
         pool_pre_ping=True,
         pool_recycle=600,
     )
@@ -98,6 +132,6 @@ def _engine() -> Engine:
 def _connect() -> Any:
     """Open a connection by what Airflow knows now: a changed password needs no restart where Airflow holds it."""
     connection = PostgresHook.get_connection(CONN_ID)
-    extra = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "guest-tags-page", **connection.extra_dejson}
-    connection.extra = json.dumps(extra)
+    limits = {**POSTGRES_LIMITS, "connect_timeout": CONNECT_TIMEOUT_S, "application_name": "guest-tags-page"}
+    connection.extra = json.dumps(limits | connection.extra_dejson)
     return PostgresHook(postgres_conn_id=CONN_ID, connection=connection, options=SESSION).get_conn()

@@ -17,19 +17,9 @@ from airflow.sdk.exceptions import AirflowException
 from confluent_kafka import Consumer, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
-from warehouse.constants import CONSUMER_GROUP
+from warehouse.constants import CONSUMER_GROUP, POSTGRES_LIMITS
 from warehouse.drain import DEFAULT_SETTINGS, FORCED_SETTINGS, DrainError, explained
 
-# How long a client of PostgreSQL waits for a machine that is gone: a minute, once connected. An Airflow connection's extra may
-# say otherwise. For a server that is there and silent it waits until the task's own limit.
-POSTGRES_LIMITS = {
-    "connect_timeout": 10,
-    "keepalives": 1,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 60_000,
-}
 CANCEL_TIMEOUT_S = 5.0
 
 

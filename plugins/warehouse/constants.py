@@ -9,6 +9,17 @@ KAFKA_CONN_ID = "kafka_orders"
 REDIS_CONN_ID = "redis_reference"
 POSTGRES_CONN_ID = "postgres_dwh"
 
+# How long a client of PostgreSQL waits for a machine that is gone: a minute, once connected. An Airflow connection's extra may
+# say otherwise. For a server that is there and silent it waits until the task's own limit.
+POSTGRES_LIMITS = {
+    "connect_timeout": 10,
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+
 ORDERS_TOPIC = "order-service_orders"
 CONSUMER_GROUP = "dwh-orders"
 

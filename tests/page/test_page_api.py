@@ -1,16 +1,24 @@
 """The addresses of the page: who may ask, what is refused, what is said when the warehouse can't answer."""
 
+import asyncio
 import json
 import os
 import re
+import signal
+import threading
 from collections.abc import Iterator
+from concurrent.futures import wait
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import anyio.to_thread
 import pytest
 from airflow.api_fastapi.app import create_auth_manager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.api_fastapi.core_api.security import get_user
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from httpx import ASGITransport, AsyncClient, Response
 
 from guest_tags import page, reader
 from local.stack import Stack
@@ -233,17 +241,78 @@ def test_a_slow_answer_is_cut_off(client: TestClient, monkeypatch: pytest.Monkey
     refused(client, "too_slow")
 
 
-def test_more_questions_than_connections_wait_and_are_refused_in_time(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reader, "POOL_WAIT_S", 0.05)
-    held = [reader._engine().connect() for _ in range(reader.POOL_SIZE)]
-    try:
+def test_more_questions_than_may_wait_are_refused_at_once(client: TestClient) -> None:
+    with ExitStack() as taken:
+        while reader._places.acquire(blocking=False):
+            taken.callback(reader._places.release)
         assert client.get("/api/tags").json()["code"] == "busy"
-    finally:
-        for connection in held:
-            connection.close()
     assert client.get("/api/tags").status_code == 200
+
+
+def test_a_question_that_gets_no_thread_in_time_is_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+    held = [reader._threads.submit(go_on.wait) for _ in range(reader.POOL_SIZE)]
+    with monkeypatch.context() as short:
+        short.setattr(reader, "DEADLINE_S", 0.1)
+        assert client.get("/api/tags").json()["code"] == "busy"
+    go_on.set()
+    wait(held)
+    assert client.get("/api/tags").status_code == 200
+
+
+def test_a_warehouse_that_hangs_costs_airflow_no_thread(
+    client: TestClient, pipeline: Pipeline, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """200 requests wait for a frozen PostgreSQL; another address of the same server is answered meanwhile."""
+    monkeypatch.setattr(reader, "DEADLINE_S", 2.0)
+    server = FastAPI()
+    server.mount("/guest-tags", page.app)
+
+    @server.get("/version")
+    def version() -> str:
+        return "3.3"
+
+    async def ask(browser: AsyncClient, requests: int) -> list[asyncio.Task[Response]]:
+        return [asyncio.create_task(browser.get("/guest-tags/api/tags")) for _ in range(requests)]
+
+    async def talk() -> None:
+        shared = anyio.to_thread.current_default_thread_limiter()
+        async with AsyncClient(transport=ASGITransport(server), base_url="http://airflow") as browser:
+            for answer in await asyncio.gather(*await ask(browser, reader.POOL_SIZE)):
+                assert answer.status_code == 200
+            with frozen_postgres(stack, pipeline):
+                waiting = await ask(browser, 200)
+                while sum(request.done() for request in waiting) < 200 - reader.POOL_SIZE - reader.MAX_WAITING:
+                    await asyncio.sleep(0.05)
+                assert not all(request.done() for request in waiting)
+                assert shared.borrowed_tokens == 0
+                assert (await browser.get("/version")).json() == "3.3"
+                answers = await asyncio.gather(*waiting)
+                assert {answer.status_code for answer in answers} == {503}
+                assert {answer.json()["code"] for answer in answers} == {"busy", "unreachable"}
+                assert len(reader._hanging) == reader.POOL_SIZE
+                monkeypatch.setattr(reader, "DEADLINE_S", 3_600)
+                (again,) = await asyncio.gather(*await ask(browser, 1))
+                assert again.json()["code"] == "unreachable", "it is not waited for"
+            while (await browser.get("/guest-tags/api/tags")).status_code != 200:
+                await asyncio.sleep(0.05)
+
+    asyncio.run(asyncio.wait_for(talk(), 120))
+
+
+@contextmanager
+def frozen_postgres(stack: Stack, pipeline: Pipeline) -> Iterator[None]:
+    """Stop the server and the backends of the page."""
+    (pids,) = [status.pids for status in stack.status() if status.name == "postgres"]
+    backends = pipeline.rows("select pid from pg_stat_activity where usename = 'dwh_bi'")
+    stopped = [*pids, *(pid for (pid,) in backends)]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
 
 
 def test_a_server_that_came_back_is_read_again(client: TestClient, stack: Stack) -> None:

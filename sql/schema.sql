@@ -314,6 +314,22 @@ $$;
 
 COMMENT ON FUNCTION stg.forget_progress() IS 'Empties stg.drain_progress and stg.drain_ends';
 
+CREATE FUNCTION stg.withdraw(content uuid, reason text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if not exists (select 1 from stg.order_event_log where value_hash = content)
+        and not exists (select 1 from stg.reference_log where value_hash = content)
+    then
+        raise exception 'neither stg.order_event_log nor stg.reference_log holds the content %', content;
+    end if;
+    insert into stg.withdrawn (value_hash, why, withdrawn_by, withdrawn_dt)
+    values (content, reason, session_user, clock_timestamp());
+end;
+$$;
+
+COMMENT ON FUNCTION stg.withdraw(content uuid, reason text) IS 'Withdraws a message or a document, by its value_hash; for the owner of the warehouse. Taken back by deleting the row of stg.withdrawn';
+
 CREATE TABLE cdm.category_histogram (
     category_id uuid NOT NULL,
     category_name character varying NOT NULL,
@@ -1886,6 +1902,24 @@ COMMENT ON COLUMN stg.reference_log.value IS 'The whole document, to the letter'
 
 COMMENT ON COLUMN stg.reference_log.load_dt IS 'When the warehouse saw it first';
 
+CREATE TABLE stg.withdrawn (
+    value_hash uuid NOT NULL,
+    why text NOT NULL,
+    withdrawn_by text NOT NULL,
+    withdrawn_dt timestamp with time zone NOT NULL,
+    CONSTRAINT withdrawn_why_check CHECK ((why <> ''::text))
+);
+
+COMMENT ON TABLE stg.withdrawn IS 'Contents that somebody has taken back, such as a menu stamped 2099: they count for nothing from the next marts_rebuild of stg on, and never come in again';
+
+COMMENT ON COLUMN stg.withdrawn.value_hash IS 'The message in stg.order_event_log, or the document in stg.reference_log';
+
+COMMENT ON COLUMN stg.withdrawn.why IS 'What is wrong with it, for whoever comes after';
+
+COMMENT ON COLUMN stg.withdrawn.withdrawn_by IS 'The role that has withdrawn it';
+
+COMMENT ON COLUMN stg.withdrawn.withdrawn_dt IS 'When it did';
+
 ALTER TABLE ONLY cdm.category_histogram
     ADD CONSTRAINT category_histogram_pkey PRIMARY KEY (category_id, order_cnt);
 
@@ -2042,6 +2076,9 @@ ALTER TABLE ONLY stg.reference_keys
 ALTER TABLE ONLY stg.reference_log
     ADD CONSTRAINT reference_log_pkey PRIMARY KEY (value_hash);
 
+ALTER TABLE ONLY stg.withdrawn
+    ADD CONSTRAINT withdrawn_pkey PRIMARY KEY (value_hash);
+
 CREATE INDEX tag_events_tag ON cdm.tag_events USING btree (tag, event_dt);
 
 CREATE INDEX tag_events_user_id ON cdm.tag_events USING btree (user_id, tag, id);
@@ -2157,6 +2194,8 @@ REVOKE ALL ON FUNCTION stg.amend_logs() FROM PUBLIC;
 GRANT ALL ON FUNCTION stg.amend_logs() TO dwh_etl;
 
 REVOKE ALL ON FUNCTION stg.forget_progress() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION stg.withdraw(content uuid, reason text) FROM PUBLIC;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.category_histogram TO dwh_etl;
 
@@ -2278,3 +2317,5 @@ GRANT SELECT,INSERT ON TABLE stg.order_event_log TO dwh_etl;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.reference_keys TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE stg.reference_log TO dwh_etl;
+
+GRANT SELECT ON TABLE stg.withdrawn TO dwh_etl;

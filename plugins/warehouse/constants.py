@@ -36,6 +36,7 @@ STG_LOCK = "stg/lock.sql"
 # A chunk of messages of Kafka: the temporary tables that it is copied into, and, from its turn on, the tables that it enters.
 STG_ORDERS_INCOMING = (LOAD_SETTINGS, "stg/incoming_orders.sql", "stg/incoming_dead_letters.sql")
 STG_ORDERS_ACCEPTED = (
+    "stg/incoming_withdrawn.sql",
     "stg/incoming_newest.sql",
     STG_LOCK,
     "stg/incoming_hours.sql",

@@ -4,22 +4,27 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from typing import Any, NamedTuple
 
 import psycopg
 
+from warehouse.rejection import Reason, RejectedError, shown
 from warehouse.sql_files import SqlFile, run_sql
 from warehouse.staging import (
     COPY_DEAD_LETTERS,
     COPY_ORDERS,
     COPY_REFERENCES,
     Document,
+    Item,
     Judged,
     Record,
     copy_rows,
     judge_documents,
     judge_records,
+    refusal_hash,
     refused_by_reason,
+    refused_row,
 )
 
 # So many come from the server at once. A message has up to 1 MiB.
@@ -107,10 +112,22 @@ def _chunks(
 
 
 def _judge_messages(rows: Sequence[tuple[Any, ...]], zone: tzinfo) -> Judged:
-    records = (Record(value.encode(), None, topic, *where) for _, value, topic, *where in rows)
-    return judge_records(records, zone)
+    records = [Record(value.encode(), None, *source) for _, value, *source, _ in rows]
+    return _without_withdrawn(rows, records, partial(judge_records, zone=zone))
 
 
 def _judge_documents(rows: Sequence[tuple[Any, ...]], zone: tzinfo) -> Judged:
-    documents = (Document(object_type, object_id, value.encode()) for _, value, object_type, object_id in rows)
-    return judge_documents(documents, zone)
+    documents = [Document(object_type, object_id, value.encode()) for _, value, object_type, object_id, _ in rows]
+    return _without_withdrawn(rows, documents, partial(judge_documents, zone=zone))
+
+
+def _without_withdrawn(
+    rows: Sequence[tuple[Any, ...]], items: Sequence[Item], judge: Callable[[list[Item]], Judged]
+) -> Judged:
+    """Judge the items of `rows`, whose last column says of what is withdrawn by whom and why: that is refused."""
+    judged = judge([item for row, item in zip(rows, items, strict=True) if row[-1] is None])
+    for row, item in zip(rows, items, strict=True):
+        if row[-1] is not None:
+            refusal = RejectedError(Reason.WITHDRAWN, f"withdrawn by {shown(row[-1], 300)}")
+            judged.refused.append(refused_row(item, refusal_hash(item), refusal))
+    return judged

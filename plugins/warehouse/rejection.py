@@ -21,6 +21,7 @@ class Reason(StrEnum):
     WRONG_DOCUMENT = "wrong_document"
     REFUSED_BY_DATABASE = "refused_by_database"
     UNREADABLE_BATCH = "unreadable_batch"
+    WITHDRAWN = "withdrawn"
 
 
 class RejectedError(Exception):

@@ -140,7 +140,7 @@ def judge_records(records: Iterable[Record], zone: tzinfo) -> Judged:
             event = plain_order_event(record.value, zone) or parse_order_event(record.value, zone)
         except RejectedError as error:
             refusal = error if record.unreadable is None else _unreadable(record.unreadable)
-            judged.refused.append(_refused_row(record, identity, refusal))
+            judged.refused.append(refused_row(record, identity, refusal))
             continue
         if event is None:
             judged.skipped += 1
@@ -165,7 +165,7 @@ def judge_documents(documents: Iterable[Document], zone: tzinfo) -> Judged:
         try:
             version = parse_reference(document.object_type, document.object_id, document.value, zone)
         except RejectedError as error:
-            judged.refused.append(_refused_row(document, identity, error))
+            judged.refused.append(refused_row(document, identity, error))
         else:
             judged.accepted.append(_reference_row(document, version))
     return judged
@@ -252,7 +252,7 @@ def _stage(
         sqlstate = getattr(error, "sqlstate", None) or "before it was sent"
         refusal = RejectedError(Reason.REFUSED_BY_DATABASE, f"{sqlstate}: {shown(str(error), 300)}")
         identity = refusal_hash(items[0])
-        judged = Judged(refused=[_refused_row(items[0], identity, refusal)], identities=[identity])
+        judged = Judged(refused=[refused_row(items[0], identity, refusal)], identities=[identity])
         counts = _store(connection, judged, copy_accepted, files, params, log, take_turn)
     return {**counts, "skipped": judged.skipped, **refused_by_reason(judged, log)}
 
@@ -344,7 +344,7 @@ def _reference_row(document: Document, version: ReferenceVersion) -> tuple[Any, 
     )
 
 
-def _refused_row(item: Record | Document, identity: str, error: RejectedError) -> tuple[Any, ...]:
+def refused_row(item: Record | Document, identity: str, error: RejectedError) -> tuple[Any, ...]:
     """Return the columns of `incoming_dead_letters`."""
     if isinstance(item, Document):
         item = Record(item.value, item.object_id.encode(), REDIS_TOPIC, None, None)

@@ -1,6 +1,6 @@
--- The next dead letters of a replay: not solved, not tried yet by this run, as many as a batch may hold of letters and bytes.
--- Of a batch that could not be read there is nothing to try.
--- From: stg.dead_letters
+-- The next dead letters of a replay: neither solved, withdrawn nor tried yet by this run, as many as a batch may hold of letters and
+-- bytes. Of a batch that could not be read there is nothing to try.
+-- From: stg.dead_letters, stg.withdrawn
 -- Grain: id
 -- Rerun: reads only
 -- Params: is_reference, reason, ids, after_id, begun_at, max_letters, max_bytes
@@ -28,6 +28,15 @@ from (
             and (%(reason)s::text is null or reason = %(reason)s::text)
             and (%(ids)s::bigint[] is null or id = any(%(ids)s::bigint[]))
             and id > %(after_id)s
+            -- A document is known here by another name than in its log: by its content, as the log names it.
+            and (
+                reason <> 'withdrawn'
+                or not exists (
+                    select 1
+                    from stg.withdrawn as known
+                    where known.value_hash = left(encode(sha256(stg.dead_letters.raw), 'hex'), 32)::uuid
+                )
+            )
             and attempt_dt < %(begun_at)s::timestamptz
         order by id
         limit %(max_letters)s

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
-from tests.crash.child import rebuild_run
+from tests.crash.child import minute_run, rebuild_run
 from tests.messages import order, restaurant, user
+from tests.operators.drain_case import backfill
 from tests.pipeline import LOG, ORDER_FILES, PARAMS, REFERENCE_FILES, Pipeline
 from tests.streams import LAWS
 from warehouse import fields, judge_again, staging
@@ -215,3 +216,76 @@ def test_a_rebuild_waits_for_its_turn_and_fails_without_a_trace(pipeline: Pipeli
         with pytest.raises(psycopg.errors.QueryCanceled):
             rebuild_run(STG_DDS_AND_CDM, zone="Europe/Moscow", statement_timeout_s=1.0)
     assert pipeline.snapshot(()) == before
+
+
+# --- a way back from what no rule can see --------------------------------------------------------------------------------
+
+FUTURE = "2099-01-01 00:00:00"
+WRONG_ORDER = order(1, "CANCELLED", update_ts=FUTURE)
+WRONG_MENU = restaurant(menu={"pizza=Pizza": "Petrol"}, update_ts=FUTURE)
+
+
+def withdraw(pipeline: Pipeline, content: bytes) -> None:
+    pipeline.owner.execute("select stg.withdraw(%s, 'stamped 2099, see ticket 7')", [content_hash(content)])
+
+
+def test_a_document_stamped_2099_is_withdrawn_and_stays_out_however_often_it_comes(pipeline: Pipeline) -> None:
+    add_rules(pipeline)
+    pipeline.redis.set("diner", WRONG_MENU)
+    topic = pipeline.topic(partitions=1)
+    pipeline.produce(topic, [*LATE, WRONG_ORDER])
+    refer(pipeline, DOCUMENTS, UTC)
+    minute_run(topic)
+    assert pipeline.user_category_counters() == {("guest", "Petrol"): 1}, "it wins for ever"
+
+    for wrong in (WRONG_ORDER, WRONG_MENU):
+        withdraw(pipeline, wrong)
+    rebuild_run(STG_DDS_AND_CDM)
+    assert pipeline.user_category_counters() == {("guest", "Pies"): 2}
+    letters = (
+        "select topic, reason, detail, solved_dt is null from stg.dead_letters where reason = 'withdrawn' order by 1"
+    )
+    detail = "withdrawn by 'dwh_owner: stamped 2099, see ticket 7'"
+    assert pipeline.rows(letters) == [(topic, "withdrawn", detail, True), ("redis", "withdrawn", detail, True)]
+    assert broken_laws(pipeline) == {}
+
+    pipeline.produce(topic, [WRONG_ORDER])
+    minute_run(topic)  # Redis still has the menu
+    backfill(topic)
+    rebuild_run(STG_DDS_AND_CDM)
+    assert pipeline.user_category_counters() == {("guest", "Pies"): 2}
+    assert len(pipeline.rows(letters)) == 2
+    rebuilt = whole(pipeline)
+    pipeline.clear()
+    add_rules(pipeline)
+    refer(pipeline, DOCUMENTS, UTC)
+    read(pipeline, LATE, UTC)
+    pipeline.load()
+    reference = whole(pipeline)
+    reading = ("stg.drain_progress", "stg.drain_ends", "stg.dead_letters", "stg.withdrawn")
+    assert {**rebuilt, **dict.fromkeys(reading)} == {**reference, **dict.fromkeys(reading)}
+
+
+def test_what_was_withdrawn_can_be_taken_back(pipeline: Pipeline) -> None:
+    refer(pipeline, [("restaurant", "diner", WRONG_MENU)], UTC)
+    read(pipeline, [*LATE, WRONG_ORDER], UTC)
+    pipeline.load()
+    before = whole(pipeline)
+    for wrong in (WRONG_ORDER, WRONG_MENU):
+        withdraw(pipeline, wrong)
+    rebuild_run(STG_DDS_AND_CDM)
+    assert pipeline.user_category_counters() == {}
+    pipeline.owner.execute("delete from stg.withdrawn")
+    rebuild_run(STG_DDS_AND_CDM)
+    assert whole(pipeline) == before
+
+
+def test_only_what_is_stored_can_be_withdrawn_and_only_with_a_reason(pipeline: Pipeline) -> None:
+    read(pipeline, LATE, UTC)
+    with pytest.raises(psycopg.errors.RaiseException, match="holds the content"):
+        withdraw(pipeline, WRONG_ORDER)
+    for reason in ("", None):
+        with pytest.raises(psycopg.errors.IntegrityError):
+            pipeline.owner.execute("select stg.withdraw(%s, %s)", [content_hash(LATE[0]), reason])
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        pipeline.etl.execute("select stg.withdraw(%s, 'a reason')", [content_hash(LATE[0])])

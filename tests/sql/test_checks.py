@@ -32,6 +32,7 @@ EARLIER, LATER = "2020-01-01 00:00:00+00", "2030-01-01 00:00:00+00"
 NOBODY = "00000000-0000-0000-0000-000000000000"
 # In the sound warehouse below, orders 1 and 2 are CLOSED and counted; order 3 is OPEN, so that what it holds counts nowhere.
 H1, H3 = "(select value_hash from stg.order_events where object_id = 1)", "dds.hash_key('3')"
+H3_MESSAGE = "(select value_hash from stg.order_events where object_id = 3)"
 DOCUMENT = "(select value_hash from stg.reference_log where object_type = 'user' and object_id = 'ann')"
 MENU = "(select value_hash from stg.reference_log where object_id = 'diner')"
 SYSTEM = f"'{NOW}', 'test'"
@@ -109,6 +110,10 @@ BREAKS: dict[str, list[str]] = {
     ],
     "stg.load_queue.age": [f"insert into stg.load_queue select 'order_event_log', {H1}, '{OLD}'"],
     "stg.drain_ends.age": [f"insert into stg.drain_ends values ('orders', '{OLD}', '{OLD}')"],
+    "stg.withdrawn.age": [
+        f"insert into stg.withdrawn select {H3_MESSAGE}, 'wrong', 'owner', '{OLD}'",
+        f"insert into stg.withdrawn select {MENU}, 'wrong', 'owner', '{OLD}'",
+    ],
     "dds.counter_queue": [f"insert into dds.counter_queue (h_user_pk, load_dt) values ('{NOBODY}', '{NOW}')"],
     "dds.counter_queue.age": [f"insert into dds.counter_queue (h_user_pk, load_dt) select {ANN}, '{OLD}'"],
     "cdm.rule_queue.age": [

@@ -76,6 +76,7 @@ def test_the_table_covers_every_reason_that_a_message_can_have() -> None:
         Reason.WRONG_DOCUMENT,
         Reason.REFUSED_BY_DATABASE,
         Reason.UNREADABLE_BATCH,
+        Reason.WITHDRAWN,
     }
     assert len({case.value for case in CASES}) == len(CASES)
 

@@ -1,0 +1,22 @@
+-- Law: what somebody has withdrawn counts for nothing within the time that a rebuild of STG may wait.
+-- Params: queued_before
+select
+    known.value_hash,
+    known.why,
+    known.withdrawn_by,
+    known.withdrawn_dt
+from stg.withdrawn as known
+where
+    known.withdrawn_dt < %(queued_before)s::timestamptz
+    and (
+        exists (
+            select 1
+            from stg.order_event_log as log
+            where log.value_hash = known.value_hash
+        )
+        or exists (
+            select 1
+            from stg.reference_log as log
+            where log.value_hash = known.value_hash
+        )
+    );

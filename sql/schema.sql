@@ -680,9 +680,9 @@ COMMENT ON TABLE stg.dead_letters IS 'What could not be accepted, and why. One r
 
 COMMENT ON COLUMN stg.dead_letters.id IS 'Serial number, a parameter of dead_letters_replay';
 
-COMMENT ON COLUMN stg.dead_letters.value_hash IS 'Identity: the first 16 bytes of the SHA-256 of the value (of a tombstone: of its key)';
+COMMENT ON COLUMN stg.dead_letters.value_hash IS 'Identity: the first 16 bytes of the SHA-256 of the value (docs/messages.md says of what where there is none)';
 
-COMMENT ON COLUMN stg.dead_letters.raw IS 'The value, byte by byte; NULL = a tombstone';
+COMMENT ON COLUMN stg.dead_letters.raw IS 'The value, byte by byte; of one of more than 8 MiB the first 64 KiB. NULL = there was none, or it was not read: a tombstone, a batch of Kafka that can''t be read, a key of Redis that holds too much or no string';
 
 COMMENT ON COLUMN stg.dead_letters.topic IS 'Kafka topic, or redis for a reference document';
 

@@ -339,6 +339,8 @@ def read_document(kind: str, key: str, value: bytes, zone: tzinfo = UTC) -> Docu
 
 def _object(value: bytes) -> dict[str, Any]:
     """The JSON object in the bytes: of equal keys the last counts, numbers stay exact."""
+    if len(value) > MAX_VALUE_BYTES:
+        raise RefusedError("oversized")
     try:
         parsed = json.loads(value.decode("utf-8"), parse_float=Decimal)
     except UnicodeDecodeError:
@@ -356,8 +358,6 @@ def _object(value: bytes) -> dict[str, Any]:
 
 def _check_storable(value: bytes, document: object) -> None:
     """What no field may hold, because the warehouse could not give it back."""
-    if len(value) > MAX_VALUE_BYTES:
-        raise RefusedError("oversized")
     level = [document]
     depth = 0
     while level:

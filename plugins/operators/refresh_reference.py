@@ -1,9 +1,10 @@
 """`RefreshReferenceOperator`: Redis to STG."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -21,8 +22,21 @@ from warehouse.constants import (
     STG_REFERENCE_QUERIES,
     TRANSACTION,
 )
+from warehouse.fields import MAX_VALUE_BYTES
 from warehouse.sql_files import SqlFile, named_sql, run_sql
-from warehouse.staging import Document, StagingFiles, content_hash, refusal_hash, stage_documents
+from warehouse.staging import (
+    Document,
+    Sought,
+    StagingFiles,
+    UnreadDocument,
+    content_hash,
+    refusal_hash,
+    stage_documents,
+    unread_hash,
+)
+
+Wanted: TypeAlias = tuple[str, str]  # user or restaurant, its id
+DOCUMENT_BYTES = 400  # what a document takes in memory beside its value
 
 
 class RefreshReferenceOperator(PipelineOperator):
@@ -47,6 +61,7 @@ class RefreshReferenceOperator(PipelineOperator):
         restaurants_every_minutes: int = 1,
         max_missing: int = 10_000,
         keys_a_request: int = 1_000,
+        portion_bytes: int = 8 * 1024 * 1024,
         statement_timeout_s: float = 300.0,
         zone: str = SOURCE_ZONE,
         redis_conn_id: str = REDIS_CONN_ID,
@@ -58,6 +73,7 @@ class RefreshReferenceOperator(PipelineOperator):
         self.restaurants_every_minutes = restaurants_every_minutes
         self.max_missing = max_missing
         self.keys_a_request = keys_a_request
+        self.portion_bytes = portion_bytes
         self.statement_timeout_s = statement_timeout_s
         self.zone = zone
         self.redis_conn_id = redis_conn_id
@@ -83,33 +99,29 @@ class RefreshReferenceOperator(PipelineOperator):
                     "max_missing": self.max_missing,
                 },
             )
-            found = list(self._read(client, wanted))
-            unseen = self._rows(
-                connection,
-                prepare[:1],
-                unseen_sql,
-                params
-                | {
-                    "value_hashes": [content_hash(document.value) for document in found],
-                    "refusal_hashes": [refusal_hash(document) for document in found],
-                },
-            )
-            counts = stage_documents(
-                connection,
-                [found[position - 1] for (position,) in unseen],
-                StagingFiles(prepare, named_sql(STG_REFERENCE, self.load)),
-                zone=ZoneInfo(self.zone),
-                params=params,
-                log=self.log,
-            )
+            totals: Counter[str] = Counter(found=0, documents=0, skipped=0, refused=0)
+            for portion in self._portions(client, wanted):
+                unseen = self._rows(connection, prepare[:1], unseen_sql, params | _identities(portion))
+                totals["found"] += len(portion)
+                if unseen:
+                    counts = stage_documents(
+                        connection,
+                        [portion[position - 1] for position, is_new in unseen if is_new],
+                        StagingFiles(prepare, named_sql(STG_REFERENCE, self.load)),
+                        zone=ZoneInfo(self.zone),
+                        params=params,
+                        log=self.log,
+                        read_again=[unread_hash(portion[position - 1]) for position, is_new in unseen if not is_new],
+                    )
+                    totals.update(counts)
         self.log.info(
             "%d keys wanted, %d found, %d documents new, %d of them refused into stg.dead_letters",
             len(wanted),
-            len(found),
-            counts["documents"],
-            counts["refused"],
+            totals["found"],
+            totals["documents"],
+            totals["refused"],
         )
-        return {"wanted": len(wanted), "found": len(found), **counts}
+        return {"wanted": len(wanted), **totals}
 
     def _rows(
         self, connection: psycopg.Connection[Any], prepare: Sequence[SqlFile], query: SqlFile, params: dict[str, Any]
@@ -118,14 +130,74 @@ class RefreshReferenceOperator(PipelineOperator):
             run_sql(connection, prepare, params, self.log)
             return cursor.execute(query.text, params).fetchall()  # type: ignore[arg-type]  # the text of a file of ours
 
-    def _read(self, client: redis.Redis, wanted: Sequence[tuple[str, str]]) -> Iterator[Document]:
-        """Yield the documents that are there."""
+    def _portions(self, client: redis.Redis, wanted: Sequence[Wanted]) -> Iterator[list[Sought]]:
+        """Yield the documents that are there, in portions of about `portion_bytes`."""
+        portion: list[Sought] = []
+        room = self.portion_bytes
+        for document in self._found(client, wanted):
+            portion.append(document)
+            room -= len(document.value) + DOCUMENT_BYTES if isinstance(document, Document) else DOCUMENT_BYTES
+            if room <= 0:
+                yield portion
+                portion, room = [], self.portion_bytes
+        if portion:
+            yield portion
+
+    def _found(self, client: redis.Redis, wanted: Sequence[Wanted]) -> Iterator[Sought]:
+        """Yield the documents that are there; before any is read, the sizes of all say how many may be read at once."""
         queue = iter(wanted)
         while keys := list(islice(queue, self.keys_a_request)):
             try:
-                values = client.mget([self.key_prefix + object_id for _, object_id in keys])
+                sizes = self._sizes(client, keys)
+                readable: list[Wanted] = []
+                room = self.portion_bytes
+                for key, size in zip(keys, sizes, strict=True):
+                    if isinstance(size, UnreadDocument):
+                        yield size
+                        continue
+                    if size > room and readable:
+                        yield from self._values(client, readable)
+                        readable, room = [], self.portion_bytes
+                    readable.append(key)
+                    room -= size
+                if readable:
+                    yield from self._values(client, readable)
             except redis.RedisError as error:
                 raise UnreachableError(f"Redis stopped answering ({self.redis_conn_id}): {error}") from error
-            for (object_type, object_id), value in zip(keys, values, strict=True):
-                if value is not None:
-                    yield Document(object_type, object_id, value if isinstance(value, bytes) else value.encode())
+
+    def _sizes(self, client: redis.Redis, keys: Sequence[Wanted]) -> list[int | UnreadDocument]:
+        """Return the number of bytes under each key (0: nothing is there), or that it can't be read."""
+        names = [self.key_prefix + object_id for _, object_id in keys]
+        with client.pipeline(transaction=False) as questions:
+            for name in names:
+                questions.strlen(name)
+            sizes = questions.execute(raise_on_error=False)
+            for name, size in zip(names, sizes, strict=True):
+                if isinstance(size, redis.ResponseError) and str(size).startswith("WRONGTYPE"):
+                    questions.type(name)
+                elif isinstance(size, Exception):
+                    raise size
+            kinds = iter(questions.execute())
+        answers: list[int | UnreadDocument] = []
+        for key, size in zip(keys, sizes, strict=True):
+            if isinstance(size, redis.ResponseError):
+                kind = next(kinds).decode()
+                answers.append(0 if kind in ("none", "string") else UnreadDocument(*key, kind, 0))  # changed meanwhile
+            else:
+                answers.append(UnreadDocument(*key, "string", size) if size > MAX_VALUE_BYTES else size)
+        return answers
+
+    def _values(self, client: redis.Redis, keys: Sequence[Wanted]) -> Iterator[Document]:
+        """Yield the documents that are there."""
+        for key, value in zip(keys, client.mget([self.key_prefix + object_id for _, object_id in keys]), strict=True):
+            if value is not None:
+                yield Document(*key, value)
+
+
+def _identities(portion: Sequence[Sought]) -> dict[str, Any]:
+    """Return the parameters of `stg/reference_unseen.sql`."""
+    return {
+        "value_hashes": [content_hash(found.value) if isinstance(found, Document) else None for found in portion],
+        "refusal_hashes": [refusal_hash(found) for found in portion],
+        "unread_hashes": [unread_hash(found) for found in portion],
+    }

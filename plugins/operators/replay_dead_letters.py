@@ -40,8 +40,9 @@ class ReplayDeadLettersOperator(PipelineOperator):
     as it was when it was refused; what Redis holds by now, the reference task reads anyway.
 
     Which letters and how many is told by the run's parameters (`warehouse.requests`), unless it is to try `everything`; a wrong
-    one fails the task at once. A task that is tried again goes on with those that this run has not tried. Returns counts:
-    tried, solved, refused (also by reason), and the rows written, by table. `zone` is that of times written without one.
+    one fails the task at once. A task that is tried again goes on with those that this run has not tried. Letters that do not
+    hold the whole of what was refused (docs/messages.md) are left alone. Returns counts: tried, solved, refused (also by
+    reason), not_whole, and the rows written, by table. `zone` is that of times written without one.
     """
 
     template_fields: Sequence[str] = ("query", "prepare", "load", "prepare_reference", "load_reference")
@@ -74,17 +75,22 @@ class ReplayDeadLettersOperator(PipelineOperator):
     def execute(self, context: Context) -> dict[str, int]:
         """Try what the run's parameters ask for."""
         request = EVERYTHING if self.everything else request_of(context)
-        totals: Counter[str] = Counter(tried=0, solved=0, refused=0)
+        totals: Counter[str] = Counter(tried=0, solved=0, refused=0, not_whole=0)
         with open_postgres(self.postgres_conn_id) as connection:
             for kind in (MESSAGES, DOCUMENTS):
-                for letters in self._batches(connection, request, kind, context["dag_run"].start_date, totals):
-                    counts = self._try(connection, kind, letters)
+                for items in self._batches(connection, request, kind, context["dag_run"].start_date, totals):
+                    counts = self._try(connection, kind, items)
                     tried = counts.pop(kind)
                     totals.update(counts, tried=tried, solved=tried - counts["refused"])
         self.log.info("%(tried)d dead letters tried: %(solved)d are solved, %(refused)d refused again", totals)
+        if totals["not_whole"]:
+            self.log.warning(
+                "%d dead letters do not hold the whole of what was refused and can't be tried: read it again from its source",
+                totals["not_whole"],
+            )
         if request["ids"] is not None and totals["tried"] < len(set(request["ids"])):
             self.log.warning(
-                "%d of the ids asked for were not tried: they are solved, beyond the limit, of another reason or not there",
+                "%d of the ids asked for were not tried: solved, beyond the limit, not whole, of another reason or not there",
                 len(set(request["ids"])) - totals["tried"],
             )
         return dict(totals)
@@ -96,8 +102,8 @@ class ReplayDeadLettersOperator(PipelineOperator):
         kind: str,
         begun_at: datetime,
         totals: Counter[str],
-    ) -> Iterator[list[tuple[Any, ...]]]:
-        """Yield the dead letters of one kind that the request names, by id."""
+    ) -> Iterator[list[Any]]:
+        """Yield what the dead letters of one kind that the request names hold, by id; count those that do not hold all of it."""
         settings, query = named_sql([TRANSACTION, *STG_REPLAY_QUERY], self.query)
         params = {
             "statement_timeout_ms": int(self.statement_timeout_s * 1000),
@@ -115,28 +121,33 @@ class ReplayDeadLettersOperator(PipelineOperator):
                 letters = cursor.execute(query.text, params).fetchall()  # type: ignore[arg-type]  # the text of a file of ours
             if not letters:
                 return
-            yield letters
             params["after_id"] = letters[-1][0]
+            items = [item for letter in letters if (item := _item(kind, letter)) is not None]
+            totals["not_whole"] += len(letters) - len(items)
+            if items:
+                yield items
 
-    def _try(self, connection: psycopg.Connection[Any], kind: str, letters: list[tuple[Any, ...]]) -> dict[str, int]:
+    def _try(self, connection: psycopg.Connection[Any], kind: str, items: list[Any]) -> dict[str, int]:
         """Put one batch through the door; return its counts."""
         params = {"statement_timeout_ms": int(self.statement_timeout_s * 1000)}
         if kind == MESSAGES:
-            records = [Record(raw, key, topic, *where) for _, _, raw, topic, *where, key in letters]
             prepare = named_sql([TRANSACTION, *STG_ORDERS_INCOMING], self.prepare)
             files = StagingFiles(prepare, named_sql(STG_REPLAY_ORDERS, self.load))
-            return stage_records(connection, records, files, zone=ZoneInfo(self.zone), params=params, log=self.log)
-        documents = [_document(identity, raw, key) for _, identity, raw, _, _, _, key in letters]
+            return stage_records(connection, items, files, zone=ZoneInfo(self.zone), params=params, log=self.log)
         prepare = named_sql([TRANSACTION, *STG_REFERENCE_INCOMING], self.prepare_reference)
         files = StagingFiles(prepare, named_sql(STG_REPLAY_REFERENCE, self.load_reference))
-        return stage_documents(connection, documents, files, zone=ZoneInfo(self.zone), params=params, log=self.log)
+        return stage_documents(connection, items, files, zone=ZoneInfo(self.zone), params=params, log=self.log)
 
 
-def _document(identity: UUID, raw: bytes, key: bytes) -> Document:
-    """Return the document of a dead letter. What was sought under its id is told by its identity, which is made from that."""
-    object_id = key.decode()
-    for object_type in (USER, RESTAURANT):
-        document = Document(object_type, object_id, raw)
-        if UUID(refusal_hash(document)) == identity:
-            return document
-    raise ValueError(f"the dead letter {identity} of {object_id!r} has the identity of neither a user nor a restaurant")
+def _item(kind: str, letter: tuple[Any, ...]) -> Record | Document | None:
+    """Return what a dead letter holds; None where that is not the whole of what was refused, by which a letter is known.
+
+    What a document was sought as is told by its identity too, which is made from that.
+    """
+    _, identity, raw, topic, partition, offset, key = letter
+    items: list[Record | Document] = []
+    if kind == MESSAGES:
+        items = [Record(raw, key, topic, partition, offset)]
+    elif raw is not None:
+        items = [Document(object_type, key.decode(), raw) for object_type in (USER, RESTAURANT)]
+    return next((item for item in items if UUID(refusal_hash(item)) == identity), None)

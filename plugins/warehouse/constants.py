@@ -62,7 +62,7 @@ ORDERS_READER = "orders"
 STG_REFERENCE_QUERIES = ("stg/reference_wanted.sql", "stg/reference_unseen.sql")
 STG_REFERENCE_INCOMING = (LOAD_SETTINGS, "stg/incoming_references.sql", "stg/incoming_dead_letters.sql")
 STG_REFERENCE_ACCEPTED = (STG_LOCK, "stg/reference_log.sql", "stg/reference_keys_found.sql")
-STG_REFERENCE = (*STG_REFERENCE_ACCEPTED, "stg/dead_letters.sql")
+STG_REFERENCE = (*STG_REFERENCE_ACCEPTED, "stg/dead_letters.sql", "stg/dead_letters_unread.sql")
 
 # Dead letters on their second way through the door: which they are, and what is noted of each.
 STG_REPLAY_QUERY = ("stg/dead_letters_wanted.sql",)

@@ -35,6 +35,12 @@ _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,6})?")
 
 
+def check_size(size: int) -> None:
+    """Refuse a value of more than `MAX_VALUE_BYTES`; asked before anything looks into it, or even reads it."""
+    if size > MAX_VALUE_BYTES:
+        raise RejectedError(Reason.OVERSIZED, f"{size} bytes, at most {MAX_VALUE_BYTES} are taken")
+
+
 def parse_object(value: bytes) -> JsonObject:
     """Return the JSON object in `value`: strict UTF-8, numbers exact (int or Decimal), the last of duplicate keys wins.
 
@@ -69,9 +75,7 @@ _DECODER = json.JSONDecoder(parse_float=_exact)
 
 
 def check_storable(value: bytes, document: JsonObject) -> None:
-    """Refuse what PostgreSQL could not hold or read back, whatever the field: size, depth, U+0000, lone surrogates, NaN."""
-    if len(value) > MAX_VALUE_BYTES:
-        raise RejectedError(Reason.OVERSIZED, f"{len(value)} bytes, at most {MAX_VALUE_BYTES} are taken")
+    """Refuse what PostgreSQL could not hold or read back, whatever the field: depth, U+0000, lone surrogates, NaN."""
     # The walk costs more than the parse; a message without any of these needs none.
     if (
         b"\\u0000" in value

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from warehouse.fields import (
     JsonObject,
     Number,
+    check_size,
     check_storable,
     key_text,
     objects,
@@ -49,6 +50,7 @@ def parse_order_event(value: bytes | None, zone: tzinfo = UTC) -> OrderEvent | N
     """
     if value is None:
         raise RejectedError(Reason.TOMBSTONE, "the message has no value; the source defines no retraction")
+    check_size(len(value))
     message = parse_object(value)
     if required_text(message, "object_type") != ORDER:
         return None

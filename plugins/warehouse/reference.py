@@ -6,6 +6,7 @@ from datetime import UTC, datetime, tzinfo
 
 from warehouse.fields import (
     JsonObject,
+    check_size,
     check_storable,
     key_text,
     objects,
@@ -42,6 +43,7 @@ def parse_reference(object_type: str, object_id: str, value: bytes, zone: tzinfo
     `zone` is that of times written without one. Raises `RejectedError` where the document breaks a rule of docs/messages.md:
     users and restaurants share one key space, so the wrong kind under an id is one of the things that happen.
     """
+    check_size(len(value))
     document = parse_object(value)
     check_storable(value, document)
     found_id = required_id(document, "_id")

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     BAD_TIME = "bad_time"
     TOO_LONG = "too_long"
     WRONG_DOCUMENT = "wrong_document"
+    NOT_A_STRING = "not_a_string"
     REFUSED_BY_DATABASE = "refused_by_database"
     UNREADABLE_BATCH = "unreadable_batch"
     WITHDRAWN = "withdrawn"

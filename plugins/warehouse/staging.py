@@ -4,15 +4,16 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 import psycopg
 
 from warehouse.constants import STG_LOCK
+from warehouse.fields import MAX_VALUE_BYTES
 from warehouse.order_event import OrderEvent, parse_order_event
 from warehouse.plain_order import plain_order_event
 from warehouse.reference import ReferenceVersion, parse_reference
@@ -25,6 +26,11 @@ COPY_ORDERS = "copy incoming_orders from stdin"
 COPY_REFERENCES = "copy incoming_references from stdin"
 COPY_DEAD_LETTERS = "copy incoming_dead_letters from stdin"
 REASON = 6  # the place of the reason in a row of incoming_dead_letters
+
+# What is kept of a refused value: the whole of it, for a person and for a replay under a wider limit. Of one that no limit will
+# ever be raised to, its beginning, for a person: a topic may allow any size, and the disk is ours.
+MAX_KEPT_BYTES = 8 * 1024 * 1024
+KEPT_OF_LARGER = 64 * 1024
 
 # What PostgreSQL says of a value that it can't hold: every SQLSTATE that one has brought our statements to say, found by trying
 # (tests/warehouse/test_staging.py). All else is not the message's fault: a server that is down, full or forbids something, a
@@ -74,20 +80,32 @@ class Document(NamedTuple):
     value: bytes
 
 
-Item = TypeVar("Item", Record, Document)
+class UnreadDocument(NamedTuple):
+    """A key of Redis that was not read: a string (`kind`, as Redis calls types) of more `size` than is taken, or no string."""
+
+    object_type: str
+    object_id: str
+    kind: str
+    size: int
+
+
+Sought: TypeAlias = Document | UnreadDocument
+Item = TypeVar("Item", Record, Sought)
 
 
 @dataclass(slots=True)
 class Judged:
     """What a chunk consists of: rows for the COPY of accepted and refused ones, and the number of those not ours.
 
-    `identities` has one entry for each message or document: what it is, or would be, called in `stg.dead_letters`.
+    `identities` has one entry for each message or document: what it is, or would be, called in `stg.dead_letters`. `unread` has
+    one for each document: what its key is called there while it can't be read.
     """
 
     accepted: list[tuple[Any, ...]] = field(default_factory=list)
     refused: list[tuple[Any, ...]] = field(default_factory=list)
     skipped: int = 0
     identities: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
 
 
 class TurnLostError(Exception):
@@ -111,13 +129,21 @@ def content_hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
 
-def refusal_hash(item: Record | Document) -> str:
+def unread_hash(item: Sought) -> str:
+    """Return what a key of Redis is called in `stg.dead_letters` while it can't be read: one letter, whatever it holds then."""
+    return hashlib.sha256(f"unread\n{item.object_type}\n{item.object_id}".encode()).hexdigest()[32:]
+
+
+def refusal_hash(item: Record | Sought) -> str:
     """Return what a message or document is called in `stg.dead_letters`.
 
     A message is its content. A tombstone has none: its key tells it apart. A document is its content under an id, for it may be
-    right under one and wrong under another. For these two the other half of the SHA-256 serves, so that no message of Kafka
-    that holds the same bytes is taken for them; nor for a stretch that can't be read, which is known by its place.
+    right under one and wrong under another; one that was not read is its id. For these the other half of the SHA-256 serves, so
+    that no message of Kafka that holds the same bytes is taken for them; nor for a stretch that can't be read, which is known by
+    its place.
     """
+    if isinstance(item, UnreadDocument):
+        return unread_hash(item)
     if isinstance(item, Document):
         content = f"{item.object_type}\n{item.object_id}\n".encode() + item.value
     elif item.value is not None:
@@ -156,19 +182,33 @@ def _unreadable(where: Stretch) -> RejectedError:
     )
 
 
-def judge_documents(documents: Iterable[Document], zone: tzinfo) -> Judged:
+def judge_documents(documents: Iterable[Sought], zone: tzinfo) -> Judged:
     """Judge reference documents one by one: a bad one costs none of its neighbours."""
     judged = Judged()
     for document in documents:
         identity = refusal_hash(document)
         judged.identities.append(identity)
+        judged.unread.append(unread_hash(document))
         try:
+            if isinstance(document, UnreadDocument):
+                raise _not_read(document)
             version = parse_reference(document.object_type, document.object_id, document.value, zone)
         except RejectedError as error:
             judged.refused.append(refused_row(document, identity, error))
         else:
             judged.accepted.append(_reference_row(document, version))
     return judged
+
+
+def _not_read(document: UnreadDocument) -> RejectedError:
+    """Return why a key was not read."""
+    key = f"the key {shown(document.object_id)}"
+    if document.kind == "string":
+        return RejectedError(
+            Reason.OVERSIZED,
+            f"{key} holds {document.size} bytes, at most {MAX_VALUE_BYTES} are read, and none of these",
+        )
+    return RejectedError(Reason.NOT_A_STRING, f"{key} holds a {document.kind}, not a string of JSON")
 
 
 def stage_records(
@@ -212,15 +252,20 @@ def store_records(
 
 def stage_documents(
     connection: psycopg.Connection[Any],
-    documents: Sequence[Document],
+    documents: Sequence[Sought],
     files: StagingFiles,
     *,
     zone: tzinfo,
     params: dict[str, Any],
     log: logging.Logger,
+    read_again: Sequence[str] = (),
 ) -> dict[str, int]:
-    """Store reference documents as `stage_records` does messages; return counts (documents in place of messages)."""
+    """Store reference documents as `stage_records` does messages; return counts (documents in place of messages).
+
+    `read_again` names keys (`unread_hash`) that could not be read before and hold what is known by now: their letters are solved.
+    """
     judge = partial(judge_documents, zone=zone)
+    params = {**params, "read_again_hashes": list(read_again)}
     counts = _stage(connection, documents, judge(documents), judge, COPY_REFERENCES, files, params, log)
     return {"documents": len(documents), **counts}
 
@@ -251,8 +296,8 @@ def _stage(
             return totals
         sqlstate = getattr(error, "sqlstate", None) or "before it was sent"
         refusal = RejectedError(Reason.REFUSED_BY_DATABASE, f"{sqlstate}: {shown(str(error), 300)}")
-        identity = refusal_hash(items[0])
-        judged = Judged(refused=[refused_row(items[0], identity, refusal)], identities=[identity])
+        (identity,) = judged.identities
+        judged = replace(judged, accepted=[], refused=[refused_row(items[0], identity, refusal)])
         counts = _store(connection, judged, copy_accepted, files, params, log, take_turn)
     return {**counts, "skipped": judged.skipped, **refused_by_reason(judged, log)}
 
@@ -284,7 +329,12 @@ def _store(
     log: logging.Logger,
     take_turn: Callable[[], None],
 ) -> dict[str, int]:
-    values = {**params, "load_dt": datetime.now(UTC), "tried_hashes": judged.identities}
+    values = {
+        **params,
+        "load_dt": datetime.now(UTC),
+        "tried_hashes": judged.identities,
+        "unread_hashes": judged.unread,
+    }
     with connection.transaction():
         run_sql(connection, files.prepare, values, log)
         copy_rows(connection, copy_accepted, judged.accepted)
@@ -344,13 +394,18 @@ def _reference_row(document: Document, version: ReferenceVersion) -> tuple[Any, 
     )
 
 
-def refused_row(item: Record | Document, identity: str, error: RejectedError) -> tuple[Any, ...]:
+def refused_row(item: Record | Sought, identity: str, error: RejectedError) -> tuple[Any, ...]:
     """Return the columns of `incoming_dead_letters`."""
-    if isinstance(item, Document):
+    if isinstance(item, UnreadDocument):
+        item = Record(None, item.object_id.encode(), REDIS_TOPIC, None, None)
+    elif isinstance(item, Document):
         item = Record(item.value, item.object_id.encode(), REDIS_TOPIC, None, None)
+    kept = item.value
+    if kept is not None and len(kept) > MAX_KEPT_BYTES:
+        kept = kept[:KEPT_OF_LARGER]
     return (
         identity,
-        item.value,
+        kept,
         item.topic,
         item.partition,
         item.offset,

@@ -2,14 +2,19 @@
 
 import json
 import os
+import subprocess
+import sys
+from collections.abc import Callable
 
 import pytest
+import redis
 
 from operators.connections import UnreachableError
 from operators.refresh_reference import RefreshReferenceOperator
 from tests.messages import order, restaurant, user
 from tests.operators.drain_case import run
 from tests.pipeline import Pipeline
+from warehouse.fields import MAX_VALUE_BYTES
 
 
 def refresh(**arguments: object) -> dict[str, int]:
@@ -82,6 +87,134 @@ def test_a_bad_document_is_a_dead_letter_and_costs_no_neighbour(pipeline: Pipeli
     before = pipeline.snapshot()
     refresh()
     assert pipeline.snapshot() == before
+
+
+UNREADABLE = {
+    "no UTF-8": (b"\xff", "invalid_utf8"),
+    "nothing": (b"", "broken_json"),
+    "no object": (b"[]", "not_an_object"),
+    "another document": (user("other"), "wrong_document"),
+    "a field of another type": (user(name=7), "wrong_type"),  # type: ignore[arg-type]  # on purpose
+}
+
+
+@pytest.mark.parametrize(("value", "reason"), UNREADABLE.values(), ids=UNREADABLE)
+def test_a_document_that_can_not_be_read_is_a_dead_letter_and_not_missing(
+    pipeline: Pipeline, value: bytes, reason: str
+) -> None:
+    pipeline.redis.mset({"guest": value, "diner": restaurant(menu={})})
+    pipeline.stage([order(1)])
+    assert refresh()["found"] == 2
+    assert pipeline.dead_letters() == [(reason, value)]
+    assert known(pipeline) == {("restaurant", "diner")}
+
+
+OTHER_TYPES: dict[str, Callable[[redis.Redis], object]] = {
+    "list": lambda client: client.rpush("guest", user()),
+    "set": lambda client: client.sadd("guest", user()),
+    "zset": lambda client: client.zadd("guest", {user(): 1}),
+    "hash": lambda client: client.hset("guest", "name", "Guest"),
+    "stream": lambda client: client.xadd("guest", {"name": "Guest"}),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_TYPES)
+def test_a_value_of_another_type_is_a_dead_letter_and_not_missing(pipeline: Pipeline, kind: str) -> None:
+    OTHER_TYPES[kind](pipeline.redis)
+    pipeline.redis.set("diner", restaurant(menu={}))
+    pipeline.stage([order(1)])
+    counts = refresh()
+    assert (counts["wanted"], counts["found"], counts["refused:not_a_string"]) == (2, 2, 1)
+    found = pipeline.rows("select reason, raw, topic, message_key, detail from stg.dead_letters")
+    assert found == [("not_a_string", None, "redis", b"guest", f"the key 'guest' holds a {kind}, not a string of JSON")]
+    assert known(pipeline) == {("restaurant", "diner")}
+
+
+def test_a_document_of_64_mb_is_a_dead_letter_and_is_not_read(pipeline: Pipeline) -> None:
+    pipeline.redis.setrange("diner", 64_000_000 - 1, b"}")
+    pipeline.redis.set("guest", user())
+    pipeline.stage([order(1)])
+    sent = pipeline.redis.info("stats")["total_net_output_bytes"]
+    assert refresh()["refused:oversized"] == 1
+    assert pipeline.redis.info("stats")["total_net_output_bytes"] - sent < 100_000
+    assert pipeline.dead_letters() == [("oversized", None)]
+    assert known(pipeline) == {("user", "guest")}
+
+
+def open_letters(pipeline: Pipeline) -> list[tuple[str, bool]]:
+    return pipeline.rows("select reason, solved_dt is null from stg.dead_letters order by id")
+
+
+@pytest.mark.parametrize("was_known", [False, True])
+def test_a_key_has_one_letter_while_it_can_not_be_read_and_that_is_solved_when_it_is(
+    pipeline: Pipeline, was_known: bool
+) -> None:
+    menu = restaurant(menu={"pizza": "Pizza"})
+    pipeline.stage([order(1)])
+    if was_known:
+        pipeline.redis.set("diner", menu)
+        refresh()
+        pipeline.redis.delete("diner")
+    pipeline.redis.rpush("diner", "no string")
+    for _ in range(2):
+        refresh()
+    pipeline.redis.delete("diner")
+    pipeline.redis.setrange("diner", 2_000_000, b"}")
+    refresh()
+    assert open_letters(pipeline) == [("not_a_string", True)]
+
+    pipeline.redis.set("diner", menu)
+    refresh()
+    before = pipeline.snapshot(hide=())
+    refresh()
+    assert pipeline.snapshot(hide=()) == before
+    assert open_letters(pipeline) == [("not_a_string", False)]
+    assert known(pipeline) == {("restaurant", "diner")}
+
+    pipeline.redis.setrange("diner", 2_000_000, b"}")
+    refresh()
+    assert open_letters(pipeline) == [("oversized", True)]
+
+
+def test_portions_of_any_size_store_the_same(pipeline: Pipeline) -> None:
+    menus = {f"r{n}": restaurant(f"r{n}", menu={f"dish-{n}-{m}": "Soup" for m in range(n)}) for n in range(30)}
+    pipeline.redis.mset({**menus, "guest": user()})
+    pipeline.redis.rpush("a list", 1)
+    pipeline.stage([order(n, restaurant=name) for n, name in enumerate([*menus, "a list", "missing"])])
+    counts = refresh(portion_bytes=2_000, keys_a_request=7)
+    assert pipeline.value("select count(distinct load_dt) from stg.reference_log") > 5
+    assert (counts["wanted"], counts["found"], counts["documents"], counts["refused"]) == (33, 32, 32, 1)
+    before = pipeline.snapshot()
+    assert refresh()["documents"] == 0
+    assert pipeline.snapshot() == before
+    assert known(pipeline) == {("user", "guest"), *(("restaurant", name) for name in menus)}
+
+
+PEAK = """
+import json
+from bench.world import peak_memory_mib
+from operators.refresh_reference import RefreshReferenceOperator
+from tests.operators.drain_case import run
+before_mib = peak_memory_mib()
+counts = run(RefreshReferenceOperator(task_id="reference"))
+print(json.dumps({"before_mib": before_mib, "peak_mib": peak_memory_mib(), **counts}))
+"""
+
+
+def test_however_much_there_is_the_task_stays_under_300_mib(pipeline: Pipeline) -> None:
+    """30 menus of just under 1 MiB and a document of 64 MB; docs/reliability.md has the figure of 400 MiB."""
+    dishes = {f"dish-{n}=Блюдо номер {n}": "Категория" for n in range(5_600)}
+    for n in range(30):
+        pipeline.redis.set(f"r{n}", restaurant(f"r{n}", menu=dishes))
+    assert 1_000_000 < pipeline.redis.strlen("r0") <= MAX_VALUE_BYTES
+    pipeline.redis.setrange("r30", 64_000_000 - 1, b"}")
+    pipeline.stage([order(n, restaurant=f"r{n}") for n in range(31)])
+    child = subprocess.run([sys.executable, "-c", PEAK], check=True, capture_output=True, text=True, timeout=300)
+    counts = json.loads(child.stdout.splitlines()[-1])
+    assert (counts["documents"], counts["refused:oversized"]) == (31, 1)
+    assert pipeline.value("select count(*) from stg.reference_log") == 30
+    assert counts["peak_mib"] < 300
+    assert counts["peak_mib"] - counts["before_mib"] < 80, "it would be more with 400 MiB"
 
 
 def test_a_document_of_the_wrong_kind_under_one_id_does_not_bar_the_right_one(pipeline: Pipeline) -> None:

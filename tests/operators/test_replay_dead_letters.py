@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from operators.refresh_reference import RefreshReferenceOperator
 from operators.replay_dead_letters import ReplayDeadLettersOperator
 from tests.messages import order, restaurant, user
 from tests.operators.drain_case import drain, run
 from tests.pipeline import Pipeline
-from warehouse import fields
+from warehouse import fields, staging
 
 LONG_ID = "x" * 300
 TOO_LONG = [order(n, user=LONG_ID) for n in range(1, 4)]
@@ -230,3 +231,26 @@ def test_a_letter_that_postgresql_refused_is_replayed_too(pipeline: Pipeline, mo
     assert letters(pipeline) == [(1, "refused_by_database", 1, False)]
     assert replay()["refused:bad_text"] == 1
     assert letters(pipeline) == [(1, "bad_text", 2, False)]
+
+
+def test_letters_that_do_not_hold_all_that_was_refused_are_left_alone(
+    pipeline: Pipeline, wider: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "MAX_KEPT_BYTES", 2_000)
+    monkeypatch.setattr(staging, "KEPT_OF_LARGER", 500)
+    pipeline.redis.lpush("guest", "no string")
+    longer = order(9, user=LONG_ID) + b" " * 2_000  # of which the beginning alone would be an order
+    pipeline.stage([longer, TOO_LONG[0], order(10)])
+    monkeypatch.setattr(staging, "KEPT_OF_LARGER", len(longer) - 1)
+    pipeline.stage([longer + b" "])
+    run(RefreshReferenceOperator(task_id="reference"))
+    wider()
+    counts = replay()
+    assert (counts["tried"], counts["solved"], counts["not_whole"]) == (1, 1, 3)
+    assert letters(pipeline) == [
+        (1, "too_long", 1, False),
+        (2, "too_long", 2, True),
+        (3, "too_long", 1, False),
+        (4, "not_a_string", 1, False),
+    ]
+    assert pipeline.rows("select object_id from stg.order_event_log order by 1") == [(1,), (10,)]

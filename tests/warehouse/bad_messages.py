@@ -101,6 +101,8 @@ WHOLE_VALUES = [
     ("an overlong U+0000", order(note="@").replace(b"@", b"\xc0\x80"), "invalid_utf8"),
     ("a surrogate in UTF-8", order(note="@").replace(b"@", b"\xed\xa0\x80"), "invalid_utf8"),
     ("3 MB", sized(3_000_000), "oversized"),
+    ("3 MB that are no JSON", b"{" * 3_000_000, "oversized"),
+    ("3 MB that are no UTF-8", b"\xff" * 3_000_000, "oversized"),
     ("a byte above the limit", sized(MEBIBYTE + 1), "oversized"),
     ("the limit", sized(MEBIBYTE), STORED),
     ("100 levels", order(note=nested(98)), STORED),
@@ -264,7 +266,7 @@ OTHER_TYPES = [
     ("another type", changed(object_type="courier"), SKIPPED),
     ("another type without anything else", b'{"object_type": "courier"}', SKIPPED),
     ("another type with U+0000", changed(object_type="courier", payload="a\x00"), SKIPPED),
-    ("another type of 3 MB", changed(object_type="courier", payload="x" * 3_000_000), SKIPPED),
+    ("another type of 3 MB", changed(object_type="courier", payload="x" * 3_000_000), "oversized"),
     ("a type in capitals", changed(object_type="ORDER"), SKIPPED),
     ("an empty type", changed(object_type=""), SKIPPED),
 ]

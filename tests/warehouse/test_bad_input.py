@@ -74,6 +74,7 @@ def test_a_refusal_is_told_in_words_that_any_table_and_log_can_hold(case: Case) 
 def test_the_table_covers_every_reason_that_a_message_can_have() -> None:
     assert {case.verdict for case in REFUSED} == set(Reason) - {
         Reason.WRONG_DOCUMENT,
+        Reason.NOT_A_STRING,
         Reason.REFUSED_BY_DATABASE,
         Reason.UNREADABLE_BATCH,
         Reason.WITHDRAWN,
@@ -170,7 +171,7 @@ def test_offsets_move_over_bad_messages_and_dead_letters_say_where_they_lay(pipe
 
     assert counts["messages"] == len(values)
     assert counts["refused"] == len(REFUSED)
-    assert counts["refused:oversized"] == 2
+    assert counts["refused:oversized"] == 5
     assert_all_as_the_table_says(pipeline)
     found = pipeline.rows(
         'select topic, "partition", "offset", message_key, raw, attempts from stg.dead_letters order by id'

@@ -17,7 +17,18 @@ from tests.pipeline import LOG, ORDER_FILES, PARAMS, Pipeline
 from warehouse import fields, staging
 from warehouse.order_event import OrderEvent
 from warehouse.sql_files import SqlFile
-from warehouse.staging import Document, Record, StagingFiles, array_literal, content_hash, refusal_hash, stage_records
+from warehouse.staging import (
+    KEPT_OF_LARGER,
+    MAX_KEPT_BYTES,
+    Document,
+    Record,
+    StagingFiles,
+    UnreadDocument,
+    array_literal,
+    content_hash,
+    refusal_hash,
+    stage_records,
+)
 
 INCOMPRESSIBLE = "".join(random.Random(1).choices("абвгдежзиклмнопрстуфхцчшщэюя0123456789", k=5_000))
 
@@ -117,6 +128,20 @@ def test_a_wrong_copy_of_ours_makes_no_dead_letter(
     assert stored(pipeline) == [1, 2]
 
 
+def test_of_a_value_of_more_than_8_mebibytes_the_beginning_is_kept(pipeline: Pipeline) -> None:
+    longest_kept, larger = (b"{" + b" " * (size - 1) for size in (MAX_KEPT_BYTES, MAX_KEPT_BYTES + 1))
+    pipeline.stage([longest_kept, order(1), larger, larger + b" ", larger])
+    assert pipeline.dead_letters() == [
+        ("oversized", longest_kept),
+        ("oversized", larger[:KEPT_OF_LARGER]),
+        ("oversized", larger[:KEPT_OF_LARGER]),
+    ], "they are told apart by the whole of their content"
+    before = pipeline.snapshot()
+    pipeline.stage([larger])
+    assert pipeline.snapshot() == before
+    assert stored(pipeline) == [1]
+
+
 def test_a_server_that_is_busy_makes_no_dead_letter(pipeline: Pipeline) -> None:
     with psycopg.connect(pipeline.env["DWH_ETL_URL"]) as other:
         other.execute("select pg_advisory_xact_lock(hashtext('dwh.stg'))")
@@ -192,7 +217,7 @@ def test_an_identity_is_that_which_postgresql_computes(pipeline: Pipeline) -> No
 
 def test_different_refused_things_have_different_identities() -> None:
     value = b"{}"
-    things: list[Record | Document] = [
+    things: list[Record | Document | UnreadDocument] = [
         record(None),
         record(None, b"1"),
         record(None, b"2"),
@@ -203,10 +228,17 @@ def test_different_refused_things_have_different_identities() -> None:
         Document("user", "1", value),
         Document("restaurant", "1", value),
         Document("user", "2", value),
+        UnreadDocument("user", "1", "list", 0),
+        UnreadDocument("restaurant", "1", "list", 0),
+        UnreadDocument("user", "2", "list", 0),
         record(value),
         record(b"user\n1\n{}"),
     ]
     assert len({refusal_hash(thing) for thing in things}) == len(things)
+    unread = UnreadDocument("user", "1", "list", 0)
+    assert refusal_hash(unread) == refusal_hash(unread._replace(kind="string", size=9)), (
+        "one letter while it can't be read"
+    )
     assert refusal_hash(record(value, b"1")) == refusal_hash(record(value, b"2")), "a value is known by itself"
 
 

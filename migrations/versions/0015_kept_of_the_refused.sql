@@ -1,0 +1,2 @@
+comment on column stg.dead_letters.raw is 'The value, byte by byte; of one of more than 8 MiB the first 64 KiB. NULL = there was none, or it was not read: a tombstone, a batch of Kafka that can''t be read, a key of Redis that holds too much or no string';
+comment on column stg.dead_letters.value_hash is 'Identity: the first 16 bytes of the SHA-256 of the value (docs/messages.md says of what where there is none)';

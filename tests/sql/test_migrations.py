@@ -1,0 +1,109 @@
+"""Migrations beside what goes on meanwhile: loads, rebuilds, readers."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.pipeline import Pipeline
+
+REPO = Path(__file__).resolve().parents[2]
+OLD = "dwh_0007"
+# 0008 alters this table.
+ALTERED = "stg.load_queue"
+HEAD = max(path.name[:4] for path in (REPO / "migrations/versions").glob("*.py"))
+
+
+@pytest.fixture
+def old_url(pipeline: Pipeline) -> Iterator[str]:
+    """The URL, for its owner, of a database as migration 0007 has left it."""
+    with psycopg.connect(pipeline.env["DWH_ADMIN_URL"], autocommit=True) as admin:
+        admin.execute(f"drop database if exists {OLD}")
+        admin.execute(f"create database {OLD} owner dwh_owner encoding 'UTF8' template template0")
+        url = pipeline.env["DWH_URL"].rsplit("/", 1)[0] + "/" + OLD
+        with migration(url, "0007") as process:
+            assert process.wait(60) == 0
+        yield url
+        admin.execute(f"drop database {OLD} with (force)")
+
+
+@contextmanager
+def migration(url: str, revision: str = "head", **variables: str) -> Iterator["subprocess.Popen[str]"]:
+    """Start a migration; it is gone at the end."""
+    command = [sys.executable, "-m", "alembic", "upgrade", revision]
+    env = os.environ | {"DWH_URL": url, "MIGRATION_LOCK_TIMEOUT_S": "0.3"} | variables
+    process = subprocess.Popen(command, env=env, cwd=REPO, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def queued_for_tables(url: str) -> int:
+    """Return how many sessions stand in the queue of a table, where everybody who comes after an ALTER stands behind it."""
+    query = "select count(*) from pg_locks where locktype = 'relation' and not granted"
+    with psycopg.connect(url) as connection:
+        ((waiting,),) = connection.execute(query)
+        return waiting
+
+
+def wait_for(look: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not look():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.05)
+
+
+def revision_of(url: str) -> str:
+    with psycopg.connect(url) as connection:
+        ((revision,),) = connection.execute("select version_num from migration.alembic_version")
+        return revision
+
+
+def test_a_migration_waits_for_a_rebuild_where_nobody_waits_behind_it(old_url: str) -> None:
+    with psycopg.connect(old_url) as rebuild, migration(old_url) as process:
+        rebuild.execute("select pg_advisory_xact_lock(hashtext('dwh.cdm'))")
+        rebuild.execute(f"lock table {ALTERED} in row exclusive mode")
+        tries = 0
+        while tries < 2:
+            assert process.stderr
+            tries += "in the way" in process.stderr.readline()
+            assert queued_for_tables(old_url) == 0
+        assert revision_of(old_url) == "0007"
+        rebuild.commit()
+        assert process.wait(60) == 0
+    assert revision_of(old_url) == HEAD
+
+
+def test_a_reader_of_an_altered_table_lets_no_other_reader_wait_for_its_end(old_url: str) -> None:
+    with psycopg.connect(old_url) as reader, migration(old_url) as process:
+        reader.execute(f"select count(*) from {ALTERED}")  # and the transaction stays open
+        wait_for(lambda: queued_for_tables(old_url))
+        with psycopg.connect(old_url) as other:
+            assert other.execute(f"select count(*) from {ALTERED}").fetchone() == (0,)
+        assert process.poll() is None
+        reader.commit()
+        assert process.wait(60) == 0
+    assert revision_of(old_url) == HEAD
+
+
+def test_a_migration_that_finds_no_free_moment_ends_and_says_so(old_url: str) -> None:
+    with psycopg.connect(old_url) as reader, migration(old_url, MIGRATION_WAIT_S="0") as process:
+        reader.execute(f"select count(*) from {ALTERED}")
+        _, said = process.communicate(timeout=60)
+        assert process.returncode != 0
+        assert "found no free moment" in said
+        assert revision_of(old_url) == "0007"
+
+
+def test_two_migrations_at_once_take_turns(old_url: str) -> None:
+    with migration(old_url) as one, migration(old_url) as other:
+        assert [one.wait(120), other.wait(120)] == [0, 0]
+    assert revision_of(old_url) == HEAD

@@ -673,7 +673,8 @@ CREATE TABLE stg.dead_letters (
     attempts integer NOT NULL,
     load_dt timestamp with time zone NOT NULL,
     attempt_dt timestamp with time zone NOT NULL,
-    solved_dt timestamp with time zone
+    solved_dt timestamp with time zone,
+    tried_by text
 );
 
 COMMENT ON TABLE stg.dead_letters IS 'What could not be accepted, and why. One row = one content; nothing is removed, the DAG dead_letters_replay tries again';
@@ -703,6 +704,8 @@ COMMENT ON COLUMN stg.dead_letters.load_dt IS 'When it was seen first';
 COMMENT ON COLUMN stg.dead_letters.attempt_dt IS 'When it was tried last';
 
 COMMENT ON COLUMN stg.dead_letters.solved_dt IS 'When a replay accepted it; NULL = still rejected';
+
+COMMENT ON COLUMN stg.dead_letters.tried_by IS 'The run that tried it last; NULL while none has';
 
 CREATE VIEW cdm.v_dead_letters WITH (security_barrier='true') AS
  SELECT topic,
@@ -1902,6 +1905,15 @@ COMMENT ON COLUMN stg.reference_log.value IS 'The whole document, to the letter'
 
 COMMENT ON COLUMN stg.reference_log.load_dt IS 'When the warehouse saw it first';
 
+CREATE SEQUENCE stg.reference_rounds
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+COMMENT ON SEQUENCE stg.reference_rounds IS 'Numbers the runs that read reference data, where not each of them asks for every restaurant';
+
 CREATE TABLE stg.withdrawn (
     value_hash uuid NOT NULL,
     why text NOT NULL,
@@ -2317,5 +2329,7 @@ GRANT SELECT,INSERT ON TABLE stg.order_event_log TO dwh_etl;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.reference_keys TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE stg.reference_log TO dwh_etl;
+
+GRANT USAGE ON SEQUENCE stg.reference_rounds TO dwh_etl;
 
 GRANT SELECT ON TABLE stg.withdrawn TO dwh_etl;

@@ -41,7 +41,7 @@ CDM = {
     "load": read_sql(constants.CDM_LOAD),
 }
 TIMES_AND_POSITIONS = (
-    *("load_dt", "attempt_dt", "as_of", "checked_dt"),
+    *("load_dt", "attempt_dt", "tried_by", "as_of", "checked_dt"),
     *("next_offset", "last_offset", "last_hash", "end_offset"),
 )
 

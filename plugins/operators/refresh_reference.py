@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
@@ -43,8 +42,9 @@ class RefreshReferenceOperator(PipelineOperator):
     """Store in STG the versions of guests and restaurants that Redis holds and the warehouse has not seen.
 
     Asks for the guests and restaurants of the orders that DDS has still to load, for those still missing (at most
-    `max_missing` a run, each has its turn), and every `restaurants_every_minutes` for all restaurants known, so that a changed
-    menu counts before that restaurant's next order. Keys are `key_prefix` and the id. `zone` is that of times without one.
+    `max_missing` a run, each has its turn), and in one of `restaurants_every_runs` runs for all restaurants known, so that a
+    changed menu counts before that restaurant's next order. Keys are `key_prefix` and the id. `zone` is that of times without
+    one.
 
     A key that is not there is no error: the order counts by dish, and by category as soon as the document arrives. Redis being
     down is one (`UnreachableError`), for then nothing is known of what is missing. Returns counts: wanted, found, documents
@@ -58,7 +58,7 @@ class RefreshReferenceOperator(PipelineOperator):
         self,
         *,
         key_prefix: str = "",
-        restaurants_every_minutes: int = 1,
+        restaurants_every_runs: int = 1,
         max_missing: int = 10_000,
         keys_a_request: int = 1_000,
         portion_bytes: int = 8 * 1024 * 1024,
@@ -70,7 +70,7 @@ class RefreshReferenceOperator(PipelineOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.key_prefix = key_prefix
-        self.restaurants_every_minutes = restaurants_every_minutes
+        self.restaurants_every_runs = restaurants_every_runs
         self.max_missing = max_missing
         self.keys_a_request = keys_a_request
         self.portion_bytes = portion_bytes
@@ -87,7 +87,6 @@ class RefreshReferenceOperator(PipelineOperator):
         wanted_sql, unseen_sql = named_sql(STG_REFERENCE_QUERIES, self.queries)
         prepare = named_sql([TRANSACTION, *STG_REFERENCE_INCOMING], self.prepare)
         params = {"statement_timeout_ms": int(self.statement_timeout_s * 1000)}
-        minute = int(datetime.now(UTC).timestamp()) // 60
         with open_postgres(self.postgres_conn_id) as connection, open_redis(self.redis_conn_id) as client:
             wanted = self._rows(
                 connection,
@@ -95,7 +94,7 @@ class RefreshReferenceOperator(PipelineOperator):
                 wanted_sql,
                 params
                 | {
-                    "with_quiet_restaurants": minute % self.restaurants_every_minutes == 0,
+                    "restaurants_every_runs": self.restaurants_every_runs,
                     "max_missing": self.max_missing,
                 },
             )

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -18,7 +17,7 @@ from warehouse.constants import (
     STG_ORDERS_INCOMING,
     STG_REFERENCE_INCOMING,
     STG_REPLAY_ORDERS,
-    STG_REPLAY_QUERY,
+    STG_REPLAY_QUERIES,
     STG_REPLAY_REFERENCE,
     TRANSACTION,
 )
@@ -28,6 +27,7 @@ from warehouse.sql_files import named_sql, run_sql
 from warehouse.staging import Document, Record, StagingFiles, refusal_hash, stage_documents, stage_records
 
 EVERYTHING = {"reason": None, "ids": None, "limit": IDS[-1]}
+LAST, WANTED = range(2)  # the places of the two questions in STG_REPLAY_QUERIES
 MESSAGES = "messages"
 DOCUMENTS = "documents"
 
@@ -45,7 +45,7 @@ class ReplayDeadLettersOperator(PipelineOperator):
     reason), not_whole, and the rows written, by table. `zone` is that of times written without one.
     """
 
-    template_fields: Sequence[str] = ("query", "prepare", "load", "prepare_reference", "load_reference")
+    template_fields: Sequence[str] = ("queries", "prepare", "load", "prepare_reference", "load_reference")
     template_ext: Sequence[str] = (".sql",)
 
     def __init__(
@@ -66,7 +66,7 @@ class ReplayDeadLettersOperator(PipelineOperator):
         self.statement_timeout_s = statement_timeout_s
         self.zone = zone
         self.postgres_conn_id = postgres_conn_id
-        self.query = [TRANSACTION, *STG_REPLAY_QUERY]
+        self.queries = [TRANSACTION, *STG_REPLAY_QUERIES]
         self.prepare = [TRANSACTION, *STG_ORDERS_INCOMING]
         self.load = list(STG_REPLAY_ORDERS)
         self.prepare_reference = [TRANSACTION, *STG_REFERENCE_INCOMING]
@@ -75,11 +75,15 @@ class ReplayDeadLettersOperator(PipelineOperator):
     def execute(self, context: Context) -> dict[str, int]:
         """Try what the run's parameters ask for."""
         request = EVERYTHING if self.everything else request_of(context)
+        run = context["dag_run"]
+        # A run that is cleared begins again, and has another start. Compared for being the same, never for what came first.
+        name = f"{context['dag'].dag_id}:{run.run_id}:{run.start_date.isoformat()}"
         totals: Counter[str] = Counter(tried=0, solved=0, refused=0, not_whole=0)
         with open_postgres(self.postgres_conn_id) as connection:
+            ((last_id,),) = self._ask(connection, LAST, {})
             for kind in (MESSAGES, DOCUMENTS):
-                for items in self._batches(connection, request, kind, context["dag_run"].start_date, totals):
-                    counts = self._try(connection, kind, items)
+                for items in self._batches(connection, request, kind, {"last_id": last_id, "run": name}, totals):
+                    counts = self._try(connection, kind, items, name)
                     tried = counts.pop(kind)
                     totals.update(counts, tried=tried, solved=tried - counts["refused"])
         self.log.info("%(tried)d dead letters tried: %(solved)d are solved, %(refused)d refused again", totals)
@@ -100,25 +104,21 @@ class ReplayDeadLettersOperator(PipelineOperator):
         connection: psycopg.Connection[Any],
         request: Mapping[str, Any],
         kind: str,
-        begun_at: datetime,
+        run: dict[str, Any],
         totals: Counter[str],
     ) -> Iterator[list[Any]]:
         """Yield what the dead letters of one kind that the request names hold, by id; count those that do not hold all of it."""
-        settings, query = named_sql([TRANSACTION, *STG_REPLAY_QUERY], self.query)
         params = {
-            "statement_timeout_ms": int(self.statement_timeout_s * 1000),
+            **run,
             "is_reference": kind == DOCUMENTS,
             "reason": request["reason"],
             "ids": request["ids"],
             "after_id": 0,
-            "begun_at": begun_at,
             "max_bytes": self.batch_bytes,
         }
         while (room := request["limit"] - totals["tried"]) > 0:
             params["max_letters"] = min(self.batch_letters, room)
-            with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
-                run_sql(connection, [settings], params, self.log)
-                letters = cursor.execute(query.text, params).fetchall()  # type: ignore[arg-type]  # the text of a file of ours
+            letters = self._ask(connection, WANTED, params)
             if not letters:
                 return
             params["after_id"] = letters[-1][0]
@@ -127,9 +127,17 @@ class ReplayDeadLettersOperator(PipelineOperator):
             if items:
                 yield items
 
-    def _try(self, connection: psycopg.Connection[Any], kind: str, items: list[Any]) -> dict[str, int]:
+    def _ask(self, connection: psycopg.Connection[Any], question: int, params: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """Return the rows of one of `STG_REPLAY_QUERIES`."""
+        settings, *queries = named_sql([TRANSACTION, *STG_REPLAY_QUERIES], self.queries)
+        params = {**params, "statement_timeout_ms": int(self.statement_timeout_s * 1000)}
+        with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
+            run_sql(connection, [settings], params, self.log)
+            return cursor.execute(queries[question].text, params).fetchall()  # type: ignore[arg-type]  # a file of ours
+
+    def _try(self, connection: psycopg.Connection[Any], kind: str, items: list[Any], run: str) -> dict[str, int]:
         """Put one batch through the door; return its counts."""
-        params = {"statement_timeout_ms": int(self.statement_timeout_s * 1000)}
+        params = {"statement_timeout_ms": int(self.statement_timeout_s * 1000), "run": run}
         if kind == MESSAGES:
             prepare = named_sql([TRANSACTION, *STG_ORDERS_INCOMING], self.prepare)
             files = StagingFiles(prepare, named_sql(STG_REPLAY_ORDERS, self.load))

@@ -65,7 +65,7 @@ STG_REFERENCE_ACCEPTED = (STG_LOCK, "stg/reference_log.sql", "stg/reference_keys
 STG_REFERENCE = (*STG_REFERENCE_ACCEPTED, "stg/dead_letters.sql", "stg/dead_letters_unread.sql")
 
 # Dead letters on their second way through the door: which they are, and what is noted of each.
-STG_REPLAY_QUERY = ("stg/dead_letters_wanted.sql",)
+STG_REPLAY_QUERIES = ("stg/dead_letters_last.sql", "stg/dead_letters_wanted.sql")
 STG_REPLAY_ORDERS = (*STG_ORDERS_ACCEPTED, "stg/dead_letters_tried.sql")
 STG_REPLAY_REFERENCE = (*STG_REFERENCE_ACCEPTED, "stg/dead_letters_tried.sql")
 

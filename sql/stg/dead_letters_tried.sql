@@ -2,11 +2,12 @@
 -- From: incoming_dead_letters
 -- Grain: value_hash
 -- Rerun: counts as another try; what is solved stays as it is
--- Params: load_dt, tried_hashes
+-- Params: load_dt, tried_hashes, run
 update stg.dead_letters as stored
 set
     attempts = stored.attempts + 1,
     attempt_dt = %(load_dt)s::timestamptz,
+    tried_by = %(run)s,
     solved_dt = case when verdict.reason is null then %(load_dt)s::timestamptz end,
     reason = coalesce(verdict.reason, stored.reason),
     detail = coalesce(verdict.detail, stored.detail)

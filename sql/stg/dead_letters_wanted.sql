@@ -3,7 +3,7 @@
 -- From: stg.dead_letters, stg.withdrawn
 -- Grain: id
 -- Rerun: reads only
--- Params: is_reference, reason, ids, after_id, begun_at, max_letters, max_bytes
+-- Params: is_reference, reason, ids, after_id, last_id, run, max_letters, max_bytes
 select
     id,
     value_hash,
@@ -37,7 +37,8 @@ from (
                     where known.value_hash = left(encode(sha256(stg.dead_letters.raw), 'hex'), 32)::uuid
                 )
             )
-            and attempt_dt < %(begun_at)s::timestamptz
+            and id <= %(last_id)s
+            and tried_by is distinct from %(run)s
         order by id
         limit %(max_letters)s
     ) as next

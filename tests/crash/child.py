@@ -64,7 +64,7 @@ def rebuild_run(layers: str = DDS_AND_CDM, **staging: Any) -> None:
     """Do what `marts_rebuild` does where these layers are asked for; `staging`: arguments for what judges STG again."""
     context: dict[str, Any] = {
         "dag": SimpleNamespace(dag_id="marts_rebuild"),
-        "dag_run": SimpleNamespace(conf={}, start_date=datetime.now(UTC)),
+        "dag_run": SimpleNamespace(run_id="run", conf={}, start_date=datetime.now(UTC)),
         "params": {"layers": layers},
     }
     if layers == STG_DDS_AND_CDM:

@@ -301,3 +301,13 @@ def test_a_history_does_not_move_a_position_of_another_log(pipeline: Pipeline) -
     pipeline.owner.execute("update stg.drain_progress set last_hash = gen_random_uuid()")
     backfill(topic, **{"from": datetime.now(UTC).isoformat()})
     assert drain(topic)["messages"] == 10
+
+
+def test_a_worker_whose_clock_was_ahead_does_not_hide_a_standstill(pipeline: Pipeline) -> None:
+    topic = pipeline.topic(partitions=1)
+    drain(topic)
+    pipeline.owner.execute(
+        "update stg.drain_ends set as_of = as_of + interval '3 hours', checked_dt = checked_dt + interval '3 hours'"
+    )
+    drain(topic)
+    assert pipeline.value("select as_of < now() and checked_dt < now() from stg.drain_ends where topic = %s", [topic])

@@ -22,7 +22,7 @@ MOSCOW = ZoneInfo("Europe/Moscow")
 LONG_ID = "x" * 150
 # What tells when and how something came about, not what is: events are append-only, ids count what came first.
 HISTORY = ("id", "load_dt", "attempt_dt", "event_dt", "assigned_dt", "attempts", "topic", "partition", "offset")
-HISTORY += ("load_src", "message_key")
+HISTORY += ("load_src", "message_key", "tried_by")
 NOT_COMPARED = ("cdm.tag_events", "cdm.tag_days", "cdm.tag_rules", "cdm.tag_rule_versions", "cdm.rule_queue")
 
 DOCUMENTS = [
@@ -127,14 +127,14 @@ def test_a_second_rebuild_changes_nothing(pipeline: Pipeline) -> None:
     refer(pipeline, DOCUMENTS, UTC)
     read(pipeline, [*EARLY, *LATE], UTC)
     pipeline.load()
-    untouched = pipeline.snapshot(("load_dt", "attempt_dt", "attempts"))
+    untouched = pipeline.snapshot(("load_dt", "attempt_dt", "attempts", "tried_by"))
     rebuild_run(STG_DDS_AND_CDM)
-    assert pipeline.snapshot(("load_dt", "attempt_dt", "attempts")) == untouched, "the rules are the same"
+    assert pipeline.snapshot(("load_dt", "attempt_dt", "attempts", "tried_by")) == untouched, "the rules are the same"
     rebuild_run(STG_DDS_AND_CDM, zone="Europe/Moscow")
-    before = pipeline.snapshot(("load_dt", "attempt_dt", "attempts"))
+    before = pipeline.snapshot(("load_dt", "attempt_dt", "attempts", "tried_by"))
     assert before != untouched
     rebuild_run(STG_DDS_AND_CDM, zone="Europe/Moscow")
-    assert pipeline.snapshot(("load_dt", "attempt_dt", "attempts")) == before
+    assert pipeline.snapshot(("load_dt", "attempt_dt", "attempts", "tried_by")) == before
 
 
 def test_what_a_rule_refuses_by_now_becomes_a_dead_letter(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

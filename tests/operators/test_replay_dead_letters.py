@@ -28,7 +28,7 @@ def replay(conf: dict[str, Any] | None = None, *, begun_at: datetime | None = No
     """Run the operator as a run with these parameters."""
     declared = {"reason": "any", "ids": [], "limit": 10_000}
     params = {name: (conf or {}).get(name, default) for name, default in declared.items()}
-    dag_run = SimpleNamespace(conf=conf or {}, start_date=begun_at or datetime.now(UTC))
+    dag_run = SimpleNamespace(run_id="run", conf=conf or {}, start_date=begun_at or datetime.now(UTC))
     dag = SimpleNamespace(dag_id="dead_letters_replay")
     return run(ReplayDeadLettersOperator(task_id="replay", **arguments), dag=dag, dag_run=dag_run, params=params)
 
@@ -174,9 +174,32 @@ def test_a_run_that_was_interrupted_goes_on_with_what_it_has_not_tried(
     assert [attempts for _, _, attempts, _ in letters(pipeline)] == [2] * 4
 
 
-def test_letters_refused_since_the_run_began_wait_for_the_next(pipeline: Pipeline) -> None:
+def test_letters_refused_while_a_run_is_on_wait_for_the_next(pipeline: Pipeline) -> None:
+    pipeline.stage([b"{", b"[]"])
+    operator = ReplayDeadLettersOperator
+    stage = operator._try
+
+    def beside_a_drain(self: ReplayDeadLettersOperator, *args: Any) -> dict[str, int]:
+        pipeline.stage([b"}"])
+        return stage(self, *args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(operator, "_try", beside_a_drain)
+        assert replay(batch_letters=1)["tried"] == 2
+
+
+@pytest.mark.parametrize("skew", [timedelta(hours=-3), timedelta(hours=3)])
+def test_a_letter_is_tried_whatever_the_clocks_of_scheduler_and_workers_say(
+    pipeline: Pipeline, skew: timedelta
+) -> None:
+    """The scheduler stamps the run, whoever drains the letter: a letter of a worker ahead of it was never tried."""
     pipeline.stage([b"{"])
-    assert replay(begun_at=datetime.now(UTC) - timedelta(minutes=1))["tried"] == 0
+    begun_at = datetime.now(UTC) + skew
+    assert replay(begun_at=begun_at)["tried"] == 1
+    assert replay(begun_at=begun_at)["tried"] == 0, "its retry goes on with those that it has not tried"
+    assert replay(begun_at=begun_at + timedelta(seconds=1))["tried"] == 1, (
+        "another run, or this one cleared, tries again"
+    )
 
 
 def test_a_replay_beside_a_drain_loses_and_doubles_nothing(pipeline: Pipeline, wider: Any) -> None:

@@ -273,7 +273,15 @@ def copy_rows(pipeline: Pipeline, url: str) -> None:
     schemas = [f"--schema={name}" for name in ("stg", "dds", "cdm")]
     # The queue is empty here, and has had another column since.
     later = ("dds.suspended_keys", "stg.load_queue", "stg.drain_progress", "stg.drain_ends", "stg.lost_messages")
-    later += ("cdm.tag_rule_versions", "stg.judged_orders", "stg.judged_references", "stg.withdrawn")
+    # Dead letters have had another column since, too, and there are none here.
+    later += (
+        "stg.dead_letters",
+        "stg.reference_rounds",
+        "cdm.tag_rule_versions",
+        "stg.judged_orders",
+        "stg.judged_references",
+        "stg.withdrawn",
+    )
     without = [f"--exclude-table={name}" for name in (*NEW_TABLES, *later)]
     programs = find_programs()
     dump = subprocess.run(

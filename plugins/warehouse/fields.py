@@ -246,7 +246,10 @@ def parse_time(text: str, zone: tzinfo) -> datetime:
 
 
 def in_utc(moment: datetime, zone: tzinfo) -> datetime:
-    """Return a time written without a zone as one of `zone`, in UTC. Raises OverflowError."""
+    """Return a time written without a zone as one of `zone`, in UTC. Raises OverflowError.
+
+    One that comes twice is the first of the two; one that never comes is read by the clock before it was put forward.
+    """
     if str(zone) == "UTC":  # the usual case, at a tenth of the cost of replace() and astimezone()
         return _EPOCH_UTC + (moment - _EPOCH)
     return moment.replace(tzinfo=zone).astimezone(UTC)

@@ -149,3 +149,12 @@ def test_the_pipeline_can_not_change_the_vault_or_the_logs(pipeline: Pipeline) -
         """
     )
     assert rights == []
+
+
+def test_no_sql_reads_a_time_that_a_source_has_written() -> None:
+    """PostgreSQL reads the hour that comes twice as the other one: what a source writes is read in Python alone."""
+    fields = ("update_ts", "update_ts_utc", "sent_dttm", "dttm", "date")
+    for path in sorted((REPO / "sql").glob("**/*.sql")):
+        if path.name != "schema.sql":
+            text = path.read_text(encoding="utf-8")
+            assert [field for field in fields if f"->> '{field}'" in text or f"-> '{field}'" in text] == [], path

@@ -8,7 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.messages import order, user
 from warehouse.fields import optional_number, parse_object, required_time
+from warehouse.order_event import parse_order_event
+from warehouse.plain_order import plain_order_event
+from warehouse.reference import parse_reference
 from warehouse.rejection import RejectedError
 
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -66,6 +70,34 @@ def test_times_mean_what_iso_8601_and_the_zone_say(written: str, meant: datetime
     moment = required_time({"t": written}, "t", MOSCOW)
     assert moment == meant
     assert moment.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("zone", "written", "meant"),
+    [
+        ("Europe/Berlin", "2026-10-25 01:59:59", "2026-10-24 23:59:59"),
+        ("Europe/Berlin", "2026-10-25 02:00:00", "2026-10-25 00:00:00"),
+        ("Europe/Berlin", "2026-10-25 02:59:59", "2026-10-25 00:59:59"),
+        ("Europe/Berlin", "2026-10-25 03:00:00", "2026-10-25 02:00:00"),
+        ("Europe/Berlin", "2026-03-29 01:59:59", "2026-03-29 00:59:59"),
+        ("Europe/Berlin", "2026-03-29 02:00:00", "2026-03-29 01:00:00"),
+        ("Europe/Berlin", "2026-03-29 02:30:00", "2026-03-29 01:30:00"),
+        ("Europe/Berlin", "2026-03-29 03:30:00", "2026-03-29 01:30:00"),
+        ("Australia/Lord_Howe", "2026-04-05 01:45:00", "2026-04-04 14:45:00"),  # half an hour of summer time
+        ("America/New_York", "2026-11-01 01:30:00", "2026-11-01 05:30:00"),
+    ],
+)
+def test_an_hour_that_comes_twice_or_never_has_one_meaning_in_both_decoders(
+    zone: str, written: str, meant: str
+) -> None:
+    moment = datetime.fromisoformat(meant).replace(tzinfo=UTC)
+    assert required_time({"t": written}, "t", ZoneInfo(zone)) == moment
+    message = order(update_ts=written, sent=written)
+    for event in (plain_order_event(message, ZoneInfo(zone)), parse_order_event(message, ZoneInfo(zone))):
+        assert event is not None
+        assert (event.update_ts, event.sent_dttm, event.order_dt) == (moment, moment, moment)
+    document = parse_reference("user", "guest", user(update_ts=written), ZoneInfo(zone))
+    assert document.update_ts == moment
 
 
 @given(

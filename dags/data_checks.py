@@ -17,12 +17,13 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG
 
 from operators.check_laws import CheckLawsOperator
-from warehouse.constants import SQL_FOLDER
+from warehouse.constants import OWNER, SQL_FOLDER
 
 TASK_TIMEOUT = timedelta(minutes=30)
 
 with DAG(
     dag_id="data_checks",
+    description="Every hour: do the laws of the data still hold?",
     doc_md=__doc__,
     schedule="17 * * * *",
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
@@ -31,6 +32,7 @@ with DAG(
     dagrun_timeout=timedelta(minutes=50),
     template_searchpath=SQL_FOLDER,
     default_args={
+        "owner": OWNER,
         "retries": 1,
         "retry_delay": timedelta(seconds=30),
         "execution_timeout": TASK_TIMEOUT,

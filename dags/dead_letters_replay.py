@@ -20,13 +20,24 @@ from airflow.sdk import DAG, Param
 from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
 from operators.replay_dead_letters import ReplayDeadLettersOperator
-from warehouse.constants import BATCH, CDM_CLAIM, CDM_LOAD, CDM_PREPARE, DDS_CLAIM, DDS_LOAD, DDS_PREPARE, SQL_FOLDER
+from warehouse.constants import (
+    BATCH,
+    CDM_CLAIM,
+    CDM_LOAD,
+    CDM_PREPARE,
+    DDS_CLAIM,
+    DDS_LOAD,
+    DDS_PREPARE,
+    OWNER,
+    SQL_FOLDER,
+)
 from warehouse.requests import ANY_REASON, MAX_LETTERS, REASONS
 
 TASK_TIMEOUT = timedelta(hours=1)
 
 with DAG(
     dag_id="dead_letters_replay",
+    description="Refused messages tried again by the rules of today",
     doc_md=__doc__,
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
@@ -35,6 +46,7 @@ with DAG(
     dagrun_timeout=timedelta(hours=4),
     template_searchpath=SQL_FOLDER,
     default_args={
+        "owner": OWNER,
         "retries": 2,
         "retry_delay": timedelta(seconds=30),
         "execution_timeout": TASK_TIMEOUT,
@@ -53,7 +65,7 @@ with DAG(
             type="array",
             items={"type": "integer", "minimum": 1},
             title="Ids",
-            description="Only these, by `stg.dead_letters.id`, one a line; none given: all",
+            description_md="Only these, by `stg.dead_letters.id`, one a line; none given: all",
         ),
         "limit": Param(
             10_000,

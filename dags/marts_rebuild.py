@@ -32,6 +32,7 @@ from warehouse.constants import (
     DDS_LOAD,
     DDS_PREPARE,
     DDS_REBUILD,
+    OWNER,
     REBUILD_BATCH,
     SQL_FOLDER,
 )
@@ -52,6 +53,7 @@ def only_with(*layers: str) -> Callable[[Context], None]:
 
 with DAG(
     dag_id="marts_rebuild",
+    description="Counters and tags again from the vault, the vault from STG, STG by the rules of today",
     doc_md=__doc__,
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
@@ -60,6 +62,7 @@ with DAG(
     dagrun_timeout=timedelta(hours=25),
     template_searchpath=SQL_FOLDER,
     default_args={
+        "owner": OWNER,
         "retries": 1,
         "retry_delay": timedelta(seconds=30),
         "execution_timeout": TASK_TIMEOUT,

@@ -27,6 +27,7 @@ from warehouse.constants import (
     DDS_LOAD,
     DDS_PREPARE,
     HISTORY_BATCH,
+    OWNER,
     SQL_FOLDER,
 )
 from warehouse.requests import BEGINNING, CHUNK_MESSAGES
@@ -35,6 +36,7 @@ TASK_TIMEOUT = timedelta(hours=6)
 
 with DAG(
     dag_id="orders_backfill",
+    description="History: orders from the beginning of the topic, or from a time on, become counters and tags",
     doc_md=__doc__,
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
@@ -43,6 +45,7 @@ with DAG(
     dagrun_timeout=timedelta(hours=24),
     template_searchpath=SQL_FOLDER,
     default_args={
+        "owner": OWNER,
         "retries": 2,
         "retry_delay": timedelta(seconds=30),
         "execution_timeout": TASK_TIMEOUT,
@@ -53,7 +56,7 @@ with DAG(
             BEGINNING,
             type="string",
             title="From",
-            description=f"`{BEGINNING}`, or an ISO 8601 time with a zone (`2026-11-25T00:00:00+03:00`), "
+            description_md=f"`{BEGINNING}`, or an ISO 8601 time with a zone (`2026-11-25T00:00:00+03:00`), "
             "compared with the time that Kafka has stamped a record with",
         ),
         "chunk_messages": Param(

@@ -24,12 +24,23 @@ from airflow.sdk import DAG, TriggerRule
 from operators.drain_orders import DrainOrdersOperator
 from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
-from warehouse.constants import BATCH, CDM_CLAIM, CDM_LOAD, CDM_PREPARE, DDS_CLAIM, DDS_LOAD, DDS_PREPARE, SQL_FOLDER
+from warehouse.constants import (
+    BATCH,
+    CDM_CLAIM,
+    CDM_LOAD,
+    CDM_PREPARE,
+    DDS_CLAIM,
+    DDS_LOAD,
+    DDS_PREPARE,
+    OWNER,
+    SQL_FOLDER,
+)
 
 TASK_TIMEOUT = timedelta(minutes=5)
 
 with DAG(
     dag_id="orders_micro_batch",
+    description="Every minute: orders from Kafka become counters and tags of guests",
     doc_md=__doc__,
     schedule="* * * * *",
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
@@ -38,6 +49,7 @@ with DAG(
     dagrun_timeout=timedelta(minutes=15),
     template_searchpath=SQL_FOLDER,
     default_args={
+        "owner": OWNER,
         "retries": 2,
         "retry_delay": timedelta(seconds=10),
         "execution_timeout": TASK_TIMEOUT,

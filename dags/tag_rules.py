@@ -18,13 +18,14 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG, Param
 
 from operators.apply_tag_rules import ApplyTagRulesOperator
-from warehouse.constants import SQL_FOLDER
+from warehouse.constants import OWNER, SQL_FOLDER
 from warehouse.requests import ACTIONS, ONE_RULE, THRESHOLDS
 
 TASK_TIMEOUT = timedelta(minutes=5)
 
 with DAG(
     dag_id="tag_rules",
+    description="Set the rule of one tag by a form, or all rules of config/tag_rules.yaml",
     doc_md=__doc__,
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
@@ -33,6 +34,7 @@ with DAG(
     dagrun_timeout=timedelta(minutes=15),
     template_searchpath=SQL_FOLDER,
     default_args={
+        "owner": OWNER,
         "retries": 2,
         "retry_delay": timedelta(seconds=10),
         "execution_timeout": TASK_TIMEOUT,
@@ -44,10 +46,18 @@ with DAG(
             type="string",
             enum=list(ACTIONS),
             title="Action",
-            description="Set the rule below, or apply `config/tag_rules.yaml` and leave what is below alone",
+            description_md="Set the rule below, or apply `config/tag_rules.yaml` and leave what is below alone",
         ),
-        "tag": Param("", type="string", title="Tag", description="Such as `soup_fan`; one that is known is changed"),
-        "category": Param("", type="string", title="Category", description="As the menus write it, such as `Супы`"),
+        # Both may be empty: the file needs neither. Where a rule needs them, the task says so.
+        "tag": Param(
+            None,
+            type=["null", "string"],
+            title="Tag",
+            description_md="Such as `soup_fan`; one that is known is changed",
+        ),
+        "category": Param(
+            None, type=["null", "string"], title="Category", description_md="As the menus write it, such as `Супы`"
+        ),
         "threshold": Param(
             5,
             type="integer",

@@ -63,6 +63,11 @@ class AirflowApi:
         run_id: str = self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)["dag_run_id"]
         return run_id
 
+    def form(self, dag_id: str) -> dict[str, Any]:
+        """Return what the form of the DAG holds when it opens, by parameter."""
+        params = self._call("GET", f"/api/v2/dags/{dag_id}/details")["params"]
+        return {name: param["value"] for name, param in params.items()}
+
     def runs(self, dag_id: str, **filters: str) -> list[dict[str, Any]]:
         """Return the last runs of the DAG, the newest first; `filters` as the API names them, such as state="running"."""
         query = urlencode({"order_by": "-id", "limit": 20, **filters})

@@ -5,6 +5,9 @@ from pathlib import Path
 SQL_FOLDER = str(Path(__file__).resolve().parents[2] / "sql")
 TAG_RULES_FILE = str(Path(__file__).resolve().parents[2] / "config" / "tag_rules.yaml")
 
+# Who is called when a DAG fails; Airflow shows it beside each.
+OWNER = "data-on-call"
+
 KAFKA_CONN_ID = "kafka_orders"
 REDIS_CONN_ID = "redis_reference"
 POSTGRES_CONN_ID = "postgres_dwh"

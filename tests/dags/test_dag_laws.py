@@ -13,6 +13,7 @@ from airflow.sdk.definitions.param import process_params
 from airflow.sdk.exceptions import AirflowFailException
 
 from operators.base import PipelineOperator
+from warehouse.constants import OWNER
 from warehouse.requests import FORMS
 
 REPO = Path(__file__).resolve().parents[2]
@@ -62,6 +63,13 @@ def test_a_dag_tells_a_person_what_it_does(dag: DAG) -> None:
     assert f"## {dag.dag_id}\n" in runbook, "the runbook has a heading for each DAG"
 
 
+def test_lists_of_dags_say_what_each_is_for_and_who_is_called(dag: DAG) -> None:
+    assert dag.description, "one line: list and search show it"
+    assert "\n" not in dag.description
+    assert "`" not in dag.description
+    assert {task.owner for task in working(dag)} == {OWNER}
+
+
 def test_a_dag_file_is_short(dag: DAG) -> None:
     assert len(Path(dag.fileloc).read_text(encoding="utf-8").splitlines()) <= MAX_LINES
 
@@ -108,9 +116,17 @@ def test_the_minute_run_is_every_minute_and_the_others_wait_for_a_person(dag_bag
 def test_every_parameter_of_a_form_explains_itself(dag: DAG) -> None:
     for name in dag.params:
         param = dag.params.get_param(name)
-        assert param.description, name
+        assert bool(param.description) != bool(param.schema.get("description_md")), name
+        assert "`" not in (param.description or ""), f"{name}: only description_md reads Markdown"
         assert param.schema.get("title"), name
         assert param.schema.get("type"), name
+
+
+def test_a_form_can_be_sent_as_it_opens(dag: DAG) -> None:
+    # Airflow's button stays grey while a field is empty whose type allows no null.
+    for name in dag.params:
+        param = dag.params.get_param(name)
+        assert dag.params[name] not in ("", None) or "null" in param.schema["type"], name
 
 
 def begin(dag: DAG, conf: dict[str, Any] | None) -> None:

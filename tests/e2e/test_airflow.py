@@ -1,6 +1,7 @@
 """The whole path under a real Airflow: its scheduler, API server and DAG processor, as `make up` starts them."""
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,9 @@ from tests.e2e.conftest import DAGS
 from tests.messages import order, restaurant
 from tests.model import Model
 from tests.pipeline import Pipeline
+from warehouse.constants import TAG_RULES_FILE
 from warehouse.staging import content_hash
+from warehouse.tag_rules import parse_rules
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 TOPIC = "order-service_orders"
@@ -104,6 +107,21 @@ def test_what_was_refused_is_tried_again_and_the_laws_hold(airflow: AirflowApi, 
 def test_the_form_refuses_values_that_a_parameter_does_not_allow(airflow: AirflowApi) -> None:
     with pytest.raises(AirflowApiError, match="chunk_messages"):
         airflow.trigger("orders_backfill", {"chunk_messages": 5})
+
+
+def test_the_form_of_tag_rules_applies_the_file_with_no_other_field_and_sets_no_rule_without_a_name(
+    airflow: AirflowApi, pipeline: Pipeline
+) -> None:
+    airflow.unpause("tag_rules")
+    form = airflow.form("tag_rules")
+    run_id = airflow.trigger("tag_rules", {**form, "action": "apply the file"})
+    assert finished(airflow, "tag_rules", run_id) == "success"
+    assert pipeline.value("select count(*) from cdm.tag_rules") == len(
+        parse_rules(Path(TAG_RULES_FILE).read_text(encoding="utf-8"))
+    )
+    run_id = airflow.trigger("tag_rules", form)
+    assert finished(airflow, "tag_rules", run_id) == "failed"
+    assert [task["try_number"] for task in airflow.tasks("tag_rules", run_id)] == [1]
 
 
 @pytest.mark.parametrize(

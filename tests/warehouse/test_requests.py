@@ -15,8 +15,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "dead_letters_replay": {"reason": "any", "ids": [], "limit": 10_000},
     "tag_rules": {
         "action": "set one rule",
-        "tag": "",
-        "category": "",
+        "tag": None,
+        "category": None,
         "threshold": 5,
         "active": True,
         "category_is_new": False,

@@ -104,7 +104,7 @@ def test_the_form_asks_for_a_rule_or_for_the_file() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"action": "other"}, {"tag": ""}, {"threshold": -1}, {"category": None}, {"active": "no"}]
+    "wrong", [{"action": "other"}, {"tag": ""}, {"tag": None}, {"threshold": -1}, {"category": None}, {"active": "no"}]
 )
 def test_a_wrong_form_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(BadRequestError):

@@ -4,7 +4,7 @@ The service rings when it hears `/fail`, and when it hears nothing: then the wat
 what was told, so people get one message when something breaks and one when it is well; this program remembers nothing. Any
 service that speaks the protocol of healthchecks.io does. Meant for every three minutes, by cron or the chart's CronJob.
 
-Reads HEARTBEAT_URL, AIRFLOW_URL, AIRFLOW_CONN_POSTGRES_DWH_BI, and the limits MAX_LAG_S and MAX_DEAD_LETTERS.
+Reads HEARTBEAT_URL, AIRFLOW_URL, AIRFLOW_CONN_POSTGRES_DWH_BI, and the limits MAX_LAG_S, MAX_DEAD_LETTERS and MAX_DUMP_AGE_HOURS.
 
     python deploy/watch.py
 """
@@ -21,12 +21,16 @@ from urllib.request import Request, urlopen
 import psycopg
 from psycopg.rows import dict_row
 
-FRESHNESS = Path(__file__).resolve().parents[1] / "sql" / "page" / "freshness.sql"
+SQL = Path(__file__).resolve().parents[1] / "sql"
+FRESHNESS, BACKUPS = SQL / "page" / "freshness.sql", SQL / "backup" / "state.sql"
 # Parts of Airflow without which no run starts. Nothing here defers, so the triggerer may be away.
 NEEDED = ("metadatabase", "scheduler", "dag_processor")
 TIMEOUT_S = 10
 MAX_LAG_S = 300.0
 MAX_DEAD_LETTERS = 1000
+# A night, and two hours for the dump of the next one; a week, and a day.
+MAX_DUMP_AGE_H = 26.0
+MAX_RESTORE_AGE_H = 8 * 24.0
 # The services cut longer bodies.
 MAX_TEXT_BYTES = 10_000
 
@@ -42,11 +46,14 @@ def airflow_complaints(url: str) -> list[str]:
     return [f"Airflow says that its {part} is not healthy: no run starts" for part in ill]
 
 
-def warehouse_complaints(conninfo: Mapping[str, Any], max_lag_s: float, max_dead_letters: int) -> list[str]:
+def warehouse_complaints(
+    conninfo: Mapping[str, Any], max_lag_s: float, max_dead_letters: int, max_dump_age_h: float | None
+) -> list[str]:
     """Return a sentence for each limit that the warehouse exceeds, as the views for analysts tell it."""
     try:
         with psycopg.connect(**conninfo, row_factory=dict_row) as connection:
             now = connection.execute(FRESHNESS.read_bytes()).fetchone() or {}
+            backups = connection.execute(BACKUPS.read_bytes()).fetchone() or {}
     except psycopg.Error as error:
         return [f"The warehouse does not answer: {str(error).strip()}"]
     complaints = []
@@ -56,6 +63,26 @@ def warehouse_complaints(conninfo: Mapping[str, Any], max_lag_s: float, max_dead
         )
     if now["dead_letters"] > max_dead_letters:
         complaints.append(f"{now['dead_letters']} messages are refused and not solved (allowed: {max_dead_letters})")
+    return complaints + backup_complaints(backups, max_dump_age_h)
+
+
+def backup_complaints(backups: Mapping[str, Any], max_dump_age_h: float | None) -> list[str]:
+    """Return a sentence where the last good dump or test restore is too old, or the newest test restore has failed.
+
+    That there was none yet is said where somebody has set a limit, or a try has failed.
+    """
+    complaints = []
+    dump_age_h, allowed_h = (backups["dump_age_s"] or 0) / 3600, max_dump_age_h or MAX_DUMP_AGE_H
+    why = f". The newest try: {failure}" if (failure := backups["dump_failure"]) else ""
+    if dump_age_h > allowed_h:
+        complaints.append(f"The last good backup is {dump_age_h:.0f} hours old (allowed: {allowed_h:.0f}){why}")
+    elif backups["dump_dt"] is None and (why or max_dump_age_h):
+        complaints.append(f"There is no good backup yet{why}")
+    restore_age_h = (backups["restore_age_s"] or 0) / 3600
+    if backups["restore_failure"]:
+        complaints.append(f"The newest backup failed its test restore: {backups['restore_failure']}")
+    elif restore_age_h > MAX_RESTORE_AGE_H:
+        complaints.append(f"The last test restore of a backup was {restore_age_h / 24:.0f} days ago (a week is usual)")
     return complaints
 
 
@@ -86,6 +113,7 @@ def main(env: Mapping[str, str] = os.environ) -> int:
             conninfo(env["AIRFLOW_CONN_POSTGRES_DWH_BI"]),
             float(env.get("MAX_LAG_S") or MAX_LAG_S),
             int(env.get("MAX_DEAD_LETTERS") or MAX_DEAD_LETTERS),
+            float(env["MAX_DUMP_AGE_HOURS"]) if env.get("MAX_DUMP_AGE_HOURS") else None,
         ),
     ]
     print("\n".join(complaints) or "all is well")

@@ -625,6 +625,71 @@ COMMENT ON COLUMN cdm.v_audience_daily.revoked IS 'How often guests lost it on t
 
 COMMENT ON COLUMN cdm.v_audience_daily.guests IS 'Guests who carried it at the end of the day';
 
+CREATE TABLE stg.backups (
+    id bigint NOT NULL,
+    kind text NOT NULL,
+    stamp text NOT NULL,
+    seconds double precision NOT NULL,
+    bytes bigint,
+    messages bigint,
+    is_good boolean NOT NULL,
+    detail text NOT NULL,
+    finished_dt timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT backups_kind_check CHECK ((kind = ANY (ARRAY['dump'::text, 'restore'::text])))
+);
+
+COMMENT ON TABLE stg.backups IS 'Each try of a dump, and of a restore into a scratch database; deploy/backup.py writes it as the owner';
+
+COMMENT ON COLUMN stg.backups.id IS 'In the order in which they ended';
+
+COMMENT ON COLUMN stg.backups.kind IS 'dump, or restore: the newest dump brought into a scratch database and judged there';
+
+COMMENT ON COLUMN stg.backups.stamp IS 'The moment in the names of the dump''s files';
+
+COMMENT ON COLUMN stg.backups.seconds IS 'How long the try took';
+
+COMMENT ON COLUMN stg.backups.bytes IS 'Size of the dump''s files; NULL where there are none';
+
+COMMENT ON COLUMN stg.backups.messages IS 'Rows of stg.order_event_log in the dump; NULL where it was not seen';
+
+COMMENT ON COLUMN stg.backups.is_good IS 'A dump: all databases, whole and where they are to be. A restore: whole, and no law broken';
+
+COMMENT ON COLUMN stg.backups.detail IS 'What was wrong; empty where nothing was';
+
+COMMENT ON COLUMN stg.backups.finished_dt IS 'When the try ended, by the server''s clock';
+
+CREATE VIEW cdm.v_backups WITH (security_barrier='true') AS
+ SELECT dumps.good_dt AS dump_dt,
+    (EXTRACT(epoch FROM (now() - dumps.good_dt)))::double precision AS dump_age_s,
+    dump.detail AS dump_failure,
+    restores.good_dt AS restore_dt,
+    (EXTRACT(epoch FROM (now() - restores.good_dt)))::double precision AS restore_age_s,
+    restore.detail AS restore_failure
+   FROM (((( SELECT max(backups.finished_dt) FILTER (WHERE backups.is_good) AS good_dt,
+            max(backups.id) AS newest
+           FROM stg.backups
+          WHERE (backups.kind = 'dump'::text)) dumps
+     LEFT JOIN stg.backups dump ON (((dumps.newest = dump.id) AND (NOT dump.is_good))))
+     CROSS JOIN ( SELECT max(backups.finished_dt) FILTER (WHERE backups.is_good) AS good_dt,
+            max(backups.id) AS newest
+           FROM stg.backups
+          WHERE (backups.kind = 'restore'::text)) restores)
+     LEFT JOIN stg.backups restore ON (((restores.newest = restore.id) AND (NOT restore.is_good))));
+
+COMMENT ON VIEW cdm.v_backups IS 'How old the last good dump is, and the last one that was restored as a test';
+
+COMMENT ON COLUMN cdm.v_backups.dump_dt IS 'When the last good dump was done; NULL = there was none';
+
+COMMENT ON COLUMN cdm.v_backups.dump_age_s IS 'Seconds since then';
+
+COMMENT ON COLUMN cdm.v_backups.dump_failure IS 'What was wrong with the newest try of a dump; NULL = nothing';
+
+COMMENT ON COLUMN cdm.v_backups.restore_dt IS 'When a dump was last restored as a test and found good; NULL = never';
+
+COMMENT ON COLUMN cdm.v_backups.restore_age_s IS 'Seconds since then';
+
+COMMENT ON COLUMN cdm.v_backups.restore_failure IS 'What was wrong at the newest test restore; NULL = nothing';
+
 CREATE VIEW cdm.v_category_counters WITH (security_barrier='true') AS
  SELECT category_name,
     (sum(guests))::bigint AS guests,
@@ -1648,6 +1713,15 @@ ALTER TABLE dds.suspended_keys ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY 
     CACHE 1
 );
 
+ALTER TABLE stg.backups ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME stg.backups_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 ALTER TABLE stg.dead_letters ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME stg.dead_letters_id_seq
     START WITH 1
@@ -2040,6 +2114,9 @@ ALTER TABLE ONLY dds.s_user_names
 ALTER TABLE ONLY dds.suspended_keys
     ADD CONSTRAINT suspended_keys_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY stg.backups
+    ADD CONSTRAINT backups_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY stg.dead_letters
     ADD CONSTRAINT dead_letters_pkey PRIMARY KEY (id);
 
@@ -2231,6 +2308,11 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.user_tags TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_audience_daily TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_audience_daily TO dwh_etl;
+
+GRANT SELECT ON TABLE stg.backups TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_backups TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_backups TO dwh_bi;
 
 GRANT SELECT ON TABLE cdm.v_category_counters TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_category_counters TO dwh_etl;

@@ -28,6 +28,8 @@ from warehouse.sql_files import SqlFile, read_sql
 from warehouse.staging import Record, StagingFiles, stage_records
 
 LAWS = read_laws()
+# The parameters of laws about what waits, stands still or is old.
+MOMENTS = ("queued_before", "checked_before", "dumped_before", "restored_before")
 CRASH = SqlFile("crash", "do $$ begin raise exception 'crash'; end $$")
 REBUILDS = {"dds": read_sql(constants.DDS_REBUILD), "cdm": read_sql(constants.CDM_REBUILD)}
 
@@ -383,7 +385,7 @@ def broken_laws(connection: psycopg.Connection[Any], log: logging.Logger = LOG) 
         laws=LAWS,
         params={
             **PARAMS,
-            **dict.fromkeys(("queued_before", "checked_before"), datetime.now(UTC) - timedelta(minutes=30)),
+            **dict.fromkeys(MOMENTS, datetime.now(UTC) - timedelta(minutes=30)),
         },
         max_rows=5,
         log=log,

@@ -27,8 +27,9 @@ class CheckLawsOperator(PipelineOperator):
 
     All laws run, in one snapshot and without writing: a broken one, or one that PostgreSQL does not answer, costs none of the
     others. What waits in the queues breaks no law unless it has waited for over `max_queue_age_minutes`; that no drain
-    has reached Kafka's end for `max_lag_s` breaks one. Logs a line a law
-    and up to `max_rows` offending rows of each broken one. Returns counts: laws, and 0 broken.
+    has reached Kafka's end for `max_lag_s` breaks one, and so does a last good dump that is older than `max_dump_age_hours`, or a
+    last good restore of one that is older than `max_restore_age_days` (deploy/backup.py). Logs a line a law and up to `max_rows`
+    offending rows of each broken one. Returns counts: laws, and 0 broken.
 
     Beside a rebuild of the vault there is nothing whole to check: the task waits up to `max_rebuild_wait_s` for its end, then it
     is skipped and says so; the next run checks.
@@ -44,6 +45,8 @@ class CheckLawsOperator(PipelineOperator):
         *,
         max_queue_age_minutes: float = 30.0,
         max_lag_s: float = 120.0,
+        max_dump_age_hours: float = 26.0,
+        max_restore_age_days: float = 8.0,
         max_rows: int = 20,
         max_rebuild_wait_s: float = 600.0,
         statement_timeout_s: float = 300.0,
@@ -53,6 +56,8 @@ class CheckLawsOperator(PipelineOperator):
         super().__init__(**kwargs)
         self.max_queue_age_minutes = max_queue_age_minutes
         self.max_lag_s = max_lag_s
+        self.max_dump_age_hours = max_dump_age_hours
+        self.max_restore_age_days = max_restore_age_days
         self.max_rows = max_rows
         self.max_rebuild_wait_s = max_rebuild_wait_s
         self.statement_timeout_s = statement_timeout_s
@@ -73,6 +78,8 @@ class CheckLawsOperator(PipelineOperator):
                         "lock_timeout_ms": int(self.max_rebuild_wait_s * 1000),
                         "queued_before": datetime.now(UTC) - timedelta(minutes=self.max_queue_age_minutes),
                         "checked_before": datetime.now(UTC) - timedelta(seconds=self.max_lag_s),
+                        "dumped_before": datetime.now(UTC) - timedelta(hours=self.max_dump_age_hours),
+                        "restored_before": datetime.now(UTC) - timedelta(days=self.max_restore_age_days),
                     },
                     max_rows=self.max_rows,
                     log=self.log,

@@ -61,6 +61,9 @@ STG_PROGRESS = (
 )
 ORDERS_READER = "orders"
 
+# What deploy/backup.py notes of each try.
+STG_BACKUPS = ("stg/backups.sql",)
+
 # The documents of Redis.
 STG_REFERENCE_QUERIES = ("stg/reference_wanted.sql", "stg/reference_unseen.sql")
 STG_REFERENCE_INCOMING = (LOAD_SETTINGS, "stg/incoming_references.sql", "stg/incoming_dead_letters.sql")

@@ -22,6 +22,7 @@ from tests.crash.child import Children, history_run, load_layers, minute_run, re
 from tests.crash.conftest import GROUP
 from tests.model import Model
 from tests.pipeline import Pipeline
+from tests.streams import MOMENTS
 from warehouse.laws import check_laws, read_laws
 from warehouse.sql_files import read_sql
 
@@ -105,7 +106,11 @@ class Round:
             pipeline.etl,
             prepare=read_sql(["transaction.sql"]),
             laws=read_laws(),
-            params={"statement_timeout_ms": 60_000, "queued_before": "infinity", "checked_before": "-infinity"},
+            params={
+                "statement_timeout_ms": 60_000,
+                **dict.fromkeys(MOMENTS, "-infinity"),
+                "queued_before": "infinity",
+            },
             max_rows=3,
             log=LOG,
         )

@@ -12,7 +12,7 @@ from tests.crash.child import minute_run, rebuild_run
 from tests.messages import order, restaurant, user
 from tests.operators.drain_case import backfill
 from tests.pipeline import LOG, ORDER_FILES, PARAMS, REFERENCE_FILES, Pipeline
-from tests.streams import LAWS
+from tests.streams import LAWS, MOMENTS
 from warehouse import fields, judge_again, staging
 from warehouse.laws import ask_laws
 from warehouse.requests import STG_DDS_AND_CDM
@@ -93,7 +93,7 @@ def add_rules(pipeline: Pipeline) -> None:
 
 
 def broken_laws(pipeline: Pipeline) -> dict[str, int]:
-    long_ago = {"queued_before": "2000-01-01", "checked_before": "2000-01-01"}
+    long_ago = dict.fromkeys(MOMENTS, "2000-01-01")
     with psycopg.connect(pipeline.env["DWH_ETL_URL"]) as connection:
         broken, unanswered = ask_laws(connection, LAWS, {**PARAMS, **long_ago}, max_rows=5, log=LOG)
     assert not unanswered

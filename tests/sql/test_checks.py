@@ -20,7 +20,7 @@ from tests.crash.child import rebuild_run
 from tests.messages import order, restaurant, user
 from tests.operators.drain_case import run
 from tests.pipeline import LOG, PARAMS, PREPARE, Pipeline
-from tests.streams import LAWS, Broom
+from tests.streams import LAWS, MOMENTS, Broom
 from warehouse import laws as law_module
 from warehouse.constants import WHOLE
 from warehouse.laws import ask_laws, check_laws, stated_law
@@ -51,6 +51,13 @@ def row_key(parent: str, value_hash: str) -> str:
 
 def named_by_line(name: str, effective: str) -> str:
     return f"'{name}', false, '{effective}', '{effective}', ''"
+
+
+def try_of_backup(kind: str, finished: str, *, is_good: bool) -> str:
+    return f"""
+        insert into stg.backups (kind, stamp, seconds, is_good, detail, finished_dt)
+        values ('{kind}', '20260101T000000Z', 1, {is_good}, '', '{finished}');
+    """
 
 
 def twice(table: str, *drops: str) -> str:
@@ -110,6 +117,13 @@ BREAKS: dict[str, list[str]] = {
     ],
     "stg.load_queue.age": [f"insert into stg.load_queue select 'order_event_log', {H1}, '{OLD}'"],
     "stg.drain_ends.age": [f"insert into stg.drain_ends values ('orders', '{OLD}', '{OLD}')"],
+    "stg.backups.age": [
+        try_of_backup("dump", OLD, is_good=True),
+        try_of_backup("dump", OLD, is_good=False),
+        try_of_backup("dump", OLD, is_good=True) + try_of_backup("dump", LATER, is_good=False),
+        try_of_backup("restore", OLD, is_good=True),
+        try_of_backup("restore", LATER, is_good=True) + try_of_backup("restore", LATER, is_good=False),
+    ],
     "stg.withdrawn.age": [
         f"insert into stg.withdrawn select {H3_MESSAGE}, 'wrong', 'owner', '{OLD}'",
         f"insert into stg.withdrawn select {MENU}, 'wrong', 'owner', '{OLD}'",
@@ -365,9 +379,7 @@ def admin(sound: Pipeline) -> Iterator[psycopg.Connection]:
 
 
 def broken_now(connection: psycopg.Connection) -> set[str]:
-    broken, unanswered = ask_laws(
-        connection, LAWS, {**PARAMS, "queued_before": NOW, "checked_before": NOW}, max_rows=5, log=LOG
-    )
+    broken, unanswered = ask_laws(connection, LAWS, {**PARAMS, **dict.fromkeys(MOMENTS, NOW)}, max_rows=5, log=LOG)
     assert not unanswered
     return set(broken)
 
@@ -443,7 +455,7 @@ def test_a_broken_law_is_told_in_words_with_its_first_rows(
             connection,
             prepare=PREPARE,
             laws=LAWS,
-            params={**PARAMS, "queued_before": NOW, "checked_before": NOW},
+            params={**PARAMS, **dict.fromkeys(MOMENTS, NOW)},
             max_rows=2,
             log=logging.getLogger("tests.laws"),
         )

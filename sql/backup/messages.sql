@@ -1,0 +1,4 @@
+-- One row = how many messages the warehouse holds.
+-- Params: none
+select count(*) as messages
+from stg.order_event_log;

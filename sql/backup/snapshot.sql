@@ -1,0 +1,8 @@
+-- After sql/whole.sql: a snapshot that pg_dump can take over while this transaction is open, and what is in it.
+-- Params: none
+select
+    pg_export_snapshot() as snapshot,
+    (
+        select count(*)
+        from stg.order_event_log
+    ) as messages;

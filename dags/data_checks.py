@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG
 
+from operators.alerts import ALERTS
 from operators.check_laws import CheckLawsOperator
 from warehouse.constants import OWNER, SQL_FOLDER
 
@@ -38,6 +39,7 @@ with DAG(
         "execution_timeout": TASK_TIMEOUT,
         "statement_timeout_s": TASK_TIMEOUT.total_seconds(),
     },
+    **ALERTS,
     tags=["maintenance"],
 ) as dag:
     CheckLawsOperator(task_id="laws")

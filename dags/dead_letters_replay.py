@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Param
 
+from operators.alerts import ALERTS
 from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
 from operators.replay_dead_letters import ReplayDeadLettersOperator
@@ -76,6 +77,7 @@ with DAG(
             description="At most so many are tried, the oldest first",
         ),
     },
+    **ALERTS,
     tags=["orders", "maintenance"],
 ) as dag:
     replay = ReplayDeadLettersOperator(task_id="replay")

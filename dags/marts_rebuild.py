@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG, Context, Param, TriggerRule
 from airflow.sdk.exceptions import AirflowSkipException
 
+from operators.alerts import ALERTS
 from operators.load_layer import LoadLayerOperator
 from operators.rebuild_staging import RebuildStagingOperator
 from operators.replay_dead_letters import ReplayDeadLettersOperator
@@ -77,6 +78,7 @@ with DAG(
             description="The marts from the vault; or before that the vault from STG; or before that STG, by the rules of today",
         )
     },
+    **ALERTS,
     tags=["maintenance"],
 ) as dag:
     letters = ReplayDeadLettersOperator(task_id="letters", pre_execute=only_with(STG_DDS_AND_CDM), everything=True)

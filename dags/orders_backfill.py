@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Param
 
+from operators.alerts import ALERTS
 from operators.backfill_orders import BackfillOrdersOperator
 from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
@@ -68,6 +69,7 @@ with DAG(
             description="Each chunk is one transaction; larger ones take more memory and are hardly faster",
         ),
     },
+    **ALERTS,
     tags=["orders"],
 ) as dag:
     drain = BackfillOrdersOperator(task_id="drain")

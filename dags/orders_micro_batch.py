@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, TriggerRule
 
+from operators.alerts import ALERTS
 from operators.drain_orders import DrainOrdersOperator
 from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
@@ -55,6 +56,7 @@ with DAG(
         "execution_timeout": TASK_TIMEOUT,
         "statement_timeout_s": TASK_TIMEOUT.total_seconds(),
     },
+    **ALERTS,
     tags=["orders"],
 ) as dag:
     drain = DrainOrdersOperator(task_id="drain", max_messages=50_000)

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Param
 
+from operators.alerts import ALERTS
 from operators.apply_tag_rules import ApplyTagRulesOperator
 from warehouse.constants import OWNER, SQL_FOLDER
 from warehouse.requests import ACTIONS, ONE_RULE, THRESHOLDS
@@ -71,6 +72,7 @@ with DAG(
             False, type="boolean", title="Category is new", description="No menu has the category yet"
         ),
     },
+    **ALERTS,
     tags=["marketing"],
 ) as dag:
     ApplyTagRulesOperator(task_id="rules")

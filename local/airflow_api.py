@@ -85,6 +85,20 @@ class AirflowApi:
         tasks: list[dict[str, Any]] = self._call("GET", path)["task_instances"]
         return sorted(tasks, key=lambda task: (task["start_date"] is None, task["start_date"]))
 
+    def add_connection(self, conn_id: str, conn_type: str, extra: dict[str, Any]) -> None:
+        """Make a connection; Airflow looks it up each time that it is used."""
+        body = {"connection_id": conn_id, "conn_type": conn_type, "extra": json.dumps(extra)}
+        self._call("POST", "/api/v2/connections", body)
+
+    def remove_connection(self, conn_id: str) -> None:
+        """Make a connection unknown again."""
+        self._call("DELETE", f"/api/v2/connections/{quote(conn_id)}")
+
+    def variables(self) -> dict[str, str]:
+        """Return all Variables by their keys."""
+        variables = self._call("GET", "/api/v2/variables?limit=100")["variables"]
+        return {variable["key"]: variable["value"] for variable in variables}
+
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         request = urllib.request.Request(
             self.address + path,
@@ -94,7 +108,7 @@ class AirflowApi:
         )
         try:
             with urllib.request.urlopen(request, timeout=REQUEST_TIMEOUT_S) as answer:
-                result: dict[str, Any] = json.load(answer)
+                result: dict[str, Any] = json.loads(answer.read() or b"{}")
         except urllib.error.HTTPError as error:
             detail = error.read().decode(errors="replace")[:500]
             raise AirflowApiError(f"Airflow refused {method} {path}: {error.code} {detail}") from error

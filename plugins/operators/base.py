@@ -5,11 +5,18 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
+from operators.alerts import leave_error
 from warehouse.requests import BadRequestError, judged
 
 
 class PipelineOperator(BaseOperator):
-    """Judges the request of its run before it does anything: a wrong one fails the task at once, without retries."""
+    """Judges the request of its run before it does anything: a wrong one fails the task at once, without retries.
+
+    A task that fails for good leaves the sentence of its error for the message about the run (`operators.alerts`).
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(on_failure_callback=leave_error, **kwargs)
 
     def pre_execute(self, context: Context) -> None:
         """Refuse what no parameter of the DAG allows."""

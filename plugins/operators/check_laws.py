@@ -17,6 +17,12 @@ from warehouse.sql_files import named_sql
 class BrokenLawError(AirflowFailException):
     """The data breaks a law; the text names it, the log shows the rows. To ask again would not mend it: no retry."""
 
+    state = "laws"
+
+    def __init__(self, text: str, names: Sequence[str]) -> None:
+        super().__init__(text)
+        self.names = names
+
 
 class UncheckedLawError(AirflowException):
     """A law could not be checked, because PostgreSQL did not answer; the text says why."""
@@ -91,7 +97,7 @@ class CheckLawsOperator(PipelineOperator):
         if broken:
             found = ", ".join(f"{law} ({rows} rows)" for law, rows in broken.items())
             raise BrokenLawError(
-                f"{len(broken)} of {len(laws)} laws are broken: {found}. See docs/runbook.md, data_checks"
+                f"{len(broken)} of {len(laws)} laws are broken: {found}. See docs/runbook.md, data_checks", list(broken)
             )
         if unanswered:
             raise UncheckedLawError(

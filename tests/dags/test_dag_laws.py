@@ -12,6 +12,7 @@ from airflow.sdk import DAG
 from airflow.sdk.definitions.param import process_params
 from airflow.sdk.exceptions import AirflowFailException
 
+from operators.alerts import ALERTS, leave_error
 from operators.base import PipelineOperator
 from warehouse.constants import OWNER
 from warehouse.requests import FORMS
@@ -92,6 +93,14 @@ def test_a_task_that_only_stands_for_the_state_of_a_run_takes_no_process(dag: DA
         if task not in working(dag):
             assert [*task.on_execute_callback, *task.on_success_callback, *task.inlets, *task.outlets] == []
             assert task.upstream_task_ids == {other.task_id for other in working(dag)}
+
+
+def test_somebody_is_called_when_a_dag_breaks_and_when_it_is_well_again(dag: DAG) -> None:
+    assert dag.on_failure_callback is ALERTS["on_failure_callback"]
+    assert dag.on_success_callback is ALERTS["on_success_callback"]
+    # One message a run: a task only leaves what it has to say.
+    for task in dag.tasks:
+        assert task.on_failure_callback == ([leave_error] if task in working(dag) else []), task.task_id
 
 
 def test_postgresql_stops_a_statement_when_its_task_is_over(dag: DAG) -> None:

@@ -130,6 +130,7 @@ CDM_LOAD = (
     "cdm/product_totals.sql",
     "cdm/category_histogram.sql",
     "cdm/batch_tags.sql",
+    "cdm/tag_events_revoked.sql",
     "cdm/tag_events.sql",
     "cdm/tag_days.sql",
     "cdm/user_tags.sql",

@@ -1,5 +1,6 @@
--- One row = a guest gets a tag or loses it, with the evidence. Runs before cdm.user_tags, which still shows who carried what.
--- From: batch_tags, cdm.user_tags, cdm.tag_rules, cdm.user_category_counters
+-- One row = a guest gets a tag, with the evidence; those who lose one: tag_events_revoked.sql. Runs before cdm.user_tags, which still
+-- shows who carried what.
+-- From: batch_tags, cdm.user_tags
 -- Grain: user_id, tag, event
 -- Rerun: adds nothing: what has been decided is in cdm.user_tags
 -- Params: load_dt
@@ -30,33 +31,4 @@ left join cdm.user_tags as carried
 where
     verdict.rule_version is not null
     and carried.user_id is null
-
-union all
-
--- The evidence against: the rule now in force, or, where there is none, the one that gave the tag.
-select
-    verdict.user_id,
-    verdict.tag,
-    'revoked',
-    coalesce(rule.category_name, carried.category_name),
-    coalesce(counters.order_cnt, 0),
-    coalesce(rule.threshold, carried.threshold),
-    coalesce(rule.version, carried.rule_version),
-    %(load_dt)s::timestamptz
-from batch_tags as verdict
-inner join cdm.user_tags as carried
-    on
-        verdict.user_id = carried.user_id
-        and verdict.tag = carried.tag
-left join cdm.tag_rules as rule
-    on
-        verdict.tag = rule.tag
-        and rule.active
-left join dds.h_category as category on coalesce(rule.category_name, carried.category_name) = category.category_name
-left join cdm.user_category_counters as counters
-    on
-        verdict.user_id = counters.user_id
-        and category.h_category_pk = counters.category_id
-where verdict.rule_version is null
-
-order by tag asc, user_id asc;
+order by verdict.tag asc, verdict.user_id asc;

@@ -1,16 +1,25 @@
 """Runs SQL files inside one transaction, and says in one line each what they did."""
 
 import logging
+import re
 import time
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import psycopg
 
 from warehouse.constants import SQL_FOLDER
 
 WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE")
+
+# The temporary tables of a transaction. tests/sql/test_sql_laws.py sees to it that they, and nothing else, are named so.
+TEMPORARY = re.compile(r"\b(?:batch|incoming)_\w+")
+CREATED = re.compile(r"create temporary table (\w+)")
+_numbers = count(1)
+_own_names: WeakKeyDictionary[psycopg.Connection[Any], dict[str, str]] = WeakKeyDictionary()
 
 
 class SqlFile(NamedTuple):
@@ -53,12 +62,24 @@ def run_sql(
     with psycopg.ClientCursor(connection) as cursor:
         for file in files:
             started = time.monotonic()
-            cursor.execute(file.text, params)
+            cursor.execute(with_own_names(connection, file.text), params)
             rows = _rows_written(cursor)
             if rows is not None:
                 counts[file.table] = rows
                 log.info("%-32s %9d rows in %6.2f s", file.table, rows, time.monotonic() - started)
     return counts
+
+
+def with_own_names(connection: psycopg.Connection[Any], text: str) -> str:
+    """Return an SQL text in which a temporary table has a name of its own each time it is created: `batch_orders_4711_1`.
+
+    Beside an open transaction the catalogues keep a dead row of every temporary table there was, and to look up a name is to
+    read all rows that have borne it: beside a report of seven hours a minute's run read nine times as many pages.
+    """
+    names = _own_names.setdefault(connection, {})
+    for name in CREATED.findall(text):
+        names[name] = f"{name}_{connection.info.backend_pid}_{next(_numbers)}"
+    return TEMPORARY.sub(lambda found: names.get(found[0], found[0]), text)
 
 
 def _rows_written(cursor: psycopg.ClientCursor[Any]) -> int | None:

@@ -18,7 +18,7 @@ from warehouse.order_event import OrderEvent, parse_order_event
 from warehouse.plain_order import plain_order_event
 from warehouse.reference import ReferenceVersion, parse_reference
 from warehouse.rejection import Reason, RejectedError, shown
-from warehouse.sql_files import SqlFile, run_sql
+from warehouse.sql_files import SqlFile, run_sql, with_own_names
 
 REDIS_TOPIC = "redis"
 
@@ -349,7 +349,7 @@ def copy_rows(connection: psycopg.Connection[Any], statement: str, rows: Sequenc
     """Copy rows into a temporary table of the connection's transaction."""
     if not rows:
         return
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+    with connection.cursor() as cursor, cursor.copy(with_own_names(connection, statement)) as copy:
         for row in rows:
             copy.write_row(row)
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.pipeline import Pipeline
 from warehouse import constants
+from warehouse.sql_files import CREATED, TEMPORARY
 
 REPO = Path(__file__).resolve().parents[2]
 LAYERS = ("stg", "dds", "cdm")
@@ -67,6 +68,14 @@ def test_values_come_as_parameters_and_time_from_outside(name: str) -> None:
     assert "{{" not in text
     assert "{%" not in text
     assert not re.search(r"\b(now\(\)|current_timestamp|clock_timestamp)", text)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_temporary_tables_and_nothing_else_are_named_as_such(name: str) -> None:
+    made = {table for file in FILES for table in CREATED.findall(text_of(file))}
+    code = re.sub("--.*", "", text_of(name))
+    assert {table for table in CREATED.findall(code) if not TEMPORARY.fullmatch(table)} == set()
+    assert set(TEMPORARY.findall(code)) <= made
 
 
 def test_every_table_is_filled_by_a_file_of_its_name(pipeline: Pipeline) -> None:

@@ -1,7 +1,9 @@
-"""What a load costs: rows read, not seconds. One more version costs the same after few versions and after many."""
+"""What a load costs: rows and pages read, not seconds. It is the same after few versions or runs and after many."""
 
+import os
 from collections.abc import Callable, Iterator
 
+import psycopg
 import pytest
 
 from local.stack import Stack
@@ -75,3 +77,35 @@ def test_one_more_version_reads_as_many_rows_after_many_versions_as_after_few(
     warehouse.owner.execute("analyze stg.order_event_log, stg.reference_log")  # as autovacuum does
     many = cost_of_one_more(MANY)
     assert 0 < many <= few + 5
+
+
+def catalogue_pages(pipeline: Pipeline) -> int:
+    """Return how many pages of the catalogues the session that loads has looked at since the statistics began."""
+    pipeline.etl.execute("select pg_stat_force_next_flush()")
+    pipeline.etl.commit()
+    pipeline.etl.execute("select 1")  # the flush comes when a transaction ends
+    pipeline.etl.commit()
+    query = (
+        "select sum(heap_blks_hit + heap_blks_read) from pg_statio_sys_tables where relname in ('pg_class', 'pg_type')"
+    )
+    return int(pipeline.value(query))
+
+
+def test_a_minute_costs_the_same_however_many_ran_beside_an_open_transaction(warehouse: Pipeline) -> None:
+    # Whoever holds a snapshot keeps every dead row of the catalogues, also those of temporary tables.
+    numbers = iter(range(1, 1000))
+
+    def minutes(count: int) -> int:
+        before = catalogue_pages(warehouse)
+        for _ in range(count):
+            warehouse.stage([order(next(numbers))])
+            warehouse.load()
+        return catalogue_pages(warehouse) - before
+
+    minutes(2)
+    with psycopg.connect(os.environ["DWH_URL"]) as report:
+        report.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        report.execute("select count(*) from stg.order_events")
+        first = minutes(5)
+        minutes(50)
+        assert minutes(5) < 1.5 * first

@@ -78,6 +78,10 @@ def kubernetes_secrets(
         },
         # The API server, for the page "Guest tags": it reads the marts.
         "page-connection": {"AIRFLOW_CONN_POSTGRES_DWH_BI": json.dumps(bi)},
+        # The exporter of the metrics; a URL, because it is no part of Airflow.
+        "metrics-connection": {
+            "SQLEXPORTER_TARGET_DSN": f"postgres://dwh_bi:{env['DWH_BI_PASSWORD']}@{postgres}:5432/dwh"
+        },
         "valkey": {"VALKEY_PASSWORD": env["VALKEY_PASSWORD"]},
         # Airflow; names of keys as its chart wants them.
         "airflow-metadata": {

@@ -48,14 +48,17 @@ def warehouse_values(place: str) -> dict[str, Any]:
     return load(CHART / "values.yaml", VALUES / place / "guest-tags.yaml")
 
 
-def airflow_values(place: str) -> dict[str, Any]:
-    """Return our values of Airflow's chart in a place."""
-    return load(VALUES / "base.yaml", VALUES / place / "airflow.yaml")
+def airflow_values(place: str, *overlays: str) -> dict[str, Any]:
+    """Return our values of Airflow's chart in a place, with overlays of helm-values/ such as metrics.yaml."""
+    return load(VALUES / "base.yaml", VALUES / place / "airflow.yaml", *(VALUES / name for name in overlays))
 
 
-def asked(place: str) -> list[Asked]:
-    """Return all pods that may run at a time: services, task pods up to Airflow's parallelism, and the largest job."""
-    warehouse, airflow = warehouse_values(place), airflow_values(place)
+def asked(place: str, *, metrics: bool = False) -> list[Asked]:
+    """Return all pods that may run at a time: services, task pods up to Airflow's parallelism, and the largest job.
+
+    With `metrics` also the two exporters, which are off by default.
+    """
+    warehouse, airflow = warehouse_values(place), airflow_values(place, *(["metrics.yaml"] if metrics else []))
     services = [
         _asked(name, warehouse[name]["resources"])
         for name in ("postgres", "kafka", "valkey")
@@ -65,6 +68,14 @@ def asked(place: str) -> list[Asked]:
         _asked(name, airflow[name]["resources"], airflow[name].get("replicas", 1))
         for name in ("scheduler", "apiServer", "dagProcessor")
     ]
+    exporters = (
+        [
+            _asked("metrics", warehouse["metrics"]["resources"]),
+            _asked("statsd", airflow["statsd"]["resources"]),
+        ]
+        if metrics
+        else []
+    )
     groomer = _asked("log groomer", airflow["scheduler"]["logGroomerSidecar"]["resources"])
     tasks = _asked("task pods", airflow["workers"]["kubernetes"]["resources"], airflow["config"]["core"]["parallelism"])
     jobs = [
@@ -75,7 +86,7 @@ def asked(place: str) -> list[Asked]:
             for name in ("migrateDatabaseJob", "createUserJob", "databaseCleanup")
         ),
     ]
-    return [*services, *components, groomer, tasks, max(jobs, key=lambda job: job.limit_mib)]
+    return [*services, *components, *exporters, groomer, tasks, max(jobs, key=lambda job: job.limit_mib)]
 
 
 def claims_gib(place: str) -> float:
@@ -85,9 +96,9 @@ def claims_gib(place: str) -> float:
     return sum(mib(part["storage"]["size"]) / 1024 for part in [*internal, values["backup"], values["logs"]])
 
 
-def misfits(place: str, *, vcpu: float, ram_gib: float, disk_gib: float) -> list[str]:
+def misfits(place: str, *, vcpu: float, ram_gib: float, disk_gib: float, metrics: bool = False) -> list[str]:
     """Say what does not fit machines of this size in all."""
-    pods = asked(place)
+    pods = asked(place, metrics=metrics)
     cpu = sum(pod.cpu * pod.count for pod in pods) + SYSTEM_CPU
     memory_mib = sum(pod.limit_mib * pod.count for pod in pods) + SYSTEM_MEMORY_MIB
     disk = claims_gib(place) + SYSTEM_DISK_GIB

@@ -23,12 +23,14 @@ def render_warehouse(place: str, *options: str) -> list[dict[str, Any]]:
     return _render(str(CHART), [VALUES / place / "guest-tags.yaml"], ("--set=image.tag=test", *options))
 
 
-def render_airflow(place: str) -> list[dict[str, Any]]:
-    """Return the objects of Airflow's chart in a place."""
+def render_airflow(place: str, *overlays: str) -> list[dict[str, Any]]:
+    """Return the objects of Airflow's chart in a place, with overlays of helm-values/ such as metrics.yaml."""
     chart = os.environ.get("AIRFLOW_CHART")
     if not chart:
         pytest.skip("AIRFLOW_CHART does not name the official chart (a folder or .tgz)")
-    return _render(chart, [VALUES / "base.yaml", VALUES / place / "airflow.yaml"])
+    return _render(
+        chart, [VALUES / "base.yaml", VALUES / place / "airflow.yaml", *(VALUES / name for name in overlays)]
+    )
 
 
 def containers(objects: Sequence[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:

@@ -1,5 +1,6 @@
 """What the charts render to, in every place: valid for Kubernetes, under Pod Security `restricted`, with least privilege."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -8,13 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deploy.charts import KUBERNETES, PLACES, REPO, containers, render_airflow, render_warehouse, task_pod
+from tests.deploy.charts import CHART, KUBERNETES, PLACES, REPO, containers, render_airflow, render_warehouse, task_pod
 
 kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
 
 WRITES_BESIDE_ITS_PROGRAMS = {"kafka", "kafka-topic"}
 WITH_EXTRAS = (
     "--set=watch.enabled=true",
+    "--set=metrics.enabled=true",
     "--set=backup.s3.bucket=dumps",
     "--set=backup.s3.region=somewhere",
     "--set=backup.s3.endpoint=https://s3.invalid",
@@ -24,7 +26,7 @@ WITH_EXTRAS = (
 def rendered(chart: str, place: str) -> list[dict[str, Any]]:
     """Return the objects of a chart, with what only some places have."""
     if chart == "airflow":
-        objects = render_airflow(place)
+        objects = render_airflow(place, "metrics.yaml")
         return [*objects, task_pod(objects)]
     return render_warehouse(place, *WITH_EXTRAS)
 
@@ -123,6 +125,39 @@ def test_an_external_service_leaves_nothing_of_itself_in_the_cluster(service):
     objects = render_warehouse("single-vm", f"--set={service}.mode=external")
     assert service not in {item["metadata"]["name"] for item in objects}
     assert "migrate" in {item["metadata"]["name"] for item in objects}
+
+
+def test_prometheus_operator_gets_both_exporters_the_alerts_and_the_dashboard():
+    objects = render_warehouse(
+        "single-vm",
+        "--set=metrics.enabled=true",
+        "--set=metrics.operator.enabled=true",
+        "--set=metrics.operator.labels.release=monitoring",
+    )
+    services = {
+        item["metadata"]["name"].removeprefix("release-"): item
+        for item in [*objects, *render_airflow("single-vm", "metrics.yaml")]
+        if item["kind"] == "Service"
+    }
+    monitors = {item["metadata"]["name"]: item for item in objects if item["kind"] == "ServiceMonitor"}
+    assert monitors.keys() == {"metrics", "airflow-statsd"}
+    for name, monitor in monitors.items():
+        service = services[name.removeprefix("airflow-")]
+        assert monitor["metadata"]["labels"]["release"] == "monitoring"
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+        assert monitor["spec"]["endpoints"][0]["port"] in {port["name"] for port in service["spec"]["ports"]}
+    (rules,) = [item for item in objects if item["kind"] == "PrometheusRule"]
+    files = [yaml.safe_load(file.read_text()) for file in sorted((CHART / "metrics").glob("*.rules.yaml"))]
+    assert rules["spec"]["groups"] == [group for file in files for group in file["groups"]]
+    (dashboard,) = [item for item in objects if "grafana_dashboard" in item["metadata"].get("labels", {})]
+    assert json.loads(dashboard["data"]["guest-tags.json"]) == json.loads(
+        (CHART / "metrics/dashboard.json").read_text()
+    )
+
+
+def test_metrics_are_off_unless_asked_for():
+    objects = [*render_warehouse("single-vm"), *render_airflow("single-vm")]
+    assert not [item for item in objects if item["metadata"]["name"] in {"metrics", "release-statsd"}]
 
 
 def test_checkov_finds_nothing_but_what_is_accepted(objects, tmp_path):

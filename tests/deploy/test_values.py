@@ -26,7 +26,12 @@ SECRET_KEY = re.compile(
     r"(pass|password|passwd|token|secret|secretKey|fernetKey|jwtSecret|apiSecretKey|connection)$", re.IGNORECASE
 )
 OUR_SCHEMA = json.loads((CHART / "values.schema.json").read_text())
-BASE_FILES = [VALUES / "base.yaml", CHART / "values.yaml", *sorted((CHART / "templates").iterdir())]
+BASE_FILES = [
+    VALUES / "base.yaml",
+    VALUES / "metrics.yaml",
+    CHART / "values.yaml",
+    *sorted((CHART / "templates").iterdir()),
+]
 OVERLAYS = [file for place in PLACES for file in sorted((VALUES / place).iterdir())]
 
 
@@ -56,7 +61,7 @@ def airflow_schema() -> dict[str, Any]:
 @pytest.mark.parametrize("place", PLACES)
 def test_values_of_airflow_are_what_its_chart_knows(place):
     schema = airflow_schema()
-    values = airflow_values(place)
+    values = airflow_values(place, "metrics.yaml")
     jsonschema.validate(values, schema)
     # helm lets a misspelt name at the top pass in silence.
     assert values.keys() <= schema["properties"].keys()
@@ -119,6 +124,12 @@ def test_the_single_machine_holds_all_pods_and_volumes():
     machine = yaml.safe_load((REPO / "budget" / "bills.yaml").read_text())["bills"]["single-vm"]["machine"]
     assert {pod.name for pod in asked("single-vm")} >= {"postgres", "kafka", "valkey", "scheduler", "task pods"}
     assert misfits("single-vm", **{size: machine[size] for size in ("vcpu", "ram_gib", "disk_gib")}) == []
+
+
+def test_the_single_machine_holds_the_exporters_too():
+    machine = yaml.safe_load((REPO / "budget" / "bills.yaml").read_text())["bills"]["single-vm"]["machine"]
+    assert {pod.name for pod in asked("single-vm", metrics=True)} >= {"metrics", "statsd"}
+    assert misfits("single-vm", **{size: machine[size] for size in ("vcpu", "ram_gib", "disk_gib")}, metrics=True) == []
 
 
 def test_a_machine_that_is_too_small_is_noticed():

@@ -1,0 +1,63 @@
+"""The programs of Prometheus' world, run for one test: found by an environment variable or on PATH, else the test is skipped."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+from local.state import HOST, is_free
+
+START_S = 30.0
+
+
+def program(name: str) -> str:
+    """Return the path of a program: $NAME, else what PATH knows. Skips the test where neither does."""
+    variable = name.upper()
+    path = os.environ.get(variable) or shutil.which(name)
+    if not path:
+        pytest.skip(f'{name} is not on PATH, and {variable} does not name it (docs/metrics.md, "Tests")')
+    return path
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on, below the range from which clients get theirs."""
+    return next(port for port in range(21_000, 32_768) if is_free(port))
+
+
+@contextmanager
+def running(
+    command: Sequence[str | Path], ready: str, log: Path, env: Mapping[str, str] | None = None
+) -> Iterator[None]:
+    """Run a server until the block ends; it is ready when the URL `ready` answers."""
+    with log.open("wb") as out:
+        server = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})})
+    try:
+        give_up = time.monotonic() + START_S
+        while True:
+            try:
+                fetched(ready)
+                break
+            except OSError:
+                assert server.poll() is None, log.read_text()
+                assert time.monotonic() < give_up, log.read_text()
+                time.sleep(0.1)
+        yield
+    finally:
+        server.terminate()
+        server.wait(START_S)
+
+
+def fetched(url: str) -> str:
+    """Return what the URL answers. Raises `HTTPError` where that is an error."""
+    with urlopen(url, timeout=START_S) as answer:
+        return str(answer.read().decode())
+
+
+__all__ = ["HOST", "URLError", "fetched", "free_port", "program", "running"]

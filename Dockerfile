@@ -17,11 +17,14 @@ COPY config ./config
 COPY sql ./sql
 COPY plugins ./plugins
 COPY dags ./dags
-COPY deploy/watch.py ./deploy/watch.py
+COPY deploy/__init__.py deploy/backup.py deploy/bucket.py deploy/pipes.py deploy/watch.py ./deploy/
 
-# Ours, too: a task's pod has a read-only file system and could not keep it.
+# For the dumps: age encrypts them; the base has curl and the newest pg_dump, which reads every older server.
 USER root
-RUN /home/airflow/.local/bin/python -m compileall -q plugins dags migrations
+RUN apt-get update && apt-get install --yes --no-install-recommends age && rm -rf /var/lib/apt/lists/* \
+    && age --version && pg_dump --version && pg_restore --version && psql --version && curl --version
+# The bytecode is ours, too: a task's pod has a read-only file system and could not keep it.
+RUN /home/airflow/.local/bin/python -m compileall -q plugins dags migrations deploy
 USER airflow
 
 # Airflow adds plugins/ to sys.path by itself; this is for whoever starts python without Airflow.

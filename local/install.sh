@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv from the pinned requirements and fetches Kafka's jars; with the argument `browser` also sees to a Chromium, which only
-# the tests and the screenshots need. Quick when nothing has changed; asks nothing.
+# Makes .venv from the pinned requirements and fetches Kafka's jars; with the argument `browser` also sees to a Chromium and to
+# age (which encrypts the dumps), which only the tests and the screenshots need. Quick when nothing has changed; asks nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -37,6 +37,8 @@ if ! is_done $jars/.installed local/kafka/pom.xml; then
   fingerprint local/kafka/pom.xml > $jars/.installed
 fi
 
-if [[ ${1:-} == browser && -z $(command -v "${CHROMIUM:-chromium}" chromium-browser google-chrome) ]]; then
-  apt_get chromium fonts-liberation   # without a font it draws no letters
+if [[ ${1:-} == browser ]]; then
+  [[ -n $(command -v "${CHROMIUM:-chromium}" chromium-browser google-chrome) ]] ||
+    apt_get chromium fonts-liberation   # without a font it draws no letters
+  command -v age >/dev/null || apt_get age
 fi

@@ -28,7 +28,8 @@ ROLES = {
 # What keeps a dashboard, or a transaction that somebody has forgotten, from holding up the loads. Defaults of a session: what the
 # role may see and do is said by grants, and the pipeline sets limits of its own (sql/transaction.sql, sql/*/lock.sql).
 LIMITS = {
-    OWNER: ("set idle_in_transaction_session_timeout = '5min'",),
+    # The weekly test of the backup restores a dump into a database of its own.
+    OWNER: ("set idle_in_transaction_session_timeout = '5min'", "createdb"),
     "dwh_etl": ("set idle_in_transaction_session_timeout = '5min'",),
     "dwh_bi": (
         "connection limit 20",

@@ -236,8 +236,12 @@ def fill_bucket(bucket: Bucket, files: Iterable[Dump], keep_days: int) -> None:
     for database in (WAREHOUSE, AIRFLOW):
         for old in dumps_among(bucket.sizes(f"{database}-"))[:-1]:
             if old.made < expired:
-                bucket.delete(old.path.name)
-                LOG.info("removed %s from the bucket", old.path.name)
+                try:
+                    bucket.delete(old.path.name)
+                    LOG.info("removed %s from the bucket", old.path.name)
+                except BucketError as error:
+                    # Keys that may only add are the better ones: then the bucket has a rule of its own for old objects.
+                    LOG.warning("%s stays in the bucket: %s", old.path.name, error)
 
 
 # --- the week, and the day on which it is needed ---------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Make the secrets of a deployment at random, and Kubernetes Secrets of them. Needs nothing but Python.
+"""Make the secrets of a deployment at random, and Kubernetes Secrets of them. Needs nothing but Python, and age-keygen for dumps.
 
     python3 -m deploy.make_secrets env                   # .env, from .env.example; what .env has already is kept
     python3 -m deploy.make_secrets manifest | kubectl apply --namespace dwh --filename -
@@ -10,7 +10,10 @@ import argparse
 import base64
 import json
 import os
+import re
 import secrets
+import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,13 +37,31 @@ def random_value(name: str) -> str:
     return secrets.token_hex(32 if name.startswith("AIRFLOW_") else 16)
 
 
+def backup_keys() -> dict[str, str]:
+    """Return two new pairs of age's keys: one of the people, one of the weekly test. Empty ones where age-keygen is missing.
+
+    The people's private key is BACKUP_IDENTITY: the example does not know it, and no deployment gets it.
+    """
+    if not shutil.which("age-keygen"):
+        return {"BACKUP_AGE_RECIPIENTS": "", "BACKUP_TEST_IDENTITY": ""}
+    made = [subprocess.run(["age-keygen"], capture_output=True, text=True, check=True).stdout for _ in range(2)]
+    (people, people_public), (test, test_public) = (
+        (re.findall(r"AGE-SECRET-KEY-\w+", pair)[0], re.findall(r"age1\w+", pair)[0]) for pair in made
+    )
+    recipients = f"{people_public} {test_public}"
+    return {"BACKUP_AGE_RECIPIENTS": recipients, "BACKUP_TEST_IDENTITY": test, "BACKUP_IDENTITY": people}
+
+
 def filled(example: str, known: Mapping[str, str]) -> str:
     """Return the example with each empty value replaced by the known one, else by a random one; others known follow it."""
+    if not known.get("BACKUP_AGE_RECIPIENTS"):
+        known = {**known, **backup_keys()}
     lines = []
     for line in example.splitlines():
         name, equals, value = line.partition("=")
         if equals and not line.startswith("#"):
-            line = f"{name}={known.get(name) or value or random_value(name)}"
+            made = "" if name.startswith("BACKUP_") else random_value(name)
+            line = f"{name}={known.get(name) or value or made}"
         lines.append(line)
     lines += [f"{name}={value}" for name, value in known.items() if name not in read_env(example)]
     return "\n".join(lines) + "\n"
@@ -62,13 +83,13 @@ def kubernetes_secrets(
         "extra": {"db": 0},
     }
     return {
-        # The server, its bootstrap and its backup.
+        # The server and its bootstrap.
         "dwh-server": {
             "DWH_ADMIN_URL": f"postgresql://postgres:{env['POSTGRES_PASSWORD']}@{postgres}:5432/postgres",
             **{name: env[name] for name in ("POSTGRES_PASSWORD", "AIRFLOW_DB_PASSWORD")},
             **{name: env[name] for name in ("DWH_OWNER_PASSWORD", "DWH_ETL_PASSWORD", "DWH_BI_PASSWORD")},
         },
-        # The migrations of the warehouse.
+        # The migrations of the warehouse, and its backup.
         "dwh-owner": {"DWH_URL": f"postgresql://dwh_owner:{env['DWH_OWNER_PASSWORD']}@{postgres}:5432/dwh"},
         # The pods of the tasks, and no others.
         "pipeline-connections": {
@@ -82,6 +103,9 @@ def kubernetes_secrets(
         "metrics-connection": {
             "SQLEXPORTER_TARGET_DSN": f"postgres://dwh_bi:{env['DWH_BI_PASSWORD']}@{postgres}:5432/dwh"
         },
+        # Who makes dumps can't read them; the weekly test can.
+        "backup": {"BACKUP_AGE_RECIPIENTS": env["BACKUP_AGE_RECIPIENTS"]},
+        "restore-test": {"BACKUP_AGE_IDENTITY": env["BACKUP_TEST_IDENTITY"]},
         "valkey": {"VALKEY_PASSWORD": env["VALKEY_PASSWORD"]},
         # Airflow; names of keys as its chart wants them.
         "airflow-metadata": {
@@ -117,6 +141,11 @@ def main(arguments: list[str] | None = None) -> None:
         with os.fdopen(os.open(options.env, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(filled(EXAMPLE.read_text(), known))
         print(f"secrets are in {options.env}", file=sys.stderr)
+        made = read_env(options.env.read_text())
+        if not made["BACKUP_AGE_RECIPIENTS"]:
+            print("no keys for backups: put age-keygen on PATH (Debian: apt install age), and again", file=sys.stderr)
+        elif "BACKUP_IDENTITY" in made:
+            print("BACKUP_IDENTITY opens every dump: move its line to where no machine of this is", file=sys.stderr)
         return
     missing = [name for name in read_env(EXAMPLE.read_text()) if not known.get(name)]
     if missing:

@@ -108,7 +108,8 @@ resource "yandex_compute_instance" "dwh" {
   }
 }
 
-# Dumps of the warehouse (charts/guest-tags, backup.s3) outlive the machine.
+# Dumps of the warehouse (charts/guest-tags, backup.s3) outlive the machine. Its keys may add and read, not remove: who takes the
+# machine can't take the dumps. So the bucket removes the old ones.
 resource "yandex_iam_service_account" "backup" {
   name = "guest-tags-backup"
 }
@@ -121,13 +122,13 @@ resource "yandex_resourcemanager_folder_iam_member" "backup" {
 
 resource "yandex_storage_bucket" "backup" {
   bucket   = var.backup_bucket
-  max_size = 10 * 1024 * 1024 * 1024
+  max_size = 30 * 1024 * 1024 * 1024
 
   lifecycle_rule {
     id      = "old-dumps"
     enabled = true
     expiration {
-      days = 30
+      days = 10
     }
   }
 }

@@ -16,11 +16,25 @@ CHART = REPO / "charts" / "guest-tags"
 VALUES = REPO / "helm-values"
 PLACES = tuple(sorted(folder.name for folder in VALUES.iterdir() if folder.is_dir()))
 KUBERNETES = "1.34.4"
+# Some places want one.
+BUCKET = (
+    "--set=backup.s3.bucket=dumps",
+    "--set=backup.s3.region=somewhere",
+    "--set=backup.s3.endpoint=https://s3.invalid",
+)
 
 
 def render_warehouse(place: str, *options: str) -> list[dict[str, Any]]:
     """Return the objects of our chart in a place."""
-    return _render(str(CHART), [VALUES / place / "guest-tags.yaml"], ("--set=image.tag=test", *options))
+    return _render(str(CHART), [VALUES / place / "guest-tags.yaml"], ("--set=image.tag=test", *BUCKET, *options))
+
+
+def refused_warehouse(place: str, *options: str) -> str:
+    """Return why helm does not render our chart in a place with these options alone."""
+    files = (f"--values={VALUES / place / 'guest-tags.yaml'}", f"--kube-version={KUBERNETES}")
+    done = _run_helm(("template", "release", str(CHART), *files, "--set=image.tag=test", *options))
+    assert done.returncode
+    return done.stderr
 
 
 def render_airflow(place: str, *overlays: str) -> list[dict[str, Any]]:
@@ -58,12 +72,16 @@ def task_pod(objects: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return pod
 
 
-@cache
-def _helm(line: tuple[str, ...]) -> str:
+def _run_helm(line: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     helm = os.environ.get("HELM") or shutil.which("helm")
     if not helm:
         pytest.skip("helm is not on PATH, and HELM does not name it")
-    done = subprocess.run([helm, *line], capture_output=True, text=True, check=False)
+    return subprocess.run([helm, *line], capture_output=True, text=True, check=False)
+
+
+@cache
+def _helm(line: tuple[str, ...]) -> str:
+    done = _run_helm(line)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -284,7 +284,7 @@ def test_a_dump_beside_a_rebuild_is_whole(pipeline: Pipeline, env: dict[str, str
         stranger.rollback()
     rebuilding.join()
     dumping.join()
-    assert codes == [0]
+    assert codes == [0], tries(pipeline)
     assert backup.main(["test"], env) == 0, tries(pipeline, "restore")
 
 

@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deploy.charts import CHART, KUBERNETES, PLACES, REPO, containers, render_airflow, render_warehouse, task_pod
+from tests.deploy.charts import (
+    CHART,
+    KUBERNETES,
+    PLACES,
+    REPO,
+    containers,
+    refused_warehouse,
+    render_airflow,
+    render_warehouse,
+    task_pod,
+)
 
 kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
 
@@ -17,9 +27,6 @@ WRITES_BESIDE_ITS_PROGRAMS = {"kafka", "kafka-topic"}
 WITH_EXTRAS = (
     "--set=watch.enabled=true",
     "--set=metrics.enabled=true",
-    "--set=backup.s3.bucket=dumps",
-    "--set=backup.s3.region=somewhere",
-    "--set=backup.s3.endpoint=https://s3.invalid",
 )
 
 
@@ -111,6 +118,39 @@ def test_no_door_is_open_to_everybody_and_none_is_walled_up(place):
         rules = policy["spec"]["ingress"]
         assert rules, policy["metadata"]["name"]
         assert all(rule["from"] for rule in rules), policy["metadata"]["name"]
+
+
+def test_one_machine_is_not_installed_without_a_bucket_unless_somebody_says_so():
+    assert "backup.s3.bucket is not set, and here it is required" in refused_warehouse("single-vm")
+    refusal = refused_warehouse("single-vm", "--set=backup.s3.bucket=dumps")
+    assert "backup.s3.endpoint and backup.s3.region say where it is" in refusal
+    assert render_warehouse("single-vm", "--set=backup.s3.bucket=", "--set=backup.s3.required=false")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_who_makes_dumps_can_not_read_them_and_who_tests_them_can(place):
+    made = {name.split(", ")[1]: container for name, _, container in containers(rendered("warehouse", place))}
+    secrets = {
+        name: [source["secretRef"]["name"] for source in made[name]["envFrom"]] for name in ("backup", "restore-test")
+    }
+    assert secrets == {
+        "backup": ["dwh-owner", "backup", "backup-s3"],
+        "restore-test": ["dwh-owner", "restore-test", "backup-s3"],
+    }
+    assert made["backup"]["command"] == ["python", "-m", "deploy.backup", "dump"]
+    assert made["restore-test"]["command"] == ["python", "-m", "deploy.backup", "test"]
+    (bucket,) = [item["value"] for item in made["backup"]["env"] if item["name"] == "BACKUP_S3_URL"]
+    assert bucket.endswith("/dumps")
+
+
+def test_the_watcher_waits_for_a_backup_where_there_is_to_be_one():
+    def limits(*options: str) -> list[str]:
+        objects = render_warehouse("local", "--set=watch.enabled=true", *options)
+        ((_, _, watch),) = [found for found in containers(objects) if found[2]["name"] == "watch"]
+        return [item["value"] for item in watch["env"] if item["name"] == "MAX_DUMP_AGE_HOURS"]
+
+    assert limits() == ["26"]
+    assert limits("--set=backup.enabled=false") == []
 
 
 def test_airflow_makes_no_user_with_a_known_password():

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
-from deploy.make_secrets import EXAMPLE, filled, kubernetes_secrets, manifest, random_value, read_env
+from deploy.make_secrets import EXAMPLE, filled, kubernetes_secrets, main, manifest, random_value, read_env
 from deploy.sizes import CHART, VALUES, airflow_values, asked, load, merged, misfits, warehouse_values
 from local.services.postgres import SETTINGS
 from tests.deploy.charts import PLACES, REPO
@@ -176,8 +177,8 @@ def test_cloud_init_is_yaml_and_begins_as_cloud_init_wants_it():
 def test_compose_and_kubernetes_know_the_same_secrets():
     compose = (REPO / "docker-compose.yaml").read_text()
     names = set(read_env(EXAMPLE.read_text()))
-    used = {name for name in re.findall(r"\$\{(\w+)", compose) if not name.endswith("_PORT")}
-    assert used == names
+    used = {name for name in re.findall(r"\$\{(\w+)(?!\w|:-)", compose) if not name.endswith("_PORT")}
+    assert used == names, "what has a default (`:-`) may be left out"
     secrets = kubernetes_secrets(read_env(filled(EXAMPLE.read_text(), {})))
     connections = set(re.findall(r"AIRFLOW_CONN_\w+", compose))
     assert secrets["pipeline-connections"].keys() | secrets["page-connection"].keys() == connections
@@ -197,6 +198,32 @@ def test_secrets_are_filled_in_once_and_kept():
     assert all(read_env(first).values())
     assert filled(EXAMPLE.read_text(), read_env(first)) == first
     assert filled(EXAMPLE.read_text(), {}) != first
+
+
+def test_the_key_that_opens_every_dump_is_made_once_and_no_deployment_gets_it():
+    made = read_env(filled(EXAMPLE.read_text(), {}))
+    people = made.pop("BACKUP_IDENTITY")  # as it is moved away
+    public = subprocess.run(["age-keygen", "-y"], input=people, capture_output=True, text=True, check=True).stdout
+    assert public.strip() == made["BACKUP_AGE_RECIPIENTS"].split()[0]
+    again = read_env(filled(EXAMPLE.read_text(), made))
+    assert again == made, "no new pair, which would not open the old dumps"
+    secrets = kubernetes_secrets({**made, "BACKUP_IDENTITY": people})
+    assert people not in str(secrets)
+    assert people not in (REPO / "docker-compose.yaml").read_text()
+    test = secrets["restore-test"]["BACKUP_AGE_IDENTITY"]
+    public = subprocess.run(["age-keygen", "-y"], input=test, capture_output=True, text=True, check=True).stdout
+    assert public.strip() == secrets["backup"]["BACKUP_AGE_RECIPIENTS"].split()[1]
+    assert [name for name, values in secrets.items() if test in values.values()] == ["restore-test"]
+
+
+def test_without_age_keygen_no_key_is_made_up(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    main(["env", "--env", str(tmp_path / ".env")])
+    assert "apt install age" in capsys.readouterr().err
+    assert read_env((tmp_path / ".env").read_text())["BACKUP_AGE_RECIPIENTS"] == ""
+    with pytest.raises(SystemExit):
+        main(["manifest", "--env", str(tmp_path / ".env")])
+    assert "has no BACKUP_AGE_RECIPIENTS, BACKUP_TEST_IDENTITY" in capsys.readouterr().err
 
 
 def test_what_else_an_env_file_says_is_kept():

@@ -25,7 +25,7 @@ class BackfillOrdersOperator(DrainOrdersOperator):
         self.chunk_messages = request["chunk_messages"]
         begin = begin_at.isoformat() if begin_at else BEGINNING
         reader = f"backfill:{context['dag_run'].run_id}:{begin}"
-        with self.open_drain() as (drain, connection):
+        with self.open_drain(context) as (drain, connection):
             plan = drain.plan(self.positions(connection, reader), begin_at)
             if plan.restarted:
                 self.write_progress(
@@ -34,10 +34,8 @@ class BackfillOrdersOperator(DrainOrdersOperator):
                     {"reader": reader, **progress_params(plan.positions, restart=True)},
                 )
             counts, positions = self.drain(drain, plan, connection, reader)
-        with self.open_drain() as (
-            drain,
-            connection,
-        ):  # a new consumer: partitions that were read to their end are paused
+        with self.open_drain(context) as (drain, connection):
+            # A new consumer: partitions that were read to their end are paused.
             # What the minute run has still to read, and the range of this request from its beginning, as both are by now.
             begun = drain.plan({}, begin_at).positions
             minute = drain.plan(self.positions(connection, ORDERS_READER))

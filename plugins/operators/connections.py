@@ -4,7 +4,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -17,6 +17,7 @@ from airflow.sdk.exceptions import AirflowException
 from confluent_kafka import Consumer, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
+from warehouse.careful import CarefulConsumer
 from warehouse.constants import CONSUMER_GROUP, POSTGRES_LIMITS
 from warehouse.drain import DEFAULT_SETTINGS, FORCED_SETTINGS, DrainError, explained
 
@@ -83,10 +84,11 @@ class TopicAdminHook(KafkaBaseHook):
 class OrdersConsumerHook(KafkaConsumerHook):
     """The provider's hook with the settings that the drain depends on; all others come from the connection's extra."""
 
-    def __init__(self, topic: str, kafka_config_id: str) -> None:
-        """Read `topic` as the connection's `group.id` (default `dwh-orders`)."""
+    def __init__(self, topic: str, kafka_config_id: str, *, careful: bool = False) -> None:
+        """Read `topic` as the connection's `group.id` (default `dwh-orders`); `careful`: in a process that may die of it."""
         super().__init__([topic], kafka_config_id)
         self.topic = topic
+        self.careful = careful
 
     @property
     def brokers(self) -> str:
@@ -94,15 +96,14 @@ class OrdersConsumerHook(KafkaConsumerHook):
         return str(self.get_connection(self.kafka_config_id).extra_dejson.get("bootstrap.servers"))
 
     def _get_client(self, config: dict[str, Any]) -> Consumer:
-        return Consumer(
-            {
-                "error_cb": lambda error: self.log.warning("%s", explained(error, self.brokers)),
-                **DEFAULT_SETTINGS,
-                **config,
-                **FORCED_SETTINGS,
-                "group.id": config.get("group.id") or CONSUMER_GROUP,
-            }
-        )
+        settings = {
+            "error_cb": lambda error: self.log.warning("%s", explained(error, self.brokers)),
+            **DEFAULT_SETTINGS,
+            **config,
+            **FORCED_SETTINGS,
+            "group.id": config.get("group.id") or CONSUMER_GROUP,
+        }
+        return CarefulConsumer(settings) if self.careful else Consumer(settings)
 
     @contextmanager
     def open_consumer(self) -> Iterator[Consumer]:
@@ -112,6 +113,10 @@ class OrdersConsumerHook(KafkaConsumerHook):
             yield consumer
         finally:
             consumer.close()
+
+    def open_careful(self) -> AbstractContextManager[Consumer]:
+        """Return a context with a consumer that outlives any batch."""
+        return OrdersConsumerHook(self.topic, self.kafka_config_id, careful=True).open_consumer()
 
     def open_admin(self) -> AdminClient:
         """Return a client for questions about topics."""

@@ -28,6 +28,7 @@ from warehouse.constants import (
     TRANSACTION,
 )
 from warehouse.drain import Chunk, DrainError, Plan, Position, TopicDrain
+from warehouse.memory import MIB, bound_memory, bounded_memory
 from warehouse.sql_files import SqlFile, named_sql, run_sql
 from warehouse.staging import Judged, StagingFiles, TurnLostError, judge_records, store_records
 
@@ -35,6 +36,9 @@ TURN_S = 0.0003
 NEW_OBJECTS = 20_000
 # As many as there is other work for: while one of them runs its statements, in its turn, the other copies the next chunk.
 CONNECTIONS = 2
+# What a task holds at most: a record batch that would make it more ends the try, and the next reads with care.
+TASK_BYTES = 384 * MIB
+CAREFUL_CHUNK_BYTES = 8 * MIB
 
 
 @contextmanager
@@ -81,6 +85,9 @@ class DrainOrdersOperator(PipelineOperator):
     Raises `DrainError` where Kafka reports an error, delivers nothing for `stall_s` or does not know the topic, and
     `UnreachableError` where PostgreSQL refuses us. `chunk_messages` and `chunk_bytes` bound the memory, `max_messages` the
     run: what is left waits for the next. `zone` is that of times written without one.
+
+    A record batch may unpack to far more than it weighs. The memory of the try is bounded, and its process aborted by such a
+    batch; a task that is tried again reads through another process (`warehouse.careful`), and what ends that is a dead letter.
     """
 
     template_fields: Sequence[str] = ("prepare", "load", "progress", "chunk_messages")
@@ -118,7 +125,7 @@ class DrainOrdersOperator(PipelineOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Drain the topic from where the run before it came."""
-        with self.open_drain() as (drain, connection):
+        with self.open_drain(context) as (drain, connection):
             plan = drain.plan(self.positions(connection, ORDERS_READER))
             self._note(connection, plan)
             drain.align_group(plan.positions)
@@ -129,8 +136,13 @@ class DrainOrdersOperator(PipelineOperator):
         return {**counts, "lost": lost, "behind_transaction": plan.behind_transaction}
 
     @contextmanager
-    def open_drain(self) -> Iterator[tuple[TopicDrain, psycopg.Connection[Any]]]:
+    def open_drain(self, context: Context) -> Iterator[tuple[TopicDrain, psycopg.Connection[Any]]]:
         """Yield a drain of the topic and a connection to the warehouse; close what they hold."""
+        task = context.get("ti")
+        careful = task is not None and task.try_number > 1
+        if careful:
+            self.log.info("the try before this one failed: batch after batch is read by a process of its own")
+            self.chunk_bytes = min(self.chunk_bytes, CAREFUL_CHUNK_BYTES)
         self._sql = {
             file.name: file
             for names, texts in (
@@ -140,8 +152,8 @@ class DrainOrdersOperator(PipelineOperator):
             )
             for file in named_sql(names, texts)
         }
-        hook = OrdersConsumerHook(self.topic, self.kafka_conn_id)
-        with hook.open_consumer() as consumer:
+        hook = OrdersConsumerHook(self.topic, self.kafka_conn_id, careful=careful)
+        with hook.open_consumer() as consumer, bounded_memory(TASK_BYTES):
             admin = hook.open_admin()
             drain = TopicDrain(
                 consumer,
@@ -152,6 +164,7 @@ class DrainOrdersOperator(PipelineOperator):
                 timeout_s=self.timeout_s,
                 stall_s=self.stall_s,
                 log=self.log,
+                open_careful=hook.open_careful,
             )
             self._topic_id = drain.topic_id
             with open_postgres(self.postgres_conn_id) as connection:
@@ -231,6 +244,7 @@ class DrainOrdersOperator(PipelineOperator):
         with tuned_interpreter(), self._storing(zone, connection, reader) as begin_to_store:
             try:
                 for chunk in drain.chunks(plan, max_messages=int(self.chunk_messages), max_bytes=self.chunk_bytes):
+                    bound_memory(TASK_BYTES)
                     judged = judge_records(chunk.records, zone)
                     if len(behind) == CONNECTIONS:
                         finish_oldest()

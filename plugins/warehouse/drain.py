@@ -17,6 +17,8 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -81,10 +83,6 @@ MAX_PASSING_FAULTS = 3
 
 class DrainError(Exception):
     """The topic can't be drained; the text says what to check."""
-
-
-class GroupIsTakenError(DrainError):
-    """The group's offsets are in the hands of members that have subscribed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +154,7 @@ class Reading:
     """Where a drain is: the next offset of each partition, the ends of those that are not read to it yet.
 
     `faulty` are those whose next batch can't be read, `displaced` those that delivered messages with offsets they can't have,
-    `passing` counts faults that were gone when looked at. `is_lost`: the consumer is not where it is wanted.
+    `passing` counts faults at one position that were gone when looked at. `is_lost`: the consumer is not where it is wanted.
     """
 
     positions: dict[int, int]
@@ -187,7 +185,8 @@ class TopicDrain:
     """Drains one topic with given clients, which stay the caller's to close.
 
     `topic_id` is the topic's uuid, by which one that was deleted and created again under its name is known. `brokers` is for the
-    texts of errors. Times in seconds: `timeout_s` for one answer of the broker, `stall_s` for a partition that delivers nothing.
+    texts of errors, `open_careful` yields a consumer that outlives any batch (`warehouse.careful`). Times in seconds: `timeout_s`
+    for one answer of the broker, `stall_s` for a partition that delivers nothing.
     """
 
     def __init__(
@@ -201,6 +200,7 @@ class TopicDrain:
         timeout_s: float,
         stall_s: float,
         log: logging.Logger,
+        open_careful: Callable[[], AbstractContextManager[Consumer]],
     ) -> None:
         self.consumer = consumer
         self.admin = admin
@@ -210,8 +210,10 @@ class TopicDrain:
         self.timeout_s = timeout_s
         self.stall_s = stall_s
         self.log = log
-        self.group_is_taken = False
-        self.prober = Prober(consumer, topic, min(PROBE_S, stall_s / 4), self._fail)
+        self.group_is_silent = False
+        self.open_careful = open_careful
+        self.probe_s = min(PROBE_S, stall_s / 4)
+        self.prober = Prober(consumer, topic, self.probe_s, self._fail)
 
     def plan(self, known: Mapping[int, Position], begin_at: datetime | None = None) -> Plan:
         """Return what there is to read now: from the `known` positions, where they hold, up to the high watermarks.
@@ -229,19 +231,18 @@ class TopicDrain:
             for found in self._ask(lambda: self.consumer.offsets_for_times(stamped, timeout=self.timeout_s)):
                 # A negative one: nothing is that young.
                 begins[found.partition] = found.offset if found.offset >= 0 else marks[found.partition][1]
-        moved = self._moved(
-            {
-                index: known[index]
-                for index, (low, _) in marks.items()
-                if index in known and self._may_hold(known[index], low, highs[index])
-            }
-        )
+        proofs = {
+            index: max(low, known[index].last_offset or 0)
+            for index, (low, _) in marks.items()
+            if index in known and self._may_hold(known[index], low, highs[index])
+        }
+        moved = self._moved_partitions(known, proofs)
         positions, losses = {}, []
         for index, (low, _) in marks.items():
             position = known.get(index)
             if position is not None:
                 losses += self._losses(index, position, low, highs[index])
-                if self._may_hold(position, low, highs[index]) and index not in moved:
+                if index in proofs and index not in moved:
                     positions[index] = position._replace(end_offset=highs[index])
                     continue
             positions[index] = Position(self.topic_id, begins[index], None, None, highs[index])
@@ -274,13 +275,8 @@ class TopicDrain:
         return Plan(asked_at, ranges, positions, losses, gone, bool(restarted), behind)
 
     def _may_hold(self, position: Position, low: int, high: int) -> bool:
-        """Tell whether a position lies in this very log, behind a message that Kafka still has."""
-        return (
-            position.topic_id == self.topic_id
-            and position.last_offset is not None
-            and low <= position.last_offset
-            and position.next_offset <= high
-        )
+        """Tell whether a position lies in this very log, behind something that Kafka still has."""
+        return position.topic_id == self.topic_id and low < position.next_offset <= high
 
     def _is_restarted(self, known: Position, now: Position) -> bool:
         """Tell whether messages that were read are read again."""
@@ -299,26 +295,43 @@ class TopicDrain:
             lost = (first, low)
         return [Loss(position.topic_id, partition, *lost)] if lost[0] < lost[1] else []
 
-    def _moved(self, positions: Mapping[int, Position]) -> set[int]:
-        """Return the partitions where Kafka no longer has, from `last_offset` to `next_offset`, the last message read alone."""
-        waiting = dict(positions)
+    def _moved_partitions(self, known: Mapping[int, Position], proofs: Mapping[int, int]) -> set[int]:
+        """Return the partitions where Kafka no longer has, from the offset in `proofs` on, the last message read, and no other.
+
+        Where more lies behind that message than itself, it may be a batch that ended who read it: there care is taken.
+        """
+        alone = {
+            index: first
+            for index, first in proofs.items()
+            if known[index].last_offset == first == known[index].next_offset - 1
+        }
+        others = {index: first for index, first in proofs.items() if index not in alone}
+        moved = self._moved(self.consumer, known, alone)
+        if others:
+            with self.open_careful() as careful:
+                moved |= self._moved(careful, known, others)
+        return moved
+
+    def _moved(self, consumer: Consumer, known: Mapping[int, Position], proofs: Mapping[int, int]) -> set[int]:
+        waiting = dict(proofs)
         moved: set[int] = set()
         if not waiting:
             return moved
-        self.consumer.assign([self._partition(index, p.last_offset or 0) for index, p in waiting.items()])
-        found: set[int] = set()
+        consumer.assign([self._partition(index, first) for index, first in waiting.items()])
+        # Of what Kafka has removed nothing is looked for: no message must lie before the position.
+        found = {index for index, first in waiting.items() if known[index].last_offset != first}
         deadline = time.monotonic() + self.stall_s
         while waiting:
             if time.monotonic() > deadline:
-                return moved | self._silent(waiting, found)
-            for message in self._ask(partial(self.consumer.consume, len(waiting), 1.0)):
+                return moved | self._silent(consumer, known, waiting.keys() - found)
+            for message in self._ask(partial(consumer.consume, len(waiting), 1.0)):
                 index, offset = message.partition(), message.offset()
                 if index not in waiting:
                     continue
-                position = waiting[index]
-                is_unreadable = self._is_fault(message) or is_echo(message, position.last_offset or 0)
+                position, first = known[index], waiting[index]
+                is_unreadable = self._is_fault(message) or is_echo(message, first)
                 is_end = is_unreadable or self._is_end(message)
-                if not is_end and is_displaced(self.consumer, message, position.last_offset or 0):
+                if not is_end and is_displaced(consumer, message, first):
                     continue
                 if is_end or offset >= position.next_offset:  # no other message lies before the position
                     is_same = index in found
@@ -332,14 +345,15 @@ class TopicDrain:
                 del waiting[index]
         return moved
 
-    def _silent(self, positions: Mapping[int, Position], found: set[int]) -> set[int]:
-        """Return those of the partitions, which deliver nothing more, where the last message was not `found` again.
+    def _silent(self, consumer: Consumer, known: Mapping[int, Position], partitions: AbstractSet[int]) -> set[int]:
+        """Return these partitions, which deliver nothing more.
 
         A damaged header can have that effect, and then the log's end is delivered. Raises `DrainError` where it isn't.
         """
-        silent = sorted(positions.keys() - found)
+        silent = sorted(partitions)
+        prober = Prober(consumer, self.topic, self.probe_s, self._fail)
         for index in silent:
-            if not self.prober.ask(index, positions[index].end_offset).is_readable:
+            if not prober.ask(index, known[index].end_offset).is_readable:
                 raise self._nothing_comes(f"partition {', '.join(map(str, silent))}")
         return set(silent)
 
@@ -444,6 +458,7 @@ class TopicDrain:
         self._move(partition, behind, chunk, reading)
 
     def _move(self, partition: int, position: int, chunk: Chunk, reading: Reading) -> None:
+        reading.passing[partition] = 0
         reading.positions[partition] = chunk.next_offsets[partition] = position
         if position >= reading.ends[partition]:
             del reading.ends[partition]
@@ -461,22 +476,25 @@ class TopicDrain:
     def commit(self, next_offsets: dict[int, int]) -> None:
         """Show in the group where the reader goes on; for people and their tools.
 
-        While the group has members of its own (a subscriber that died is one until its session ends) the broker refuses. That is
-        said once and not waited for: the messages are stored and so is the progress, and the next run shows it again.
+        Whatever keeps the group from it (a member of its own, and a subscriber that died is one until its session ends; no right
+        to it) is said once and not waited for: the messages are stored and so is the progress, the next run shows it again.
         """
-        if self.group_is_taken:
+        if self.group_is_silent:
             return
         offsets = [TopicPartition(self.topic, p, offset, metadata=self.topic_id) for p, offset in next_offsets.items()]
         try:
             self._ask(lambda: self._commit(offsets))
-        except GroupIsTakenError as error:
-            self.group_is_taken = True
-            self.log.warning("%s", error)
+        except DrainError as error:
+            self._let_group_be(error)
 
     def align_group(self, positions: Mapping[int, Position]) -> None:
         """Let the group show these positions; say so where it was ahead of them."""
         partitions = [self._partition(index) for index in positions]
-        answers = self._ask(lambda: self.consumer.committed(partitions, timeout=self.timeout_s))
+        try:
+            answers = self._ask(lambda: self._committed(partitions))
+        except DrainError as error:
+            self._let_group_be(error)
+            return
         group = {answer.partition: answer.offset for answer in answers if answer.offset >= 0}
         ahead = {index: offset for index, offset in group.items() if offset > positions[index].next_offset}
         for index, offset in ahead.items():
@@ -492,6 +510,15 @@ class TopicDrain:
         if {index: group.get(index, 0) for index in wanted} != wanted:
             self.commit(wanted)
 
+    def _let_group_be(self, error: DrainError) -> None:
+        self.group_is_silent = True
+        self.log.warning(
+            "the consumer group can't show how far the warehouse is, which does no harm to the data: %s", error
+        )
+
+    def _committed(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        return self.consumer.committed(partitions, timeout=self.timeout_s)
+
     def _commit(self, offsets: list[TopicPartition]) -> None:
         try:
             answers = self.consumer.commit(offsets=offsets, asynchronous=False)
@@ -501,9 +528,8 @@ class TopicDrain:
         except KafkaException as exception:
             error: KafkaError = exception.args[0]
             if error.code() in GROUP_IS_TAKEN:
-                raise GroupIsTakenError(
-                    "the consumer group can't show how far the warehouse is: it has a member of its own "
-                    f"({error.str()}). Stop that, or give the drain another group.id"
+                raise DrainError(
+                    f"it has a member of its own ({error.str()}). Stop that, or give the drain another group.id"
                 ) from exception
             raise
 

@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-# What is said of a batch, never of a broker or the way to it: a checksum, a codec or a header that is wrong.
+# What is said of a batch, never of a broker or the way to it: a checksum, a codec or a header that is wrong, or that it unpacks
+# to more than is taken (`warehouse.careful`).
 FAULTS = (
-    KafkaError._BAD_MSG,  # noqa: SLF001  # librdkafka's own codes
+    KafkaError._CRIT_SYS_RESOURCE,  # noqa: SLF001  # librdkafka's own codes
+    KafkaError._BAD_MSG,  # noqa: SLF001
     KafkaError._BAD_COMPRESSION,  # noqa: SLF001
     KafkaError._NOT_IMPLEMENTED,  # noqa: SLF001
     KafkaError.INVALID_MSG,

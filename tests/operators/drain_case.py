@@ -24,9 +24,12 @@ def drain(topic: str, **arguments: Any) -> dict[str, int]:
     return run(DrainOrdersOperator(task_id="drain", topic=topic, **arguments))
 
 
-def backfill(topic: str, run_id: str = "run", conf: dict[str, Any] | None = None, **params: Any) -> dict[str, int]:
+def backfill(
+    topic: str, run_id: str = "run", conf: dict[str, Any] | None = None, *, try_number: int = 1, **params: Any
+) -> dict[str, int]:
     """Drain a topic's history with the backfill's operator, as a run with these parameters."""
     declared = {"from": "beginning", "chunk_messages": 50_000, **params}
     run_of = SimpleNamespace(run_id=run_id, conf=conf if conf is not None else params)
     dag = SimpleNamespace(dag_id="orders_backfill")
-    return run(BackfillOrdersOperator(task_id="drain", topic=topic), dag=dag, dag_run=run_of, params=declared)
+    task = SimpleNamespace(try_number=try_number)
+    return run(BackfillOrdersOperator(task_id="drain", topic=topic), dag=dag, dag_run=run_of, params=declared, ti=task)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from operators.connections import UnreachableError
@@ -159,6 +159,25 @@ def test_a_drain_that_dies_before_the_group_shows_it_reads_nothing_twice(
     del after["stg.drain_ends"]
     assert after == before
     assert committed(admin, topic) == 5
+
+
+@pytest.mark.parametrize("request_of_the_group", ["_committed", "_commit"])
+def test_a_run_is_green_whose_data_is_stored_though_the_group_can_not_be_asked_or_told(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], request_of_the_group: str
+) -> None:
+    """It is for people and their tools. (The tests' broker refuses no right: the refusal is a fake.)"""
+
+    def refuse(*_: object) -> None:
+        raise KafkaException(KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED))
+
+    topic = pipeline.topic()
+    pipeline.produce(topic, [order(n) for n in range(5)])
+    with monkeypatch.context() as patch:
+        patch.setattr(TopicDrain, request_of_the_group, refuse)
+        assert drain(topic)["messages"] == 5
+    assert stored(pipeline) == set(range(5))
+    (warning,) = [line for line in capsys.readouterr().out.splitlines() if "the consumer group can't show" in line]
+    assert "may this user use the consumer group?" in warning
 
 
 def test_no_chunk_is_stored_when_the_one_before_it_fails(pipeline: Pipeline, admin: AdminClient) -> None:

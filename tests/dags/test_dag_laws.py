@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.providers.cncf.kubernetes.executors.kubernetes_executor import KubernetesExecutor
 from airflow.sdk import DAG
 from airflow.sdk.definitions.param import process_params
 from airflow.sdk.exceptions import AirflowFailException
@@ -101,6 +102,12 @@ def test_somebody_is_called_when_a_dag_breaks_and_when_it_is_well_again(dag: DAG
     # One message a run: a task only leaves what it has to say.
     for task in dag.tasks:
         assert task.on_failure_callback == ([leave_error] if task in working(dag) else []), task.task_id
+
+
+def test_no_dag_has_a_deadline_while_nothing_would_tell_that_it_is_missed(dag: DAG) -> None:
+    # An upgrade that ends this is the moment for deadline alerts: docs/alerts.md, "Deadlines".
+    assert KubernetesExecutor.supports_callbacks is False
+    assert not dag.deadline
 
 
 def test_postgresql_stops_a_statement_when_its_task_is_over(dag: DAG) -> None:

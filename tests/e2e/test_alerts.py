@@ -1,0 +1,129 @@
+"""Who is called when a DAG breaks: a real Airflow runs the callbacks, a small server stands for the service that carries them."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.airflow_api import AirflowApi
+from local.stack import Stack
+from tests.alerts_service import PASSWORD, Service
+from tests.e2e.test_airflow import finished
+from tests.pipeline import Pipeline
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+BREAK_HOURS = "insert into stg.order_hours values ('2026-01-01Z', 'diner', 'OPEN', 1, 0, 0)"
+LOSE_MESSAGES = """
+insert into stg.lost_messages (topic, topic_id, "partition", from_offset, to_offset, noticed_dt) values ('t', 'i', 0, 3, 8, now())
+"""
+
+
+@pytest.fixture
+def service(airflow: AirflowApi) -> Iterator[Service]:
+    """The service, and the connection that points at it."""
+    with Service() as service:
+        airflow.add_connection("alerts", "apprise", service.extra)
+        yield service
+        airflow.remove_connection("alerts")
+
+
+def wait_until(holds: Callable[[], Any], what: str) -> None:
+    deadline = time.monotonic() + 240
+    while not holds():
+        assert time.monotonic() < deadline, f"no {what}"
+        time.sleep(0.2)
+
+
+def run_checks(airflow: AirflowApi) -> str:
+    return finished(airflow, "data_checks", airflow.trigger("data_checks", {}))
+
+
+def remembered(airflow: AirflowApi, dag_id: str) -> dict[str, Any] | None:
+    value = airflow.variables().get(f"alert_{dag_id}")
+    return None if value is None else json.loads(value)
+
+
+def log_of_callbacks(stack: Stack, dag_id: str) -> str:
+    files = Path(stack.home, "airflow/logs/dag_processor").rglob(f"{dag_id}.py.log")
+    return "".join(file.read_text(encoding="utf-8") for file in files)
+
+
+def test_four_tasks_that_fail_in_two_runs_are_one_message_and_the_first_good_run_is_another(
+    airflow: AirflowApi, pipeline: Pipeline, service: Service
+) -> None:
+    airflow.pause("orders_micro_batch")
+    # All wait until the switch is on and then run one by one, before any later minute.
+    failing = [airflow.trigger("orders_micro_batch", {"nonsense": 1}) for _ in range(2)]
+    good = airflow.trigger("orders_micro_batch", {})
+    airflow.unpause("orders_micro_batch")
+    for run_id in failing:
+        assert finished(airflow, "orders_micro_batch", run_id) == "failed"
+        tasks = airflow.tasks("orders_micro_batch", run_id)
+        assert {task["task_id"] for task in tasks if task["state"] == "failed"} == {"drain", "reference", "dds", "cdm"}
+    assert finished(airflow, "orders_micro_batch", good) == "success"
+    airflow.pause("orders_micro_batch")
+    wait_until(lambda: len(service.messages) > 1, "message that it is well again")
+    broken, well = service.messages
+    kind, title, text = broken
+    assert (kind, title) == ("failure", "orders_micro_batch: broken")
+    what, also, address, advice = text.splitlines()
+    assert what.startswith("The last run failed at «drain», 2")
+    assert what.endswith("AirflowFailException: unknown parameter 'nonsense' (orders_micro_batch has no parameters)")
+    assert also == "Failed in the same run: reference, dds, cdm."
+    assert address.startswith(f"{airflow.address}/dags/orders_micro_batch/runs/manual__")
+    assert address.endswith("/tasks/drain")
+    assert advice == "What to do: docs/runbook.md, orders_micro_batch"
+    assert well[:2] == ("success", "orders_micro_batch: well again")
+    assert remembered(airflow, "orders_micro_batch") is None
+
+
+def test_a_loss_is_told_though_another_law_is_broken_and_a_message_that_nobody_took_is_sent_again(
+    airflow: AirflowApi, pipeline: Pipeline, service: Service, stack: Stack
+) -> None:
+    airflow.unpause("data_checks")
+    service.takes = False
+    pipeline.owner.execute(BREAK_HOURS)
+    assert run_checks(airflow) == "failed"
+    wait_until(lambda: remembered(airflow, "data_checks"), "memory of it")
+    known = remembered(airflow, "data_checks")
+    assert known is not None
+    assert (known["told"], known["names"]) == (False, ["stg.order_hours"])
+    assert service.refused == 1
+
+    service.takes = True
+    assert [run_checks(airflow) for _ in range(2)] == ["failed", "failed"]
+    pipeline.owner.execute(LOSE_MESSAGES)
+    assert run_checks(airflow) == "failed"
+    wait_until(lambda: len(service.messages) > 1, "message about the loss")
+    (_, title, first), (_, _, second) = service.messages
+    assert title == "data_checks: broken"
+    assert first.startswith("Laws of the data are broken since 2")
+    assert "stg.order_hours (1 rows)" in first
+    assert "stg.lost_messages" not in first
+    assert "stg.lost_messages (1 rows)" in second
+
+    pipeline.clear()
+    assert run_checks(airflow) == "success"
+    wait_until(lambda: remembered(airflow, "data_checks") is None, "end of the memory")
+    assert [title for _, title, _ in service.messages[2:]] == ["data_checks: well again"]
+    log = log_of_callbacks(stack, "data_checks")
+    assert "'data_checks: broken' was not taken" in log
+    assert PASSWORD not in log
+
+
+def test_without_the_connection_nobody_is_called_and_the_log_says_so_once(
+    airflow: AirflowApi, pipeline: Pipeline, stack: Stack
+) -> None:
+    airflow.unpause("data_checks")
+    before = log_of_callbacks(stack, "data_checks")
+    pipeline.owner.execute(BREAK_HOURS)
+    assert [run_checks(airflow) for _ in range(2)] == ["failed", "failed"]
+    pipeline.clear()
+    assert run_checks(airflow) == "success"
+    wait_until(lambda: remembered(airflow, "data_checks") is None, "end of the memory")
+    said = log_of_callbacks(stack, "data_checks")[len(before) :]
+    assert said.count("nobody is called: no connection 'alerts'") == 1
+    assert said.count("Executing on_failure dag callback") == 2

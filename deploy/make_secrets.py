@@ -82,7 +82,10 @@ def kubernetes_secrets(
         "password": env["VALKEY_PASSWORD"],
         "extra": {"db": 0},
     }
+    alerts = env.get("AIRFLOW_CONN_ALERTS")
     return {
+        # The DAG processor: whom it calls, where .env says so (docs/alerts.md).
+        **({"alerts": {"AIRFLOW_CONN_ALERTS": alerts}} if alerts else {}),
         # The server and its bootstrap.
         "dwh-server": {
             "DWH_ADMIN_URL": f"postgresql://postgres:{env['POSTGRES_PASSWORD']}@{postgres}:5432/postgres",

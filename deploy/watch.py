@@ -4,7 +4,8 @@ The service rings when it hears `/fail`, and when it hears nothing: then the wat
 what was told, so people get one message when something breaks and one when it is well; this program remembers nothing. Any
 service that speaks the protocol of healthchecks.io does. Meant for every three minutes, by cron or the chart's CronJob.
 
-Reads HEARTBEAT_URL, AIRFLOW_URL, AIRFLOW_CONN_POSTGRES_DWH_BI, and the limits MAX_LAG_S, MAX_DEAD_LETTERS and MAX_DUMP_AGE_HOURS.
+Reads HEARTBEAT_URL, AIRFLOW_URL, AIRFLOW_CONN_POSTGRES_DWH_BI, and the limits MAX_LAG_S, MAX_DEAD_LETTERS, MAX_KAFKA_LAG and
+MAX_DUMP_AGE_HOURS. Where page and alerts say the same, it is in their sentences (`warehouse.states`).
 
     python deploy/watch.py
 """
@@ -13,6 +14,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -21,13 +23,19 @@ from urllib.request import Request, urlopen
 import psycopg
 from psycopg.rows import dict_row
 
-SQL = Path(__file__).resolve().parents[1] / "sql"
-FRESHNESS, BACKUPS = SQL / "page" / "freshness.sql", SQL / "backup" / "state.sql"
+REPO = Path(__file__).resolve().parents[1]
+sys.path.append(str(REPO / "plugins"))
+
+from warehouse.states import age, moment, said  # noqa: E402
+
+FRESHNESS, BACKUPS = REPO / "sql" / "page" / "freshness.sql", REPO / "sql" / "backup" / "state.sql"
 # Parts of Airflow without which no run starts. Nothing here defers, so the triggerer may be away.
 NEEDED = ("metadatabase", "scheduler", "dag_processor")
 TIMEOUT_S = 10
 MAX_LAG_S = 300.0
 MAX_DEAD_LETTERS = 1000
+# A run takes up to 50,000 messages; what it leaves in Kafka comes faster than it is read.
+MAX_KAFKA_LAG = 10_000
 # A night, and two hours for the dump of the next one; a week, and a day.
 MAX_DUMP_AGE_H = 26.0
 MAX_RESTORE_AGE_H = 8 * 24.0
@@ -47,7 +55,12 @@ def airflow_complaints(url: str) -> list[str]:
 
 
 def warehouse_complaints(
-    conninfo: Mapping[str, Any], max_lag_s: float, max_dead_letters: int, max_dump_age_h: float | None
+    conninfo: Mapping[str, Any],
+    *,
+    max_lag_s: float,
+    max_dead_letters: int,
+    max_kafka_lag: int,
+    max_dump_age_h: float | None,
 ) -> list[str]:
     """Return a sentence for each limit that the warehouse exceeds, as the views for analysts tell it."""
     try:
@@ -55,14 +68,15 @@ def warehouse_complaints(
             now = connection.execute(FRESHNESS.read_bytes()).fetchone() or {}
             backups = connection.execute(BACKUPS.read_bytes()).fetchone() or {}
     except psycopg.Error as error:
-        return [f"The warehouse does not answer: {str(error).strip()}"]
+        return [said("unknown", "en", {"error": f"The warehouse does not answer: {str(error).strip()}"})]
     complaints = []
     if now["lag_s"] > max_lag_s:
-        complaints.append(
-            f"The warehouse is {now['lag_s']:.0f} s late (allowed: {max_lag_s:.0f}): see orders_micro_batch"
-        )
+        late = timedelta(seconds=now["lag_s"])
+        complaints.append(said("late", "en", {"as_of": moment(datetime.now(UTC) - late), "age": age(late, "en")}))
     if now["dead_letters"] > max_dead_letters:
         complaints.append(f"{now['dead_letters']} messages are refused and not solved (allowed: {max_dead_letters})")
+    if (now["kafka_lag"] or 0) > max_kafka_lag:
+        complaints.append(f"{now['kafka_lag']} messages wait in Kafka after a run (allowed: {max_kafka_lag})")
     return complaints + backup_complaints(backups, max_dump_age_h)
 
 
@@ -111,9 +125,10 @@ def main(env: Mapping[str, str] = os.environ) -> int:
         *airflow_complaints(env["AIRFLOW_URL"]),
         *warehouse_complaints(
             conninfo(env["AIRFLOW_CONN_POSTGRES_DWH_BI"]),
-            float(env.get("MAX_LAG_S") or MAX_LAG_S),
-            int(env.get("MAX_DEAD_LETTERS") or MAX_DEAD_LETTERS),
-            float(env["MAX_DUMP_AGE_HOURS"]) if env.get("MAX_DUMP_AGE_HOURS") else None,
+            max_lag_s=float(env.get("MAX_LAG_S") or MAX_LAG_S),
+            max_dead_letters=int(env.get("MAX_DEAD_LETTERS") or MAX_DEAD_LETTERS),
+            max_kafka_lag=int(env.get("MAX_KAFKA_LAG") or MAX_KAFKA_LAG),
+            max_dump_age_h=float(env["MAX_DUMP_AGE_HOURS"]) if env.get("MAX_DUMP_AGE_HOURS") else None,
         ),
     ]
     print("\n".join(complaints) or "all is well")

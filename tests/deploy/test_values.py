@@ -179,9 +179,13 @@ def test_compose_and_kubernetes_know_the_same_secrets():
     names = set(read_env(EXAMPLE.read_text()))
     used = {name for name in re.findall(r"\$\{(\w+)(?!\w|:-)", compose) if not name.endswith("_PORT")}
     assert used == names, "what has a default (`:-`) may be left out"
-    secrets = kubernetes_secrets(read_env(filled(EXAMPLE.read_text(), {})))
+    by_hand = {"AIRFLOW_CONN_ALERTS": '{"conn_type": "apprise"}'}
+    secrets = kubernetes_secrets(read_env(filled(EXAMPLE.read_text(), by_hand)))
     connections = set(re.findall(r"AIRFLOW_CONN_\w+", compose))
-    assert secrets["pipeline-connections"].keys() | secrets["page-connection"].keys() == connections
+    owners = ("pipeline-connections", "page-connection", "alerts")
+    assert {name for owner in owners for name in secrets[owner]} == connections
+    assert secrets["alerts"] == by_hand
+    assert "alerts" not in kubernetes_secrets(read_env(filled(EXAMPLE.read_text(), {})))
 
 
 def test_compose_holds_no_secret_and_opens_no_port_to_the_network():

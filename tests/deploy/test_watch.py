@@ -1,6 +1,9 @@
 """The watcher outside of Airflow, against a real PostgreSQL and an HTTP server that stands for Airflow and the heartbeat."""
 
 import json
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -9,9 +12,10 @@ from typing import Any
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from deploy.watch import main
+from deploy.watch import REPO, main
 from tests.messages import order
 from tests.pipeline import Pipeline
+from warehouse.states import read_states
 
 HEALTHY = {
     "metadatabase": {"status": "healthy"},
@@ -98,74 +102,43 @@ def test_airflow_and_the_warehouse_away_are_both_told_and_no_password_is(servers
     assert path == "/ping/fail"
     assert [line.split(":")[0] for line in text.splitlines()][:2] == [
         "Airflow does not answer",
-        "The warehouse does not answer",
+        "Nothing is known now. The warehouse does not answer",
     ]
     assert "hush" not in text
 
 
-def test_a_late_warehouse_and_too_many_dead_letters_are_told(
+def test_a_late_warehouse_too_many_dead_letters_and_messages_left_in_kafka_are_told(
     pipeline: Pipeline, servers: Servers, env: dict[str, str]
 ) -> None:
     pipeline.stage([order(1), b"broken", b"broken too"])
-    pipeline.owner.execute("update stg.load_queue set load_dt = load_dt - interval '1 hour'")
-    assert main({**env, "MAX_DEAD_LETTERS": "1"}) == 0
+    pipeline.owner.execute("update stg.load_queue set load_dt = load_dt - interval '3 hours'")
+    pipeline.owner.execute(
+        """
+        insert into stg.drain_progress (reader, topic, "partition", topic_id, next_offset, end_offset, load_dt)
+        values ('orders', 't', 0, 'i', 10, 17, now()), ('orders', 't', 1, 'i', 10, 15, now())
+        """
+    )
+    assert main({**env, "MAX_DEAD_LETTERS": "1", "MAX_KAFKA_LAG": "11"}) == 0
     ((path, text),) = servers.told
-    late, refused = text.splitlines()
+    late, refused, left = text.splitlines()
     assert path == "/ping/fail"
-    assert late.startswith("The warehouse is 36")
+    # The page's own sentence.
+    assert re.fullmatch(
+        re.escape(read_states()[5]["en"][0]).replace(r"\{as_of\}", ".+ UTC").replace(r"\{age\}", "3 hr"), late
+    )
     assert refused == "2 messages are refused and not solved (allowed: 1)"
+    assert left == "12 messages wait in Kafka after a run (allowed: 11)"
     servers.told.clear()
-    assert main({**env, "MAX_LAG_S": "7200", "MAX_DEAD_LETTERS": "2"}) == 0
+    assert main({**env, "MAX_LAG_S": "14400", "MAX_DEAD_LETTERS": "2", "MAX_KAFKA_LAG": "12"}) == 0
     assert servers.told == [("/ping", "")]
 
 
-def note(pipeline: Pipeline, kind: str, hours_ago: int, failure: str = "") -> None:
-    pipeline.owner.execute(
-        """
-        insert into stg.backups (kind, stamp, seconds, is_good, detail, finished_dt)
-        values (%s, 'x', 1, %s, %s, now() - make_interval(hours => %s))
-        """,
-        [kind, not failure, failure, hours_ago],
+def test_it_runs_as_it_stands_in_the_image(servers: Servers, env: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "deploy/watch.py"], env=env, cwd=REPO, capture_output=True, text=True, check=False
     )
-
-
-def told(servers: Servers, env: dict[str, str], **limits: str) -> str:
-    servers.told.clear()
-    assert main({**env, **limits}) == 0
-    ((_, text),) = servers.told
-    return text
-
-
-def test_an_old_backup_is_told_with_what_was_wrong_and_the_next_good_one_ends_it(
-    pipeline: Pipeline, servers: Servers, env: dict[str, str]
-) -> None:
-    note(pipeline, "dump", 27)
-    note(pipeline, "dump", 3, "no space left on device")
-    late = "The last good backup is 27 hours old (allowed: 26). The newest try: no space left on device"
-    assert told(servers, env) == late
-    assert told(servers, env, MAX_DUMP_AGE_HOURS="30") == ""
-    note(pipeline, "dump", 0)
-    assert told(servers, env) == ""
-
-
-def test_that_there_is_no_backup_at_all_is_told_where_one_is_to_be(
-    pipeline: Pipeline, servers: Servers, env: dict[str, str]
-) -> None:
-    assert told(servers, env) == ""
-    assert told(servers, env, MAX_DUMP_AGE_HOURS="26") == "There is no good backup yet"
-    note(pipeline, "dump", 0, "no bucket")
-    assert told(servers, env) == "There is no good backup yet. The newest try: no bucket"
-
-
-def test_a_test_restore_that_failed_or_is_not_done_any_more_is_told(
-    pipeline: Pipeline, servers: Servers, env: dict[str, str]
-) -> None:
-    note(pipeline, "restore", 200)
-    assert told(servers, env) == "The last test restore of a backup was 8 days ago (a week is usual)"
-    note(pipeline, "restore", 1, "broken: cdm.user_tags (3 rows)")
-    assert told(servers, env) == "The newest backup failed its test restore: broken: cdm.user_tags (3 rows)"
-    note(pipeline, "restore", 0)
-    assert told(servers, env) == ""
+    assert (done.returncode, done.stdout, done.stderr) == (0, "all is well\n", "")
+    assert servers.told == [("/ping", "")]
 
 
 def test_a_heartbeat_that_is_not_taken_fails_the_watcher_and_its_address_is_not_said(

@@ -133,6 +133,55 @@ def test_a_late_warehouse_too_many_dead_letters_and_messages_left_in_kafka_are_t
     assert servers.told == [("/ping", "")]
 
 
+def note(pipeline: Pipeline, kind: str, hours_ago: int, failure: str = "") -> None:
+    pipeline.owner.execute(
+        """
+        insert into stg.backups (kind, stamp, seconds, is_good, detail, finished_dt)
+        values (%s, 'x', 1, %s, %s, now() - make_interval(hours => %s))
+        """,
+        [kind, not failure, failure, hours_ago],
+    )
+
+
+def told(servers: Servers, env: dict[str, str], **limits: str) -> str:
+    servers.told.clear()
+    assert main({**env, **limits}) == 0
+    ((_, text),) = servers.told
+    return text
+
+
+def test_an_old_backup_is_told_with_what_was_wrong_and_the_next_good_one_ends_it(
+    pipeline: Pipeline, servers: Servers, env: dict[str, str]
+) -> None:
+    note(pipeline, "dump", 27)
+    note(pipeline, "dump", 3, "no space left on device")
+    late = "The last good backup is 27 hours old (allowed: 26). The newest try: no space left on device"
+    assert told(servers, env) == late
+    assert told(servers, env, MAX_DUMP_AGE_HOURS="30") == ""
+    note(pipeline, "dump", 0)
+    assert told(servers, env) == ""
+
+
+def test_that_there_is_no_backup_at_all_is_told_where_one_is_to_be(
+    pipeline: Pipeline, servers: Servers, env: dict[str, str]
+) -> None:
+    assert told(servers, env) == ""
+    assert told(servers, env, MAX_DUMP_AGE_HOURS="26") == "There is no good backup yet"
+    note(pipeline, "dump", 0, "no bucket")
+    assert told(servers, env) == "There is no good backup yet. The newest try: no bucket"
+
+
+def test_a_test_restore_that_failed_or_is_not_done_any_more_is_told(
+    pipeline: Pipeline, servers: Servers, env: dict[str, str]
+) -> None:
+    note(pipeline, "restore", 200)
+    assert told(servers, env) == "The last test restore of a backup was 8 days ago (a week is usual)"
+    note(pipeline, "restore", 1, "broken: cdm.user_tags (3 rows)")
+    assert told(servers, env) == "The newest backup failed its test restore: broken: cdm.user_tags (3 rows)"
+    note(pipeline, "restore", 0)
+    assert told(servers, env) == ""
+
+
 def test_it_runs_as_it_stands_in_the_image(servers: Servers, env: dict[str, str]) -> None:
     done = subprocess.run(
         [sys.executable, "deploy/watch.py"], env=env, cwd=REPO, capture_output=True, text=True, check=False

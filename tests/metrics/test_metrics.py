@@ -117,6 +117,9 @@ def test_the_limits_are_those_of_the_laws_and_of_the_watcher() -> None:
     law = CheckLawsOperator(task_id="laws")
     assert limit("GuestTagsLate") == law.max_lag_s
     assert limit("GuestTagsDeadLetters") == watch.MAX_DEAD_LETTERS
+    assert limit("GuestTagsBackupOld") == law.max_dump_age_hours * 3600 == watch.MAX_DUMP_AGE_H * 3600
+    assert f"> {watch.MAX_RESTORE_AGE_H * 3600:.0f}" in ALERTS["GuestTagsRestoreTest"]["expr"]
+    assert law.max_restore_age_days * 24 == watch.MAX_RESTORE_AGE_H
 
 
 def limit(alert: str) -> float:
@@ -162,6 +165,9 @@ def warehouse(pipeline: Pipeline) -> Pipeline:
         """
         insert into stg.drain_ends values ('orders', now() - interval '200 s', now() - interval '200 s');
         insert into stg.drain_progress values ('orders', 'orders', 0, 'id', 5, null, null, 12, now());
+        insert into stg.backups (kind, stamp, seconds, is_good, detail, finished_dt)
+        values ('dump', 'x', 1, true, '', now() - interval '300 s'), ('restore', 'x', 1, true, '', now()),
+            ('restore', 'x', 1, false, 'broken', now());
         """
     )
     pipeline.owner.execute("vacuum analyze stg.order_events")
@@ -194,6 +200,12 @@ def test_the_exporter_tells_what_the_views_tell(warehouse: Pipeline, exporter: s
     assert told["guest_tags_given_total"] == [({"tag": "fan"}, 1)]
     assert told["guest_tags_taken_total"] == [({"tag": "fan"}, 1)]
     assert told["guest_tags_audience"] == [({"tag": "fan"}, 0)]
+    ages = {labels["kind"]: age for labels, age in told["guest_tags_backup_age_seconds"]}
+    assert ages["dump"] >= 300 > ages["restore"]
+    assert sorted((labels["kind"], failed) for labels, failed in told["guest_tags_backup_failed"]) == [
+        ("dump", 0),
+        ("restore", 1),
+    ]
     ((_, size),) = told["guest_tags_database_bytes"]
     assert size > 1_000_000
     tables = {labels["table"]: value for labels, value in told["guest_tags_table_bytes"]}

@@ -180,6 +180,36 @@ def test_the_watcher_waits_for_a_backup_where_there_is_to_be_one():
     assert limits("--set=backup.enabled=false") == []
 
 
+def test_no_table_is_changed_before_a_dump_is_made_where_there_are_backups():
+    def steps(*options: str) -> list[str]:
+        objects = render_warehouse("single-vm", *options)
+        return [found["name"] for name, _, found in containers(objects) if name.startswith("Job migrate")]
+
+    assert steps() == ["bootstrap", "dump", "migrate"]
+    assert steps("--set=migrations.bootstrap=false") == ["dump", "migrate"]
+    assert steps("--set=migrations.dump=false") == steps("--set=backup.enabled=false") == ["bootstrap", "migrate"]
+
+
+def test_a_dump_before_a_migration_needs_what_the_nightly_one_needs():
+    parts = {name: (spec, found) for name, spec, found in containers(render_warehouse("single-vm"))}
+    (night_pod, night), (pod, before) = parts["CronJob backup, backup"], parts["Job migrate, dump"]
+    for part in ("env", "envFrom", "volumeMounts", "resources", "securityContext"):
+        assert before[part] == night[part]
+    assert pod["volumes"] == night_pod["volumes"]
+    assert pod["securityContext"] == night_pod["securityContext"]
+
+
+@pytest.mark.parametrize(("at", "dumps"), [("", False), ("0003", True), ("0099 (head)", False)])
+def test_a_dump_is_made_where_tables_are_there_and_are_to_change(tmp_path, at, dumps):
+    ((_, _, dump),) = [found for found in containers(render_warehouse("single-vm")) if found[2]["name"] == "dump"]
+    for name, text in (("alembic", f"echo '{at}'"), ("python", f"echo $* > {tmp_path}/done")):
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\n{text}\n", encoding="ascii")
+        program.chmod(0o755)
+    subprocess.run(dump["command"], check=True, env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    assert (tmp_path / "done").exists() == dumps
+
+
 def test_airflow_makes_no_user_with_a_known_password():
     (job,) = [item for item in render_airflow("single-vm") if item["metadata"]["name"].endswith("create-user")]
     (container,) = job["spec"]["template"]["spec"]["containers"]

@@ -4,9 +4,9 @@
 `laws` runs each file of `sql/checks/`: orphans and keys of the vault, one current row, STG against DDS, counters against two
 recounts, tags against rules and events, queues that stand still.
 
-**Reads** `stg`, `dds`, `cdm` in one snapshot. **Writes** nothing, and no load waits for it; what a load has still to do breaks no
-law unless it waits for over half an hour. A rebuild of the vault waits for the checks, and they for it; they are skipped where it
-takes over ten minutes.
+**Reads** `stg`, `dds`, `cdm` in one snapshot. **Writes** what it finds to `stg.law_checks`; no load waits for it. What a load has
+still to do breaks no law unless it waits for over half an hour. A rebuild of the vault waits for the checks, and they wait for
+it; they are skipped where it takes over ten minutes.
 
 **Rerun**: harmless. **If it fails**: the last line of the log names the broken laws, above it stand the rows that break them.
 See docs/runbook.md, "data_checks".

@@ -67,7 +67,9 @@ REBUILD_WAIT_S = 600
 # They tell of the world outside, or of the backups themselves: no fault of the dump that holds it.
 LAWS_OF_THE_WORLD = ("stg.backups.age", "stg.dead_letters.unreadable", "stg.lost_messages")
 # In the restored rows nothing is late.
-MOMENTS = dict.fromkeys(("queued_before", "checked_before", "dumped_before", "restored_before"), "-infinity")
+MOMENTS = dict.fromkeys(
+    ("queued_before", "checked_before", "dumped_before", "restored_before", "begun_before"), "-infinity"
+)
 PARAMS = {"statement_timeout_ms": LIMIT_S * 1000, "lock_timeout_ms": REBUILD_WAIT_S * 1000, **MOMENTS}
 
 

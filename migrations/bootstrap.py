@@ -53,6 +53,7 @@ def main() -> None:
                 ensure_role(connection, role, os.environ.get(variable), variable)
             for role, limits in LIMITS.items():
                 limit_role(connection, role, limits)
+            let_owner_see_sessions(connection)
             ensure_database(connection)
         with psycopg.connect(make_conninfo(admin_url, dbname=DATABASE), autocommit=True) as connection:
             grant_rights(connection)
@@ -90,6 +91,18 @@ def limit_role(connection: psycopg.Connection, role: str, limits: Sequence[Liter
             refused.append(statement.as_string(connection))
     if refused:
         print(f"not allowed: {'; '.join(refused)}. Set this in the cloud's console, or as an admin", file=sys.stderr)
+
+
+def let_owner_see_sessions(connection: psycopg.Connection) -> None:
+    """Make the owner a member of pg_read_all_stats: else the law on old transactions sees those of the owner only."""
+    if connection.execute("select pg_has_role(%s, 'pg_read_all_stats', 'usage')", [OWNER]).fetchone() == (True,):
+        return
+    statement = sql.SQL("grant pg_read_all_stats to {}").format(sql.Identifier(OWNER))
+    try:
+        connection.execute(statement)
+    except psycopg.errors.InsufficientPrivilege:
+        text = statement.as_string(connection)
+        print(f"not allowed: {text}. Do this in the cloud's console, or as an admin", file=sys.stderr)
 
 
 def ensure_database(connection: psycopg.Connection) -> None:

@@ -314,6 +314,26 @@ $$;
 
 COMMENT ON FUNCTION stg.forget_progress() IS 'Empties stg.drain_progress and stg.drain_ends';
 
+CREATE FUNCTION stg.see_transactions() RETURNS TABLE(kind text, who text, since timestamp with time zone, detail text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select 'session', usename::text, xact_start, format('pid %s, %s', pid, state)
+    from pg_stat_activity
+    where datname = current_database() and xact_start is not null and backend_type in ('client backend', 'walsender')
+    union all
+    select 'prepared', owner::text, prepared, format('prepared as %L', gid)
+    from pg_prepared_xacts
+    where database = current_database()
+    union all
+    -- Since when a slot is unused is known to PostgreSQL 17 and later; those before have no such column.
+    select 'slot', slot_name::text, (to_jsonb(slot) ->> 'inactive_since')::timestamptz, 'unused ' || slot_type || ' slot'
+    from pg_replication_slots as slot
+    where not active and coalesce(database, current_database()) = current_database()
+$$;
+
+COMMENT ON FUNCTION stg.see_transactions() IS 'What keeps dead rows, or the log, from being removed, and since when';
+
 CREATE FUNCTION stg.withdraw(content uuid, reason text) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -1070,6 +1090,120 @@ COMMENT ON COLUMN cdm.v_guest_tags.threshold IS 'Threshold of the rule in force'
 
 COMMENT ON COLUMN cdm.v_guest_tags.assigned_dt IS 'Since when the guest carries it without a break';
 
+CREATE TABLE stg.law_checks (
+    law text NOT NULL,
+    broken_rows bigint NOT NULL,
+    checked_dt timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE stg.law_checks IS 'What data_checks found when it last asked each law';
+
+COMMENT ON COLUMN stg.law_checks.law IS 'Name of the law: its file in sql/checks';
+
+COMMENT ON COLUMN stg.law_checks.broken_rows IS 'How many rows broke it; 0 = it held';
+
+COMMENT ON COLUMN stg.law_checks.checked_dt IS 'When it was last answered';
+
+CREATE VIEW cdm.v_laws WITH (security_barrier='true') AS
+ SELECT law,
+    broken_rows,
+    checked_dt,
+    (EXTRACT(epoch FROM (now() - checked_dt)))::double precision AS checked_age_s
+   FROM stg.law_checks;
+
+COMMENT ON VIEW cdm.v_laws IS 'One row = a law of the data, as data_checks last found it';
+
+COMMENT ON COLUMN cdm.v_laws.law IS 'Name of the law, see docs/runbook.md, data_checks';
+
+COMMENT ON COLUMN cdm.v_laws.broken_rows IS 'How many rows broke it; 0 = it held';
+
+COMMENT ON COLUMN cdm.v_laws.checked_dt IS 'When it was last answered';
+
+COMMENT ON COLUMN cdm.v_laws.checked_age_s IS 'Seconds since then';
+
+CREATE TABLE stg.lost_messages (
+    id bigint NOT NULL,
+    topic text NOT NULL,
+    topic_id text NOT NULL,
+    partition integer NOT NULL,
+    from_offset bigint NOT NULL,
+    to_offset bigint NOT NULL,
+    noticed_dt timestamp with time zone NOT NULL,
+    acknowledged_dt timestamp with time zone,
+    acknowledged_by text,
+    comment text,
+    CONSTRAINT lost_messages_check CHECK ((from_offset < to_offset))
+);
+
+COMMENT ON TABLE stg.lost_messages IS 'Messages that Kafka removed before they were read';
+
+COMMENT ON COLUMN stg.lost_messages.id IS 'Name of the loss for stg.acknowledge_loss';
+
+COMMENT ON COLUMN stg.lost_messages.topic IS 'Topic of Kafka';
+
+COMMENT ON COLUMN stg.lost_messages.topic_id IS 'The topic''s uuid at the time at which they were there';
+
+COMMENT ON COLUMN stg.lost_messages.partition IS 'Partition of the topic';
+
+COMMENT ON COLUMN stg.lost_messages.from_offset IS 'The first offset lost';
+
+COMMENT ON COLUMN stg.lost_messages.to_offset IS 'The offset after the last one lost';
+
+COMMENT ON COLUMN stg.lost_messages.noticed_dt IS 'When a run found them gone';
+
+COMMENT ON COLUMN stg.lost_messages.acknowledged_dt IS 'When somebody took note; NULL breaks a law';
+
+COMMENT ON COLUMN stg.lost_messages.acknowledged_by IS 'The role that took note';
+
+COMMENT ON COLUMN stg.lost_messages.comment IS 'What was done about it';
+
+CREATE VIEW cdm.v_lost_messages WITH (security_barrier='true') AS
+ SELECT (COALESCE(sum((to_offset - from_offset)), (0)::numeric))::bigint AS messages,
+    min(noticed_dt) AS noticed_dt
+   FROM stg.lost_messages
+  WHERE (acknowledged_dt IS NULL);
+
+COMMENT ON VIEW cdm.v_lost_messages IS 'What Kafka removed before it was read, and nobody has taken note of; one row';
+
+COMMENT ON COLUMN cdm.v_lost_messages.messages IS 'Offsets lost; 0 = none';
+
+COMMENT ON COLUMN cdm.v_lost_messages.noticed_dt IS 'When the first of them were found gone; NULL = none are';
+
+CREATE VIEW stg.open_transactions AS
+ SELECT kind,
+    who,
+    since,
+    detail
+   FROM stg.see_transactions() see_transactions(kind, who, since, detail);
+
+COMMENT ON VIEW stg.open_transactions IS 'One row = a transaction of this database that is open or prepared, or a replication slot that nobody uses';
+
+COMMENT ON COLUMN stg.open_transactions.kind IS 'session, prepared or slot';
+
+COMMENT ON COLUMN stg.open_transactions.who IS 'The role, or the name of the slot';
+
+COMMENT ON COLUMN stg.open_transactions.since IS 'When it began; NULL = the server does not know';
+
+COMMENT ON COLUMN stg.open_transactions.detail IS 'By what it is found, in words';
+
+CREATE VIEW cdm.v_open_transactions WITH (security_barrier='true') AS
+ SELECT kind,
+    count(*) AS transactions,
+    min(since) AS since,
+    (EXTRACT(epoch FROM (now() - min(since))))::double precision AS age_s
+   FROM stg.open_transactions
+  GROUP BY kind;
+
+COMMENT ON VIEW cdm.v_open_transactions IS 'One row = a kind of what keeps dead rows from being removed, and the oldest of it';
+
+COMMENT ON COLUMN cdm.v_open_transactions.kind IS 'session, prepared (a prepared transaction) or slot (a replication slot that nobody uses)';
+
+COMMENT ON COLUMN cdm.v_open_transactions.transactions IS 'How many there are, the one that asks included';
+
+COMMENT ON COLUMN cdm.v_open_transactions.since IS 'When the oldest began';
+
+COMMENT ON COLUMN cdm.v_open_transactions.age_s IS 'Seconds since then';
+
 CREATE TABLE dds.h_restaurant (
     h_restaurant_pk uuid NOT NULL,
     restaurant_id character varying NOT NULL,
@@ -1810,42 +1944,6 @@ COMMENT ON COLUMN stg.judged_references.menu_names IS 'As in stg.reference_log';
 
 COMMENT ON COLUMN stg.judged_references.menu_categories IS 'As in stg.reference_log';
 
-CREATE TABLE stg.lost_messages (
-    id bigint NOT NULL,
-    topic text NOT NULL,
-    topic_id text NOT NULL,
-    partition integer NOT NULL,
-    from_offset bigint NOT NULL,
-    to_offset bigint NOT NULL,
-    noticed_dt timestamp with time zone NOT NULL,
-    acknowledged_dt timestamp with time zone,
-    acknowledged_by text,
-    comment text,
-    CONSTRAINT lost_messages_check CHECK ((from_offset < to_offset))
-);
-
-COMMENT ON TABLE stg.lost_messages IS 'Messages that Kafka removed before they were read';
-
-COMMENT ON COLUMN stg.lost_messages.id IS 'Name of the loss for stg.acknowledge_loss';
-
-COMMENT ON COLUMN stg.lost_messages.topic IS 'Topic of Kafka';
-
-COMMENT ON COLUMN stg.lost_messages.topic_id IS 'The topic''s uuid at the time at which they were there';
-
-COMMENT ON COLUMN stg.lost_messages.partition IS 'Partition of the topic';
-
-COMMENT ON COLUMN stg.lost_messages.from_offset IS 'The first offset lost';
-
-COMMENT ON COLUMN stg.lost_messages.to_offset IS 'The offset after the last one lost';
-
-COMMENT ON COLUMN stg.lost_messages.noticed_dt IS 'When a run found them gone';
-
-COMMENT ON COLUMN stg.lost_messages.acknowledged_dt IS 'When somebody took note; NULL breaks a law';
-
-COMMENT ON COLUMN stg.lost_messages.acknowledged_by IS 'The role that took note';
-
-COMMENT ON COLUMN stg.lost_messages.comment IS 'What was done about it';
-
 ALTER TABLE stg.lost_messages ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME stg.lost_messages_id_seq
     START WITH 1
@@ -2135,6 +2233,9 @@ ALTER TABLE ONLY stg.judged_orders
 ALTER TABLE ONLY stg.judged_references
     ADD CONSTRAINT judged_references_pkey PRIMARY KEY (value_hash);
 
+ALTER TABLE ONLY stg.law_checks
+    ADD CONSTRAINT law_checks_pkey PRIMARY KEY (law);
+
 ALTER TABLE ONLY stg.load_queue
     ADD CONSTRAINT load_queue_pkey PRIMARY KEY (source, value_hash);
 
@@ -2284,6 +2385,10 @@ GRANT ALL ON FUNCTION stg.amend_logs() TO dwh_etl;
 
 REVOKE ALL ON FUNCTION stg.forget_progress() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION stg.see_transactions() FROM PUBLIC;
+GRANT ALL ON FUNCTION stg.see_transactions() TO dwh_etl;
+GRANT ALL ON FUNCTION stg.see_transactions() TO dwh_bi;
+
 REVOKE ALL ON FUNCTION stg.withdraw(content uuid, reason text) FROM PUBLIC;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.category_histogram TO dwh_etl;
@@ -2348,6 +2453,21 @@ GRANT SELECT ON TABLE cdm.v_guest_progress TO dwh_etl;
 GRANT SELECT ON TABLE cdm.v_guest_tags TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_guest_tags TO dwh_etl;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.law_checks TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_laws TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_laws TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE stg.lost_messages TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_lost_messages TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_lost_messages TO dwh_etl;
+
+GRANT SELECT ON TABLE stg.open_transactions TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_open_transactions TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_open_transactions TO dwh_etl;
+
 GRANT SELECT,INSERT ON TABLE dds.h_restaurant TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE dds.s_restaurant_names TO dwh_etl;
@@ -2403,8 +2523,6 @@ GRANT SELECT,INSERT ON TABLE dds.s_user_names TO dwh_etl;
 GRANT SELECT,INSERT ON TABLE stg.judged_orders TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE stg.judged_references TO dwh_etl;
-
-GRANT SELECT,INSERT ON TABLE stg.lost_messages TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE stg.order_event_log TO dwh_etl;
 

@@ -29,7 +29,7 @@ from warehouse.staging import Record, StagingFiles, stage_records
 
 LAWS = read_laws()
 # The parameters of laws about what waits, stands still or is old.
-MOMENTS = ("queued_before", "checked_before", "dumped_before", "restored_before")
+MOMENTS = ("queued_before", "checked_before", "dumped_before", "restored_before", "begun_before")
 CRASH = SqlFile("crash", "do $$ begin raise exception 'crash'; end $$")
 REBUILDS = {"dds": read_sql(constants.DDS_REBUILD), "cdm": read_sql(constants.CDM_REBUILD)}
 

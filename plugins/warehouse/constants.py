@@ -63,6 +63,8 @@ ORDERS_READER = "orders"
 
 # What deploy/backup.py notes of each try.
 STG_BACKUPS = ("stg/backups.sql",)
+# What data_checks found.
+STG_LAW_CHECKS = ("stg/law_checks.sql",)
 
 # The documents of Redis.
 STG_REFERENCE_QUERIES = ("stg/reference_wanted.sql", "stg/reference_unseen.sql")

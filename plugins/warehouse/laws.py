@@ -84,6 +84,26 @@ def ask_laws(
     return broken, unanswered
 
 
+def store_answers(
+    connection: psycopg.Connection[Any],
+    *,
+    files: Sequence[SqlFile],
+    laws: Sequence[SqlFile],
+    broken: Mapping[str, int],
+    unanswered: Mapping[str, str],
+    params: Mapping[str, Any],
+    log: logging.Logger,
+) -> None:
+    """Write what `check_laws` has found to `stg.law_checks`; `params` are those of a transaction, and `checked_dt`."""
+    names = [Path(law.name).stem for law in laws]
+    answered = [name for name in names if name not in unanswered]
+    connection.set_isolation_level(None)
+    connection.set_read_only(None)
+    with connection.transaction():
+        answers = {"laws": names, "answered": answered, "broken_rows": [broken.get(name, 0) for name in answered]}
+        run_sql(connection, files, {**params, **answers}, log)
+
+
 def stated_law(law: SqlFile) -> str:
     """Return the law in words: the header of its file."""
     lines = [line.removeprefix("--").strip() for line in law.text.split("\n-- Params:", maxsplit=1)[0].splitlines()]

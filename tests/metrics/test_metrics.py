@@ -117,6 +117,7 @@ def test_the_limits_are_those_of_the_laws_and_of_the_watcher() -> None:
     law = CheckLawsOperator(task_id="laws")
     assert limit("GuestTagsLate") == law.max_lag_s
     assert limit("GuestTagsDeadLetters") == watch.MAX_DEAD_LETTERS
+    assert limit("GuestTagsOldTransaction") == law.max_transaction_age_hours * 3600
     assert limit("GuestTagsBackupOld") == law.max_dump_age_hours * 3600 == watch.MAX_DUMP_AGE_H * 3600
     assert f"> {watch.MAX_RESTORE_AGE_H * 3600:.0f}" in ALERTS["GuestTagsRestoreTest"]["expr"]
     assert law.max_restore_age_days * 24 == watch.MAX_RESTORE_AGE_H
@@ -165,6 +166,10 @@ def warehouse(pipeline: Pipeline) -> Pipeline:
         """
         insert into stg.drain_ends values ('orders', now() - interval '200 s', now() - interval '200 s');
         insert into stg.drain_progress values ('orders', 'orders', 0, 'id', 5, null, null, 12, now());
+        insert into stg.lost_messages (topic, topic_id, "partition", from_offset, to_offset, noticed_dt)
+        values ('orders', 'id', 0, 3, 8, now());
+        insert into stg.law_checks values
+            ('stg.lost_messages', 1, now()), ('stg.order_events', 0, now() - interval '2 h');
         insert into stg.backups (kind, stamp, seconds, is_good, detail, finished_dt)
         values ('dump', 'x', 1, true, '', now() - interval '300 s'), ('restore', 'x', 1, true, '', now()),
             ('restore', 'x', 1, false, 'broken', now());
@@ -197,6 +202,14 @@ def test_the_exporter_tells_what_the_views_tell(warehouse: Pipeline, exporter: s
     assert told["guest_tags_kafka_lag_messages"] == [({}, 7)]
     assert ({"kind": "messages_waiting"}, 2) in told["guest_tags_waiting"]
     assert told["guest_tags_dead_letters"] == [({"topic": "test", "reason": "broken_json"}, 2)]
+    assert told["guest_tags_lost_messages"] == [({}, 5)]
+    laws = {labels["law"]: rows for labels, rows in told["guest_tags_law_broken_rows"]}
+    assert laws == {"stg.lost_messages": 1, "stg.order_events": 0}
+    ((_, asked_s),) = told["guest_tags_laws_checked_age_seconds"]
+    assert 7200 <= asked_s < 10_800
+    ((kind, age_s),) = told["guest_tags_oldest_transaction_seconds"]
+    assert kind == {"kind": "session"}
+    assert age_s >= 0
     assert told["guest_tags_given_total"] == [({"tag": "fan"}, 1)]
     assert told["guest_tags_taken_total"] == [({"tag": "fan"}, 1)]
     assert told["guest_tags_audience"] == [({"tag": "fan"}, 0)]
@@ -258,6 +271,8 @@ def test_a_real_prometheus_shows_every_panel_and_rings(warehouse: Pipeline, expo
             asked(url, expr)
             if not any(name.startswith("airflow_") for name in names(expr)) and "increase(" not in expr:
                 wait_for(url, expr)
+        for alert in ("GuestTagsLostMessages", "GuestTagsLawBroken", "GuestTagsRestoreTest"):
+            wait_for(url, f'ALERTS{{alertname="{alert}", alertstate="firing"}}')
         # What is two minutes late is pending for another one; what has no patience rings.
         wait_for(url, 'ALERTS{alertname="GuestTagsLate", alertstate="pending"}')
         warehouse.owner.execute(

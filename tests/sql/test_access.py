@@ -26,6 +26,9 @@ VIEWS = {
     "v_orders_hourly",
     "v_freshness",
     "v_backups",
+    "v_laws",
+    "v_lost_messages",
+    "v_open_transactions",
     "v_dead_letters",
     "v_orders_not_counted",
     "v_guest_tags",
@@ -41,6 +44,8 @@ HIDDEN = (
     "stg.drain_ends",
     "stg.lost_messages",
     "stg.backups",
+    "stg.law_checks",
+    "stg.open_transactions",
     "stg.withdrawn",
     "stg.judged_orders",
     "stg.judged_references",
@@ -71,6 +76,7 @@ REFUSED = (
     "create schema mine",
     "create function public.mine() returns int language sql return 1",
     "select dds.clear_vault()",
+    "select stg.see_transactions()",
     "select pg_read_file('/etc/passwd')",
     "copy (select 1) to program 'true'",
     "set role dwh_owner",
@@ -164,6 +170,7 @@ def test_no_view_shows_who_a_guest_is(pipeline: Pipeline, bi: psycopg.Connection
     pipeline.refer(documents)
     pipeline.stage([order(1), b'{"user": "Hidden Name", "login": "hidden-login"}'])
     pipeline.load()
+    pipeline.owner.execute("insert into stg.law_checks values ('stg.order_events', 0, now())")
     for view in VIEWS:
         rows = bi.execute(sql.SQL("select * from {}").format(sql.Identifier("cdm", view))).fetchall()
         assert rows, view
@@ -237,6 +244,18 @@ def test_bootstrap_gives_an_existing_role_its_limits(pipeline: Pipeline) -> None
         assert limits_of(pipeline) == LIMITS
 
 
+def test_bootstrap_lets_the_owner_see_the_sessions_of_others(pipeline: Pipeline) -> None:
+    sees = "select pg_has_role('dwh_owner', 'pg_read_all_stats', 'usage')"
+    assert pipeline.value(sees) is True
+    with psycopg.connect(pipeline.env["DWH_ADMIN_URL"], autocommit=True) as admin:
+        admin.execute("revoke pg_read_all_stats from dwh_owner")
+    done = bootstrap({"DWH_ADMIN_URL": pipeline.env["DWH_URL"]})
+    assert 'not allowed: grant pg_read_all_stats to "dwh_owner"' in done.stderr
+    done = bootstrap({"DWH_ADMIN_URL": pipeline.env["DWH_ADMIN_URL"]})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert pipeline.value(sees) is True
+
+
 def test_where_the_admin_may_not_set_limits_bootstrap_says_what_to_set(pipeline: Pipeline) -> None:
     done = bootstrap({"DWH_ADMIN_URL": pipeline.env["DWH_URL"]})
     assert done.returncode == 0, done.stderr
@@ -284,6 +303,7 @@ def copy_rows(pipeline: Pipeline, url: str) -> None:
         "stg.judged_references",
         "stg.withdrawn",
         "stg.backups",
+        "stg.law_checks",
     )
     without = [f"--exclude-table={name}" for name in (*NEW_TABLES, *later)]
     programs = find_programs()

@@ -117,6 +117,13 @@ BREAKS: dict[str, list[str]] = {
     ],
     "stg.load_queue.age": [f"insert into stg.load_queue select 'order_event_log', {H1}, '{OLD}'"],
     "stg.drain_ends.age": [f"insert into stg.drain_ends values ('orders', '{OLD}', '{OLD}')"],
+    # Nobody can be made older by hand; real ones are in test_what_never_ends_is_seen_whoever_began_it.
+    "stg.open_transactions.age": [
+        f"""
+        create or replace view stg.open_transactions as
+        select 'session'::text as kind, 'ann'::text as who, '{OLD}'::timestamptz as since, ''::text as detail
+        """,
+    ],
     "stg.backups.age": [
         try_of_backup("dump", OLD, is_good=True),
         try_of_backup("dump", OLD, is_good=False),
@@ -491,6 +498,7 @@ def test_no_law_at_all_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 def test_checking_changes_nothing_and_waits_for_no_load(pipeline: Pipeline) -> None:
     pipeline.stage([order(1)])
+    run(CheckLawsOperator(task_id="laws"))
     before = pipeline.snapshot()
     with psycopg.connect(os.environ["DWH_ETL_URL"]) as load:
         load.execute("select pg_advisory_xact_lock(hashtext('dwh.stg')), pg_advisory_xact_lock(hashtext('dwh.dds'))")
@@ -498,6 +506,56 @@ def test_checking_changes_nothing_and_waits_for_no_load(pipeline: Pipeline) -> N
         assert run(CheckLawsOperator(task_id="laws"))["broken"] == 0
         load.rollback()
     assert pipeline.snapshot() == before
+
+
+def found(pipeline: Pipeline) -> dict[str, int]:
+    return dict(pipeline.rows("select law, broken_rows from cdm.v_laws"))
+
+
+def test_what_was_found_is_kept_for_who_looks_from_outside(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline.owner.execute("insert into stg.law_checks values ('of an older release', 3, now())")
+    pipeline.stage([order(1, dishes=("a", "b", "c"))])
+    pipeline.load()
+    run(CheckLawsOperator(task_id="laws"))
+    assert found(pipeline) == dict.fromkeys((Path(law.name).stem for law in LAWS), 0)
+    pipeline.owner.execute("update cdm.user_product_counters set order_cnt = 7")
+    with pytest.raises(BrokenLawError):
+        run(CheckLawsOperator(task_id="laws"))
+    assert {law: rows for law, rows in found(pipeline).items() if rows} == {
+        "cdm.product_totals": 3,
+        "cdm.user_product_counters": 3,
+        "cdm.user_product_counters.source": 3,
+    }
+    pipeline.owner.execute("update stg.law_checks set checked_dt = %s", [OLD])
+    laws = [SqlFile(law.name, "select 1 / 0") if law.name == "checks/cdm.user_tags.sql" else law for law in LAWS]
+    monkeypatch.setattr(operator_module, "read_laws", lambda: laws)
+    pipeline.owner.execute("update cdm.user_product_counters set order_cnt = 1")
+    with pytest.raises(UncheckedLawError):
+        run(CheckLawsOperator(task_id="laws"))
+    assert pipeline.rows("select law from cdm.v_laws where checked_age_s > 86400") == [("cdm.user_tags",)]
+
+
+def test_what_never_ends_is_seen_whoever_began_it(pipeline: Pipeline) -> None:
+    slot = "select pg_create_physical_replication_slot('forgotten', true)"
+    with (
+        psycopg.connect(pipeline.env["DWH_BI_URL"]) as analyst,
+        psycopg.connect(pipeline.env["DWH_ADMIN_URL"], autocommit=True) as admin,
+    ):
+        pid = analyst.info.backend_pid
+        analyst.execute("select * from cdm.v_tags")
+        admin.execute(slot)
+        try:
+            with pytest.raises(BrokenLawError, match=r"stg.open_transactions.age") as error:
+                run(CheckLawsOperator(task_id="laws", max_transaction_age_hours=0))
+            seen = pipeline.rows("select kind, who, detail from stg.open_transactions")
+            ages = pipeline.rows("select kind, age_s >= 0 from cdm.v_open_transactions")
+        finally:
+            admin.execute("select pg_drop_replication_slot('forgotten')")
+    assert error.value.names == ["stg.open_transactions.age"]
+    assert ("session", "dwh_bi", f"pid {pid}, idle in transaction") in seen
+    assert ("slot", "forgotten", "unused physical slot") in seen
+    assert ("slot", True) in ages
+    run(CheckLawsOperator(task_id="laws"))
 
 
 # --- beside a rebuild ----------------------------------------------------------------------------------------------------

@@ -44,6 +44,14 @@ class AirflowApi:
         """Return the DAGs that Airflow knows."""
         return sorted(dag["dag_id"] for dag in self._call("GET", "/api/v2/dags?limit=100")["dags"])
 
+    def health(self) -> dict[str, dict[str, str]]:
+        """Return how each part of Airflow is, as its home page shows it."""
+        return self._call("GET", "/api/v2/monitor/health")
+
+    def dag(self, dag_id: str) -> dict[str, Any]:
+        """Return what Airflow knows of the DAG: is_paused, description, ..."""
+        return self._call("GET", f"/api/v2/dags/{dag_id}")
+
     def unpause(self, dag_id: str) -> None:
         """Let the DAG run."""
         self._call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})

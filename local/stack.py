@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.processes import StartError
-from local.services.airflow import Airflow
+from local.services.airflow import Airflow, Triggerer
 from local.services.base import REPO, Service
 from local.services.kafka import Kafka
 from local.services.postgres import Postgres, find_programs
@@ -21,7 +21,7 @@ from local.services.redis import Redis
 from local.state import NoFreePortError, State
 
 DEFAULT_HOME = REPO / ".local"
-SERVICES: tuple[type[Service], ...] = (Postgres, Redis, Kafka, Airflow)
+SERVICES: tuple[type[Service], ...] = (Postgres, Redis, Kafka, Airflow, Triggerer)
 ALL = tuple(service.name for service in SERVICES)
 
 

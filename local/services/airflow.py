@@ -1,4 +1,4 @@
-"""The orchestrator: Airflow's API server, scheduler (LocalExecutor) and DAG processor, on the stack's PostgreSQL."""
+"""The orchestrator: Airflow's API server, scheduler (LocalExecutor), DAG processor and triggerer, on the stack's PostgreSQL."""
 
 import base64
 import json
@@ -121,6 +121,33 @@ class Airflow(Service):
     def _write_passwords(self, file: Path) -> None:
         file.touch(mode=0o600)
         file.write_text(json.dumps({self.user: self.password()}))
+
+
+class Triggerer(Service):
+    """Waits for what deferrable operators wait for. None of ours defers, but Airflow's home page calls its absence unhealthy."""
+
+    name = "triggerer"
+    needs = ("postgres", "airflow")
+    process_names = ("airflow-triggerer",)
+
+    def address(self) -> str:
+        """Say that nobody connects to it."""
+        return "no port"
+
+    def env(self) -> dict[str, str]:
+        """Return nothing: it has no clients."""
+        return {}
+
+    def start(self) -> None:
+        """Start it beside the API server, which hears from it some seconds later: nothing waits for that."""
+        airflow = Airflow(self.home, self.state)
+        (daemon,) = self.daemons
+        if not daemon.process():
+            daemon.launch(
+                [sys.executable, "-m", "airflow", "triggerer", "--skip-serve-logs"],
+                env=inherited_env(**airflow.env()),
+                cwd=self.home / "airflow",
+            )
 
 
 def _fernet_key() -> str:

@@ -18,7 +18,9 @@ from guest_tags import reader
 
 STATIC = Path(__file__).with_name("static")
 ASSETS = {
-    file.relative_to(STATIC).as_posix(): file for file in STATIC.rglob("*") if file.suffix in (".css", ".js", ".svg")
+    file.relative_to(STATIC).as_posix(): file
+    for file in STATIC.rglob("*")
+    if file.suffix in (".css", ".js", ".json", ".svg")
 }
 DAY_H = 24
 # Longer windows of orders are told by the day: more bars than pixels say nothing.

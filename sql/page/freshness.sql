@@ -1,4 +1,4 @@
--- One row = how fresh the marts are and what waits.
+-- One row = how fresh the marts are, what waits, and up to when everything that was sent is judged (NULL = nothing yet).
 -- From: cdm.v_freshness
 -- Params: none
 select
@@ -10,8 +10,13 @@ select
     guests_waiting_since,
     rules_waiting,
     dead_letters,
-    lag_s,
-    checked_dt,
-    judged_dt,
-    kafka_lag
-from cdm.v_freshness;
+    kafka_lag,
+    as_of,
+    extract(epoch from now() - as_of)::double precision as age_s
+from (
+    -- What waits is stored and not yet judged; lag_s tells since when.
+    select
+        *,
+        case when checked_dt is not null then least(judged_dt, now() - make_interval(secs => lag_s)) end as as_of
+    from cdm.v_freshness
+) as freshness;

@@ -1,11 +1,14 @@
 """What a person sees: Airflow's UI and the page "Guest tags" in a real browser, over a real history."""
 
 import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
+import psycopg
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Frame, Locator, Page, Route, expect
@@ -25,7 +28,6 @@ END = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 FROM = (END - timedelta(days=8)).isoformat()
 RULES = {"soup_lover": ("Супы", 2), "sweet_tooth": ("Десерты", 3), "unreached": ("Пицца", 90)}
 BLOCKS = (
-    "freshness",
     "tags",
     "audience",
     "thresholds",
@@ -66,6 +68,7 @@ class Watch:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=30_000)  # a busy machine is slow, not wrong
     with open_browser() as browser:
         yield browser
 
@@ -167,6 +170,14 @@ def test_a_form_starts_the_history_and_its_run_turns_green(ui: Page, loaded: str
     assert tasks == dict.fromkeys(("drain", "reference", "dds", "cdm"), "success")
 
 
+def test_the_form_of_tag_rules_can_be_sent_for_the_file_with_no_other_field(ui: Page, airflow: AirflowApi) -> None:
+    ui.goto(f"{airflow.address}/dags/tag_rules")
+    ui.get_by_role("button", name="Trigger Dag").click()
+    form = ui.get_by_role("dialog")
+    expect(form.locator("#element_tag")).to_have_value("")
+    expect(form.get_by_role("button", name="Trigger", exact=True)).to_be_enabled()
+
+
 def test_the_page_stands_in_airflows_navigation_and_follows_its_theme(
     ui: Page, loaded: str, airflow: AirflowApi
 ) -> None:
@@ -214,22 +225,28 @@ def figures(box: Locator) -> dict[str, str]:
     tiles = {}
     for tile in box.locator("dd[data-name]").all():
         name, value = tile.get_attribute("data-name") or "", tile.get_attribute("data-value") or ""
-        if value.isdigit() and name != "lag":
+        if value.isdigit():
             assert tile.locator(".figure").inner_text().replace(",", "") == value
         tiles[name] = value
     return tiles
 
 
-def test_freshness_is_that_of_the_queues(page: Page, warehouse: Pipeline) -> None:
-    tiles = figures(block(page, "freshness"))
+def test_state_is_that_of_queues_and_drains(page: Page, warehouse: Pipeline) -> None:
+    tiles = figures(block(page, "state"))
     assert tiles["messages"] == str(warehouse.value("select count(*) from stg.load_queue")) == "0"
     assert tiles["recount"] == str(warehouse.value("select count(distinct h_user_pk) from dds.counter_queue")) == "0"
     assert tiles["rules"] == str(warehouse.value("select count(*) from cdm.rule_queue")) == "0"
     letters = warehouse.value("select count(*) from stg.dead_letters where solved_dt is null")
-    assert int(tiles["letters"]) == letters >= 1
-    assert float(tiles["lag"]) >= 0  # the age of the last drain, where nothing waits
+    shown = block(page, "state").locator('[data-name="letters"]')
+    expect(shown).to_have_attribute("data-value", str(letters))
+    expect(shown).to_contain_text(f"{letters} unsolved")
+    assert letters >= 1
     assert tiles["order"][:19] == warehouse.value("select max(load_dt) from stg.order_events").isoformat()[:19]
     assert tiles["event"][:19] == warehouse.value("select max(event_dt) from cdm.tag_events").isoformat()[:19]
+    judged = warehouse.value("select max(as_of) from stg.drain_ends")
+    assert tiles["judged"] == ("" if judged is None else judged.isoformat().replace("+00:00", "Z"))
+    in_kafka = "select sum(end_offset - next_offset) from stg.drain_progress where reader = 'orders'"
+    assert tiles["kafka"] == ("" if warehouse.value(in_kafka) is None else str(warehouse.value(in_kafka)))
 
 
 def test_tags_and_near_misses_are_those_of_the_counters(page: Page, warehouse: Pipeline) -> None:
@@ -445,6 +462,7 @@ def test_each_chart_has_a_name_and_a_table(page: Page) -> None:
     charts = page.locator("canvas")
     assert charts.count() == 3
     for chart in charts.all():
+        expect(chart).to_be_visible()  # whoever changes the theme has it drawn anew
         assert re.match(
             r"(Line|Stacked bar) chart: .+ The same numbers are in the table below\.",
             chart.get_attribute("aria-label") or "",
@@ -540,24 +558,191 @@ def test_a_block_that_fails_says_why_and_can_be_tried_again(page: Page, airflow:
     watch.complaints = [text for text in watch.complaints if "503" not in text]  # Chromium notes each
 
 
-def test_a_session_that_has_ended_is_told(page: Page, airflow: AirflowApi, watch: Watch) -> None:
-    page.route("**/api/*", lambda route: route.fulfill(status=401, json={"detail": "Not authenticated"}))
-    opened(page, airflow)
-    for name in BLOCKS:
-        expect(block(page, name)).to_contain_text("Log in to Airflow again")
-    page.unroute("**/api/*")
+def test_a_session_that_has_ended_is_told_once(page: Page, airflow: AirflowApi, watch: Watch) -> None:
+    page.route("**/api/**", lambda route: route.fulfill(status=401, json={"detail": "Not authenticated"}))
+    try:
+        opened(page, airflow)
+        expect(strip(page)).to_contain_text("Log in to Airflow again")
+        expect(page.locator("#updated")).to_have_text("Not updated yet")
+        assert shown(page).count("Log in to Airflow again") == 1
+    finally:
+        page.unroute("**/api/**")
     watch.complaints = [text for text in watch.complaints if "401" not in text]
+
+
+def shown(page: Page) -> str:
+    """All words that can be seen: of the strip and of the blocks."""
+    return page.locator("#strip").inner_text() + page.locator("main").inner_text()
+
+
+def strip(page: Page) -> Locator:
+    return page.locator("#strip")
+
+
+def said(page: Page, state: str) -> Locator:
+    """The strip, once it is in this state."""
+    expect(strip(page)).to_have_attribute("data-state", state, timeout=90_000)
+    return strip(page)
+
+
+def test_a_warehouse_that_is_away_is_told_once_and_numbers_stay_greyed_until_it_is_back(
+    page: Page, airflow: AirflowApi, warehouse: Pipeline, watch: Watch
+) -> None:
+    opened(page, airflow)
+    expect(page.locator("#updated")).to_contain_text("Updated at")
+    was = table(block(page, "tags"))
+    admin = psycopg.connect(warehouse.env["DWH_ADMIN_URL"], autocommit=True)
+    admin.execute("alter role dwh_bi nologin")
+    try:
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'dwh_bi'")
+        page.get_by_role("button", name="Refresh").click()
+        expect(said(page, "unknown")).to_contain_text("The warehouse does not answer.")
+        assert strip(page).get_attribute("data-level") == "grey"
+        for name in BLOCKS:
+            expect(block(page, name).locator(".stale")).to_have_count(1)
+            expect(block(page, name)).to_contain_text("The numbers are those of")
+        assert table(block(page, "tags")) == was
+        expect(page.locator("#updated")).to_contain_text("Not updated since")
+        assert shown(page).count("does not answer") == 1
+        assert page.get_by_role("button", name="Try again").count() == 1
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+    finally:
+        admin.execute("alter role dwh_bi login")
+        admin.close()
+    strip(page).get_by_role("button", name="Try again").click()
+    expect(page.locator("#updated")).to_contain_text("Updated at", timeout=60_000)
+    expect(page.locator(".stale")).to_have_count(0)
+    watch.complaints = [text for text in watch.complaints if "503" not in text]
+
+
+def test_an_address_that_never_answers_is_given_up_within_15_seconds(page: Page, airflow: AirflowApi) -> None:
+    waiting: list[Route] = []
+    page.route("**/api/tags", lambda route: waiting.append(route))
+    page.goto(f"{airflow.address}/guest-tags/")
+    alert = block(page, "tags").get_by_role("alert")
+    expect(alert).to_contain_text("There is no answer for 15 s", timeout=60_000)
+    expect(page.locator("#updated")).to_have_text("Not updated yet")
+    page.unroute("**/api/tags")
+    alert.get_by_role("button", name="Try again").click()
+    expect(block(page, "tags").get_by_role("table")).to_be_visible()
+    expect(page.locator("#updated")).to_contain_text("Updated at")
+
+
+def test_a_blank_id_is_told_at_its_field_and_nothing_is_sent(page: Page, airflow: AirflowApi, watch: Watch) -> None:
+    opened(page, airflow)
+    watch.addresses.clear()
+    field = page.get_by_label("Guest id")
+    for blank in ("", "   "):
+        field.fill(blank)
+        page.get_by_role("button", name="Find").click()
+        expect(page.locator("#guest-wrong")).to_have_text("Write an id.")
+        expect(field).to_be_focused()
+        expect(field).to_have_attribute("aria-invalid", "true")
+        expect(field).to_have_attribute("aria-describedby", "guest-wrong")
+    assert not [address for address in watch.addresses if "/api/guest?" in address]
+    field.fill("somebody")
+    field.press("Enter")
+    expect(page.locator("#guest-answer")).to_contain_text("Nothing is counted for this id")
+    expect(page.locator("#guest-wrong")).to_have_text("")
+    assert field.get_attribute("aria-invalid") is None
+
+
+# --- can the numbers be trusted: the minute run, switched on from here on ---------------------------------------------
+
+
+def test_the_strip_says_that_the_minute_run_is_off_and_switches_it_on(page: Page, airflow: AirflowApi) -> None:
+    opened(page, airflow)
+    expect(said(page, "off")).to_contain_text("orders_micro_batch is switched off.")
+    assert strip(page).get_attribute("data-level") == "red"
+    expect(block(page, "state")).to_contain_text("Somebody has switched the DAG off")
+    ask = page.get_by_role("dialog")
+    strip(page).get_by_role("button", name="Switch on").click()
+    expect(ask).to_contain_text("Switch orders_micro_batch on?")
+    expect(ask.get_by_role("button", name="Not now")).to_be_focused()
+    assert Axe().run(page).violations_count == 0
+    page.keyboard.press("Escape")
+    expect(ask).to_be_hidden()
+    expect(strip(page).get_by_role("button", name="Switch on")).to_be_focused()
+    assert airflow.dag("orders_micro_batch")["is_paused"]
+    page.keyboard.press("Enter")
+    ask.get_by_role("button", name="Switch on").click()
+    expect(said(page, "well")).to_contain_text("All well.")
+    assert not airflow.dag("orders_micro_batch")["is_paused"]
+
+
+def test_the_strip_says_what_the_last_run_failed_at_and_leads_to_its_log(page: Page, airflow: AirflowApi) -> None:
+    airflow.pause("orders_micro_batch")
+    run_id = airflow.trigger("orders_micro_batch", {"frm": "beginning"})
+    airflow.unpause("orders_micro_batch")
+    deadline = time.monotonic() + 120
+    while airflow.run_state("orders_micro_batch", run_id) != "failed":
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    page.get_by_role("button", name="Refresh").click()
+    expect(said(page, "failing")).to_contain_text("The last run failed at «drain», ")
+    expect(strip(page)).to_contain_text("unknown parameter 'frm' (orders_micro_batch has no parameters).")
+    expect(block(page, "state").locator('[data-row="runs"]')).to_contain_text("1 failed")
+    href = strip(page).get_by_role("link", name="Open the log").get_attribute("href") or ""
+    assert href == f"{airflow.address}/dags/orders_micro_batch/runs/{quote(run_id, safe='')}/tasks/drain"
+    said(page, "well")  # the next minute makes it good
+
+
+def test_check_now_asks_the_laws_and_the_strip_says_that_one_is_broken(
+    page: Page, airflow: AirflowApi, warehouse: Pipeline
+) -> None:
+    row = block(page, "state").locator('[data-row="laws"]')
+    row.get_by_role("button", name="Check now").click()
+    expect(row).to_contain_text("data_checks is switched off in Airflow; the request waits until it is on.")
+    row.get_by_role("button", name="Switch on").click()
+    page.get_by_role("dialog").get_by_role("button", name="Switch on").click()
+    expect(row.locator('[data-answer="checks"]')).to_contain_text(re.compile(r"All \d+ laws hold"), timeout=120_000)
+    (run,) = [run for run in airflow.runs("data_checks") if run["dag_run_id"].startswith("page__checks__")]
+    assert (run["conf"], run["note"]) == ({}, "Asked for on the page: check the laws of the data now")
+
+    warehouse.owner.execute("update cdm.user_category_counters set order_cnt = order_cnt + 1")
+    row.get_by_role("button", name="Check now").click()
+    expect(said(page, "laws")).to_contain_text("laws are broken: cdm.")
+    assert strip(page).get_attribute("data-level") == "red"
+    warehouse.owner.execute("update cdm.user_category_counters set order_cnt = order_cnt - 1")
+    expect(row.get_by_role("button", name="Check now")).to_be_enabled()
+    page.reload()  # the answer of a run is waited for, whoever loads the page again
+    row.get_by_role("button", name="Check now").click()
+    said(page, "well")
+
+
+def test_what_was_refused_is_tried_again_at_a_press_and_followed_also_after_a_reload(
+    page: Page, airflow: AirflowApi, warehouse: Pipeline
+) -> None:
+    airflow.pause("dead_letters_replay")
+    letters = warehouse.value("select count(*) from stg.dead_letters where solved_dt is null")
+    row = block(page, "state").locator('[data-row="refused"]')
+    row.get_by_role("button", name="Try them again").click()
+    expect(row).to_contain_text("dead_letters_replay is switched off in Airflow; the request waits until it is on.")
+    page.reload()
+    expect(row).to_contain_text("dead_letters_replay is switched off in Airflow; the request waits until it is on.")
+    airflow.unpause("dead_letters_replay")
+    expect(row).to_contain_text(f"Tried {letters}, solved 0, refused {letters}.", timeout=240_000)
+    assert len([run for run in airflow.runs("dead_letters_replay") if run["dag_run_id"].startswith("page__")]) == 1
+
+
+def test_links_to_airflow_are_followed_by_airflows_own_router(ui: Page, airflow: AirflowApi) -> None:
+    ui.goto(f"{airflow.address}/plugin/guest-tags")
+    failed = ui.frame_locator("iframe").locator('[data-row="runs"] a').first  # of the run with the unknown parameter
+    failed.click()
+    ui.wait_for_url("**/dags/orders_micro_batch/runs/**")
 
 
 def test_a_page_without_data_says_what_to_run(page: Page, airflow: AirflowApi, warehouse: Pipeline) -> None:
     # The last test of the module: nothing is left after it.
+    airflow.pause("orders_micro_batch", timeout_s=300)
     warehouse.clear()
     opened(page, airflow)
-    for name in ("freshness", "audience", "orders"):
+    for name in ("audience", "orders"):
         expect(block(page, name)).to_contain_text("orders_backfill")
         expect(block(page, name)).to_contain_text("orders_micro_batch")
     expect(block(page, "tags")).to_contain_text("insert into cdm.tag_rules")
-    for name in BLOCKS[3:]:
+    for name in BLOCKS[2:]:
         assert block(page, name).inner_text().strip()
         assert block(page, name).locator("table").count() == 0
     assert Axe().run(page).violations_count == 0

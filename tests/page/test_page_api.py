@@ -164,7 +164,30 @@ def test_an_empty_warehouse_is_answered(client: TestClient) -> None:
         assert isinstance(answer.json()["rows"], list)
     (now,) = client.get("/api/freshness").json()["rows"]
     assert now["last_order_dt"] is None
-    assert now["lag_s"] == 0
+    assert (now["as_of"], now["age_s"], now["kafka_lag"]) == (None, None, None), (
+        "nothing is known, which is not: no delay"
+    )
+
+
+def test_everything_is_judged_up_to_the_last_drain_or_to_what_waits_since_before_it(
+    client: TestClient, pipeline: Pipeline
+) -> None:
+    def age() -> float:
+        (now,) = client.get("/api/freshness").json()["rows"]
+        assert now["as_of"] is not None
+        return float(now["age_s"])
+
+    pipeline.owner.execute(
+        "insert into stg.drain_ends (topic, as_of, checked_dt) "
+        "values ('orders', now() - interval '1000 s', now() - interval '900 s')"
+    )
+    assert 1_000 <= age() < 1_060
+    pipeline.stage([order(1)])
+    assert 1_000 <= age() < 1_060, "what was stored since waits, but it is younger"
+    pipeline.owner.execute("update stg.load_queue set load_dt = now() - interval '5000 s'")
+    assert 5_000 <= age() < 5_060
+    pipeline.load()
+    assert 1_000 <= age() < 1_060
 
 
 def test_what_a_guest_has_and_lacks_is_told_with_its_reason(client: TestClient, pipeline: Pipeline) -> None:

@@ -1,13 +1,13 @@
 // Fills the blocks of the page. Each asks for its own numbers, waits, is empty or fails by itself; all are asked again every
-// minute while somebody looks.
+// minute while somebody looks. What fails for all of them is said once, by the strip (strip.js).
 
+import { ask } from "./airflow.js";
 import { STATUSES, lineChart, lineLook, stackedChart, statusColour, thresholdChart } from "./charts.js";
 import { el, table, track } from "./dom.js";
-import { clock, counted, day, duration, known, language, number, setLanguage, t, time, zone } from "./texts.js";
+import * as strip from "./strip.js";
+import { clock, counted, day, dayName, hour, hourName, known, language, number, setLanguage, t, time, zone } from "./texts.js";
 
 const REFRESH_MS = 60_000;
-const LATE_S = 120; // what the pipeline promises: a closed order is a tag within two minutes
-const VERY_LATE_S = 600;
 const FIRST_TAGS = 5;
 const TAIL = 0.01; // of a category's guests: the curve of thresholds ends there
 const HOUR_MS = 3_600_000;
@@ -18,33 +18,7 @@ const sum = (rows, of) => rows.reduce((total, row) => total + of(row), 0);
 const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`).value;
 
 // What the reader has chosen; kept when the numbers are drawn anew.
-const choice = { tags: null, colours: null, category: null, threshold: null, guest: null, exampleTag: null };
-let updated = null;
-
-// --- asking ------------------------------------------------------------------------------------------------------------
-
-// Carries a word that the texts know.
-class Refusal extends Error {
-  constructor(code) {
-    super(code);
-    this.code = code;
-  }
-}
-
-// Returns the JSON of an address; throws a Refusal.
-async function ask(address) {
-  let answer;
-  try {
-    answer = await fetch(`api/${address}`, { headers: { Accept: "application/json" } });
-  } catch {
-    throw new Refusal("offline");
-  }
-  if (answer.ok) return answer.json();
-  if (answer.status === 401 || answer.status === 403) throw new Refusal("session");
-  const body = await answer.json().catch(() => ({}));
-  throw new Refusal(known(`error.${body.code}`) ? body.code : "unexpected");
-}
-
+const choice = { tags: null, colours: null, category: null, threshold: null, guest: null, exampleTag: null, wrong: false };
 // --- states ------------------------------------------------------------------------------------------------------------
 
 const notice = (text) => el("p", { class: "notice" }, text);
@@ -61,6 +35,8 @@ class Block {
     this.address = address;
     this.render = render;
     this.data = null;
+    this.answered = null;
+    this.fault = null;
     this.asked = 0;
   }
 
@@ -70,30 +46,37 @@ class Block {
       this.box.classList.add("loading");
       this.box.setAttribute("aria-busy", "true");
     }
-    let shown;
     try {
       const data = await ask(this.address());
       if (turn !== this.asked) return; // a later question has been asked meanwhile
-      this.data = data;
+      Object.assign(this, { data, answered: new Date(), fault: null });
     } catch (error) {
       if (turn !== this.asked) return;
-      this.data = null;
-      shown = failure(error.code ?? "unexpected", () => this.load());
+      if (!error.code) console.error(error);
+      this.fault = error.code ?? "unexpected";
     }
     this.box.classList.remove("loading");
     this.box.setAttribute("aria-busy", "false");
-    if (shown) this.box.replaceChildren(shown);
-    else this.draw();
+    this.draw();
+    sayWhen();
   }
 
-  // Draws what is known, in the present language and theme. What was open stays open, what had the focus keeps it.
+  // Draws what is known, in the present language and theme: where the last question failed, the numbers before it, greyed. What
+  // was open stays open, what had the focus keeps it.
   draw() {
-    if (this.data === null) return;
     const open = this.box.querySelector("details")?.open;
     const focused = this.box.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-    this.box.replaceChildren(...[this.render(this.data)].flat());
+    const numbers = this.data === null ? [] : [this.render(this.data)].flat();
+    this.box.replaceChildren(...this.complaint(), this.fault && numbers.length ? el("div", { class: "stale" }, ...numbers) : el("div", {}, ...numbers));
     if (open) this.box.querySelector("details").open = true;
     if (focused) this.box.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  // What fails for all is said by the strip.
+  complaint() {
+    if (!this.fault) return [];
+    const old = this.data ? t("stale", clock(this.answered)) : t("stale.never");
+    return strip.isUnknown() ? [el("p", { class: "quiet" }, old)] : [failure(this.fault, () => this.load()), ...(this.data ? [el("p", { class: "quiet" }, old)] : [])];
   }
 }
 
@@ -101,27 +84,6 @@ const asTable = (columns, rows, caption) => el("details", {}, el("summary", {}, 
 const cells = (title, of, more = {}) => ({ title, number: true, cell: (row) => number(of(row)), value: of, ...more });
 
 // --- blocks ------------------------------------------------------------------------------------------------------------
-
-function freshness({ rows: [now] }) {
-  const tone = now.lag_s <= LATE_S ? "good" : now.lag_s <= VERY_LATE_S ? "warn" : "bad";
-  const tile = (name, value, text, under, tone = "") =>
-    el("div", {}, el("dt", {}, t(`freshness.${name}`)), el("dd", { "data-name": name, "data-value": value },
-      el("span", { class: `figure ${tone}` }, text), el("span", { class: "quiet" }, under ?? "")));
-  const moment = (name, iso) => tile(name, iso ?? "", iso ? time(iso) : t("never"), null, "moment");
-  const since = (iso) => (iso ? t("since", time(iso)) : null);
-  const tiles = el(
-    "dl",
-    { class: "tiles" },
-    tile("lag", now.lag_s, duration(now.lag_s), t(tone === "good" ? "freshness.lag.good" : "freshness.lag.bad"), tone),
-    tile("messages", now.messages_waiting, number(now.messages_waiting), since(now.messages_waiting_since)),
-    tile("recount", now.guests_waiting, number(now.guests_waiting), since(now.guests_waiting_since)),
-    tile("rules", now.rules_waiting, number(now.rules_waiting)),
-    tile("letters", now.dead_letters, number(now.dead_letters), null, now.dead_letters ? "warn" : ""),
-    moment("order", now.last_order_dt),
-    moment("event", now.last_tag_event_dt),
-  );
-  return now.last_order_dt ? tiles : [notice(t("freshness.empty")), tiles];
-}
 
 function tags({ rows }) {
   if (!rows.length) return notice(t("tags.empty"));
@@ -321,9 +283,7 @@ function orders({ unit, rows }) {
   }));
   const titles = times.map((at) => written(new Date(at).toISOString()));
   // Several days by the hour: only midnights are named.
-  const named = (at) => unit === "day" || times.length <= 25 || new Date(at).getHours() === 0;
-  const shape = unit === "hour" && times.length <= 25 ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short" };
-  const short = unit === "day" ? titles : times.map((at) => (named(at) ? new Intl.DateTimeFormat(language, shape).format(at) : ""));
+  const short = unit === "day" ? titles : times.map((at) => (times.length <= 25 ? hourName(at) : hour(at) === 0 ? dayName(at) : ""));
   const label = t("orders.chart", counted(sum(rows, (row) => row.orders), "orders"), titles[0], titles.at(-1));
   return [
     legend,
@@ -372,8 +332,18 @@ function notCounted({ rows }) {
 
 // --- one guest ---------------------------------------------------------------------------------------------------------
 
+// What is wrong with the id, beside its field; null = nothing.
+function complain(text) {
+  const field = $("guest-id");
+  $("guest-wrong").textContent = text ?? "";
+  if (text === null) field.removeAttribute("aria-invalid");
+  else field.setAttribute("aria-invalid", "true");
+  choice.wrong = text !== null;
+}
+
 async function findGuest(id) {
   choice.guest = id;
+  complain(null);
   $("guest-id").value = id;
   const box = $("guest-answer");
   box.setAttribute("aria-busy", "true");
@@ -447,7 +417,6 @@ async function examples() {
 // --- the whole ---------------------------------------------------------------------------------------------------------
 
 const blocks = {
-  freshness: new Block("freshness", () => "freshness", freshness),
   tags: new Block("tags", () => "tags", tags),
   audience: new Block("audience", () => `audience?days=${chosen("audience-days")}`, audience),
   thresholds: new Block("thresholds", () => "thresholds", thresholds),
@@ -459,12 +428,25 @@ const blocks = {
 };
 const redraw = () => Object.values(blocks).forEach((block) => block.draw());
 
+// Whether a fault is that of one block or of all is known once the strip knows.
+const drawFaults = () => Object.values(blocks).filter((block) => block.fault).forEach((block) => block.draw());
+
 async function refresh() {
-  await Promise.all(Object.values(blocks).map((block) => block.load()));
+  await Promise.all([strip.look(), ...Object.values(blocks).map((block) => block.load())]);
+  drawFaults();
   blocks.thresholds.draw(); // it shows the rules of another block
   await examples();
-  updated = new Date();
   speak();
+}
+
+// When all numbers on the page were answered; where some were not, since when they are old.
+let whole = null;
+function sayWhen() {
+  const all = Object.values(blocks);
+  const well = all.every((block) => block.answered && !block.fault) && !strip.isUnknown();
+  if (well) whole = new Date(Math.min(...all.map((block) => block.answered)));
+  const failed = strip.isUnknown() || all.some((block) => block.fault);
+  $("updated").textContent = well ? t("updated", clock(whole)) : failed ? (whole ? t("notUpdated", clock(whole)) : t("neverUpdated")) : "";
 }
 
 function speak() {
@@ -472,8 +454,9 @@ function speak() {
   document.title = t("title");
   for (const element of document.querySelectorAll("[data-text]")) element.textContent = t(element.dataset.text);
   for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", t(element.dataset.label));
-  $("updated").textContent = updated ? t("updated", clock(updated)) : "";
-  $("footer").textContent = t("footer", zone);
+  if (choice.wrong) complain(t("guest.blank"));
+  sayWhen();
+  $("footer").textContent = t("footer", zone());
   document.querySelector(`input[name="language"][value="${language}"]`).checked = true;
 }
 
@@ -484,14 +467,20 @@ $("orders-days").addEventListener("change", () => blocks.orders.load());
 $("language").addEventListener("change", (event) => {
   setLanguage(event.target.value);
   speak();
+  strip.draw();
   redraw();
   examples();
   if (choice.guest) findGuest(choice.guest);
 });
 $("guest-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  findGuest($("guest-id").value.trim());
+  const id = $("guest-id").value.trim();
+  if (id) return findGuest(id);
+  complain(t("guest.blank"));
+  $("guest-id").focus();
 });
 window.addEventListener("themechange", redraw);
+// Numbers are asked for again when the warehouse is back; while it is away, what they say of it changes.
+strip.begin({ retry: refresh, change: () => (strip.isUnknown() ? (drawFaults(), sayWhen()) : refresh()) });
 setInterval(() => document.visibilityState === "visible" && refresh(), REFRESH_MS);
 refresh();

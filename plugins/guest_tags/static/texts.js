@@ -7,12 +7,14 @@ const PLURALS = {
     closed: { one: "closed order", other: "closed orders" },
     more: { one: "more closed order", other: "more closed orders" },
     guests: { one: "guest", other: "guests" },
+    runs: { one: "run", other: "runs" },
   },
   ru: {
     orders: { one: "заказ", few: "заказа", many: "заказов", other: "заказа" },
     closed: { one: "закрытый заказ", few: "закрытых заказа", many: "закрытых заказов", other: "закрытого заказа" },
     more: { one: "закрытый заказ", few: "закрытых заказа", many: "закрытых заказов", other: "закрытого заказа" },
     guests: { one: "гость", few: "гостя", many: "гостей", other: "гостя" },
+    runs: { one: "запуск", few: "запуска", many: "запусков", other: "запуска" },
   },
 };
 
@@ -31,6 +33,10 @@ const TEXTS = {
     language: "Language",
     refresh: "Refresh",
     updated: (time) => `Updated at ${time}`,
+    notUpdated: (time) => `Not updated since ${time}`,
+    neverUpdated: "Not updated yet",
+    stale: (time) => `The numbers are those of ${time}.`,
+    "stale.never": "No numbers yet.",
     retry: "Try again",
     window: "Period",
     "days.1": "Day",
@@ -54,20 +60,50 @@ const TEXTS = {
     "error.busy": "Too many people are looking at once. Try again in a moment.",
     "error.session": "Your session has ended or you may not see this page. Log in to Airflow again.",
     "error.offline": "Airflow does not answer. Check the network and try again.",
+    "error.timeout": "There is no answer for 15 s. Airflow or the network is very slow.",
+    "error.forbidden": "Airflow does not let you see this.",
+    "error.missing": (dag) => `${dag ?? "That"} is not there. Is this release deployed whole?`,
     "error.unexpected": "Something went wrong that nobody has thought of. The log of the API server says what.",
 
-    "freshness.title": "Freshness",
-    "freshness.lead": "Delay: how long the oldest thing has been waiting, be it a message for the vault, a guest for a recount or a rule for its turn.",
-    "freshness.empty": "Nothing has arrived yet. Start orders_backfill from its form for the history, switch on orders_micro_batch for new orders.",
-    "freshness.lag": "Delay",
-    "freshness.lag.good": "promised: two minutes",
-    "freshness.lag.bad": "over two minutes: docs/runbook.md",
-    "freshness.order": "Newest order",
-    "freshness.event": "Tag changed",
-    "freshness.messages": "Messages waiting",
-    "freshness.recount": "Guests waiting",
-    "freshness.rules": "Rules waiting",
-    "freshness.letters": "Dead letters",
+    "state.title": "State",
+    "state.lead": "Up to when everything that was sent is judged (promised: within two minutes), what waits, and what to do.",
+    "state.judged": "Judged up to",
+    "state.ago": (age) => `${age} ago`,
+    "state.kafka": "Waiting in Kafka",
+    "state.messages": "Messages waiting",
+    "state.recount": "Guests waiting",
+    "state.rules": "Rules waiting",
+    "state.order": "Newest order",
+    "state.event": "Tag changed",
+    "state.runs": "Runs, last hour",
+    "state.noruns": "None. orders_micro_batch runs every minute while it is switched on.",
+    "state.runs.told": (runs, failed, longest) => `${runs}, ${failed} failed, the longest took ${longest}`,
+    "state.laws": "Laws of the data",
+    "state.laws.hold": (laws, at) => `All ${laws} hold, checked ${at}.`.replace("  ", " "),
+    "state.laws.broken": "Some are broken; the log says which.",
+    "state.laws.never": "Not checked yet.",
+    "state.checks.do": "Check now",
+    "state.refused": "Refused",
+    "state.refused.some": (n) => `${n} unsolved; their reasons stand below under Dead letters.`,
+    "state.refused.none": "Nothing unsolved.",
+    "state.letters.do": "Try them again",
+    "state.todo": "What to do",
+    "strip": "Can the numbers be trusted",
+    "strip.on": "Switch on",
+    "strip.log": "Open the log",
+    "strip.run": "Open the run",
+    "dialog.on": (dag) => `Switch ${dag} on?`,
+    "dialog.on.what": "It takes up where it stopped: nothing is lost, and nothing counts twice.",
+    "dialog.no": "Not now",
+    "act.checking": "Is being sent.",
+    "act.queued": "Sent, waits for its turn.",
+    "act.running": "Running.",
+    "act.paused": (dag) => `${dag} is switched off in Airflow; the request waits until it is on.`,
+    "act.failed": "Failed.",
+    "act.lost": "No answer yet. The run goes on without this page.",
+    "act.forbidden": (dag) => `You may look, not change. Needed: the right to change and trigger ${dag}.`,
+    "act.checks.done": ({ laws }) => (laws === undefined ? "Not checked: the vault is being built again." : `All ${number(laws)} laws hold.`),
+    "act.letters.done": ({ tried = 0, solved = 0, refused = 0 }) => `Tried ${number(tried)}, solved ${number(solved)}, refused ${number(refused)}.`,
     since: (time) => `since ${time}`,
 
     "tags.title": "Tags and near misses",
@@ -139,6 +175,7 @@ const TEXTS = {
     "guest.label": "Guest id",
     "guest.find": "Find",
     "guest.examples": "Newest guests with the tag",
+    "guest.blank": "Write an id.",
     "guest.unknown": "Nothing is counted for this id: no closed order and no tag. Check the id.",
     "guest.progress": "Progress",
     "guest.progress.caption": (id) => `Tags and counted orders of guest ${id}`,
@@ -169,6 +206,10 @@ const TEXTS = {
     language: "Язык",
     refresh: "Обновить",
     updated: (time) => `Обновлено в ${time}`,
+    notUpdated: (time) => `Не обновлялось с ${time}`,
+    neverUpdated: "Ещё не обновлялось",
+    stale: (time) => `Числа на ${time}.`,
+    "stale.never": "Чисел пока нет.",
     retry: "Повторить",
     window: "Период",
     "days.1": "Сутки",
@@ -192,20 +233,50 @@ const TEXTS = {
     "error.busy": "Слишком много запросов сразу. Повторите чуть позже.",
     "error.session": "Сеанс закончился, или у вас нет прав на эту страницу. Войдите в Airflow снова.",
     "error.offline": "Airflow не отвечает. Проверьте сеть и повторите.",
+    "error.timeout": "Ответа нет 15 с. Airflow или сеть очень медленны.",
+    "error.forbidden": "Airflow не даёт вам это увидеть.",
+    "error.missing": (dag) => `Нет ${dag ?? "того, что нужно"}. Весь ли этот выпуск развёрнут?`,
     "error.unexpected": "Случилось непредвиденное. Что именно — в журнале API-сервера.",
 
-    "freshness.title": "Свежесть",
-    "freshness.lead": "Задержка — сколько ждёт самое старое: сообщение — загрузки, гость — пересчёта, правило — применения.",
-    "freshness.empty": "Ещё ничего не пришло. Запустите orders_backfill формой — загрузить историю; включите orders_micro_batch — получать новые заказы.",
-    "freshness.lag": "Задержка",
-    "freshness.lag.good": "обещано: две минуты",
-    "freshness.lag.bad": "больше двух минут: docs/runbook.md",
-    "freshness.order": "Новейший заказ",
-    "freshness.event": "Смена тега",
-    "freshness.messages": "Сообщений ждёт",
-    "freshness.recount": "Гостей ждёт",
-    "freshness.rules": "Правил ждёт",
-    "freshness.letters": "Отказов",
+    "state.title": "Состояние",
+    "state.lead": "По какой момент учтено всё, что было отправлено (обещано: в пределах двух минут), что ждёт и что делать.",
+    "state.judged": "Учтено по",
+    "state.ago": (age) => `${age} назад`,
+    "state.kafka": "Ждёт в Kafka",
+    "state.messages": "Сообщений ждёт",
+    "state.recount": "Гостей ждёт",
+    "state.rules": "Правил ждёт",
+    "state.order": "Новейший заказ",
+    "state.event": "Смена тега",
+    "state.runs": "Запуски за час",
+    "state.noruns": "Ни одного. orders_micro_batch запускается каждую минуту, пока включён.",
+    "state.runs.told": (runs, failed, longest) => `${runs}, упало ${failed}, самый долгий — ${longest}`,
+    "state.laws": "Законы данных",
+    "state.laws.hold": (laws, at) => `Выполняются все ${laws}, проверено ${at}.`.replace("  ", " "),
+    "state.laws.broken": "Некоторые нарушены; какие — в логе.",
+    "state.laws.never": "Ещё не проверялись.",
+    "state.checks.do": "Проверить сейчас",
+    "state.refused": "Отказы",
+    "state.refused.some": (n) => `Не решено ${n}; причины — ниже, в «Отказах».`,
+    "state.refused.none": "Нерешённых нет.",
+    "state.letters.do": "Попробовать ещё раз",
+    "state.todo": "Что делать",
+    "strip": "Можно ли верить числам",
+    "strip.on": "Включить",
+    "strip.log": "Открыть лог",
+    "strip.run": "Открыть запуск",
+    "dialog.on": (dag) => `Включить ${dag}?`,
+    "dialog.on.what": "Он продолжит с того места, где остановился: ничего не потеряется и не посчитается дважды.",
+    "dialog.no": "Не сейчас",
+    "act.checking": "Отправляется.",
+    "act.queued": "Отправлено, ждёт очереди.",
+    "act.running": "Выполняется.",
+    "act.paused": (dag) => `${dag} выключен в Airflow; запрос ждёт, пока его включат.`,
+    "act.failed": "Не удалось.",
+    "act.lost": "Ответа пока нет. Запуск продолжается без этой страницы.",
+    "act.forbidden": (dag) => `Вы можете смотреть, но не менять. Нужно право менять и запускать ${dag}.`,
+    "act.checks.done": ({ laws }) => (laws === undefined ? "Не проверено: хранилище пересобирается." : `Выполняются все ${number(laws)}.`),
+    "act.letters.done": ({ tried = 0, solved = 0, refused = 0 }) => `Испытано ${number(tried)}, решено ${number(solved)}, отказано ${number(refused)}.`,
     since: (time) => `с ${time}`,
 
     "tags.title": "Теги и кому осталось немного",
@@ -277,6 +348,7 @@ const TEXTS = {
     "guest.label": "Id гостя",
     "guest.find": "Найти",
     "guest.examples": "Новейшие гости с тегом",
+    "guest.blank": "Введите id.",
     "guest.unknown": "Для этого id ничего не посчитано: ни закрытых заказов, ни тегов. Проверьте id.",
     "guest.progress": "Что есть и чего не хватает",
     "guest.progress.caption": (id) => `Теги и посчитанные заказы гостя ${id}`,
@@ -338,14 +410,39 @@ export function counted(value, noun) {
   return `${number(value)} ${PLURALS[language][noun][new Intl.PluralRules(language).select(value)]}`;
 }
 
-export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-export const clock = (date) => new Intl.DateTimeFormat(language, { timeStyle: "medium" }).format(date);
+// The zone that Airflow's own switch shows, else the browser's.
+export function zone() {
+  try {
+    const chosen = JSON.parse(remembered("timezone"));
+    new Intl.DateTimeFormat("en", { timeZone: chosen ?? undefined });
+    if (chosen) return chosen;
+  } catch {
+    // nothing is chosen there, or nothing that a browser knows
+  }
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
 
-// A moment in the reader's zone; the year only where it is another one.
+// Times have 24 hours in both languages, and stand in that zone.
+const written = (date, options) => new Intl.DateTimeFormat(language, { hourCycle: "h23", timeZone: zone(), ...options }).format(date);
+const HOUR_AND_MINUTE = { hour: "2-digit", minute: "2-digit" };
+
+export const clock = (date) => written(date, { ...HOUR_AND_MINUTE, second: "2-digit" });
+export const hour = (date) => Number(new Intl.DateTimeFormat("en", { hour: "numeric", hourCycle: "h23", timeZone: zone() }).format(date));
+export const hourName = (date) => written(date, HOUR_AND_MINUTE);
+export const dayName = (date) => written(date, { day: "numeric", month: "short" });
+
+// A moment; the year only where it is another one.
 export function time(iso) {
   const date = new Date(iso);
   const year = date.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
-  return new Intl.DateTimeFormat(language, { year, month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }).format(date);
+  return written(date, { year, month: "short", day: "numeric", ...HOUR_AND_MINUTE });
+}
+
+// A moment whose age (in seconds) matters: of today without the day, of the last hour with seconds.
+export function moment(iso, age) {
+  const date = new Date(iso);
+  if (age < 3600) return clock(date);
+  return age < 86_400 && dayName(date) === dayName(date.getTime() + age * 1000) ? hourName(date) : time(iso);
 }
 
 // A UTC day is that day everywhere.

@@ -22,6 +22,8 @@ from warehouse.constants import (
     REBUILD_BATCH,
 )
 
+# The bench's last drain may be hours ago: no fault of what is measured.
+DAY_S = 86_400.0
 MANY_RULES = """
     insert into cdm.tag_rules (tag, category_name, threshold)
     select 'rule ' || number, category_name, number / 10
@@ -43,7 +45,7 @@ def chores(world: World, runs: int) -> dict[str, Any]:
             lambda: _load("dds", DDS_PREPARE + DDS_REBUILD, DDS_CLAIM, DDS_LOAD, **REBUILD_BATCH),
         ),
         "cdm after it": _seconds(_marts),
-        "data_checks": _seconds(lambda: run(CheckLawsOperator(task_id="laws"))),
+        "data_checks": _seconds(lambda: run(CheckLawsOperator(task_id="laws", max_lag_s=DAY_S))),
     }
     world.owner.execute("update cdm.tag_rules set threshold = threshold + 1")
     results["a changed rule, all guests"] = _seconds(_marts)

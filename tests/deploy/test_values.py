@@ -250,3 +250,9 @@ def test_each_secret_that_values_name_is_made():
     named |= {variable["valueFrom"]["secretKeyRef"]["name"] for variable in values["apiServer"]["env"]}
     by_hand = {"heartbeat"}  # an address of somebody's service: docs/alerts.md
     assert named - by_hand == made.keys()
+
+
+def test_the_roles_get_their_limits_wherever_a_warehouse_is_made():
+    program = "migrations/bootstrap.py"
+    for file in ("docker-compose.yaml", "charts/guest-tags/templates/migrate.yaml", "local/services/postgres.py"):
+        assert program in (REPO / file).read_text(encoding="utf-8"), file

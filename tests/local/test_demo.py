@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from local.demo import Screen, failure_text, failures, log_lines
+from local.demo import Screen, failure_text, failures, kafka_lag, log_lines
+from tests.messages import order
+from tests.operators.drain_case import drain
+from tests.pipeline import Pipeline
 
 TASK = {"dag_id": "orders_backfill", "dag_run_id": "manual__1", "try_number": 2}
 
@@ -50,3 +53,15 @@ def test_steps_are_numbered_and_timed_and_repeated_progress_is_told_once(capsys:
     assert said.startswith("[1/2] Begin\n")
     assert said.count("half way") == 1
     assert "done in 0.0 s" in said
+
+
+def test_the_messages_behind_are_those_that_the_warehouse_has_not_whatever_the_group_says(pipeline: Pipeline) -> None:
+    servers, topic = pipeline.env["KAFKA_BOOTSTRAP_SERVERS"], pipeline.topic()
+    pipeline.produce(topic, [order(n) for n in range(20)])
+    assert kafka_lag(servers, {}, topic) == 20
+    drain(topic)
+    pipeline.produce(topic, [order(n) for n in range(20, 23)])
+    read = pipeline.rows('select "partition", next_offset from stg.drain_progress where topic = %s', [topic])
+    assert kafka_lag(servers, dict(read), topic) == 3
+    pipeline.clear()
+    assert kafka_lag(servers, {}, topic) == 23

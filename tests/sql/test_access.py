@@ -233,6 +233,14 @@ def test_the_limits_are_in_force(pipeline: Pipeline) -> None:
     assert limits_of(pipeline) == LIMITS
 
 
+def test_who_forgets_an_open_transaction_is_ended_as_whatever_role(pipeline: Pipeline) -> None:
+    found = {}
+    for role, url in (("dwh_owner", "DWH_URL"), ("dwh_etl", "DWH_ETL_URL"), ("dwh_bi", "DWH_BI_URL")):
+        with psycopg.connect(pipeline.env[url]) as connection:
+            found[role] = connection.execute("show idle_in_transaction_session_timeout").fetchone()
+    assert found == {"dwh_owner": ("5min",), "dwh_etl": ("5min",), "dwh_bi": ("1min",)}
+
+
 def test_bootstrap_gives_an_existing_role_its_limits(pipeline: Pipeline) -> None:
     with psycopg.connect(pipeline.env["DWH_ADMIN_URL"], autocommit=True) as admin:
         admin.execute("alter role dwh_bi reset all")

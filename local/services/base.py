@@ -55,8 +55,16 @@ class Service(ABC):
 
 
 def inherited_env(**more: str) -> dict[str, str]:
-    """Return this process's environment without settings meant for another Airflow or PostgreSQL, plus the given ones."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PG"))} | more
+    """Return this process's environment without settings meant for another Airflow or PostgreSQL, plus the given ones.
+
+    Where metrics are to go is for the caller to say: docs/metrics.md.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("AIRFLOW__METRICS__") or not name.startswith(("AIRFLOW", "PG"))
+    }
+    return kept | more
 
 
 def retry(attempt: Callable[[], object], *errors: type[Exception]) -> Callable[[], bool]:

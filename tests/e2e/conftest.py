@@ -1,19 +1,50 @@
 """One Airflow for all tests of this folder: its start takes half a minute."""
 
+import os
+import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from local.airflow_api import AirflowApi
 from local.stack import Stack
+from local.state import HOST
+from tests.metrics.programs import free_port
 
 DAGS = ("orders_micro_batch", "orders_backfill", "marts_rebuild", "dead_letters_replay", "tag_rules", "data_checks")
 
 
 @pytest.fixture(scope="package")
-def airflow(stack: Stack) -> Iterator[AirflowApi]:
+def told() -> Iterator[dict[str, str]]:
+    """What Airflow tells by StatsD: the kind of each name, as it comes in."""
+    kinds: dict[str, str] = {}
+
+    def listen(line: socket.socket) -> None:
+        while packet := line.recv(65_536):
+            for metric in packet.decode().splitlines():
+                name, _, value = metric.partition(":")
+                kinds[name] = value.split("|")[1]
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.bind((HOST, free_port()))
+        port = line.getsockname()[1]
+        listener = threading.Thread(target=listen, args=(line,))
+        listener.start()
+        settings = {"STATSD_ON": "True", "STATSD_HOST": HOST, "STATSD_PORT": str(port), "STATSD_PREFIX": "airflow"}
+        os.environ.update({f"AIRFLOW__METRICS__{name}": value for name, value in settings.items()})
+        yield kinds
+        line.sendto(b"", (HOST, port))
+        listener.join()
+
+
+@pytest.fixture(scope="package")
+def airflow(stack: Stack, told: dict[str, str]) -> Iterator[AirflowApi]:
     """Airflow beside the other servers of the test stack; its DAGs are paused until a test switches them on."""
     stack.start(["airflow"])
+    # For Airflow alone: what the tests run in this process tells nothing.
+    for name in [name for name in os.environ if name.startswith("AIRFLOW__METRICS__")]:
+        del os.environ[name]
     api = AirflowApi(*stack.ui_login())
     api.wait_for_dags(DAGS)
     yield api

@@ -11,6 +11,7 @@ from local.seed import OrderProducer, load_reference
 from local.stack import ALL, Stack
 from tests.e2e.conftest import DAGS
 from tests.messages import order, restaurant
+from tests.metrics.airflow_names import LETTERS, TOLD_BY_AIRFLOW
 from tests.model import Model
 from tests.pipeline import Pipeline
 from warehouse.constants import TAG_RULES_FILE
@@ -156,3 +157,25 @@ def test_a_wrong_time_fails_the_run_at_once(airflow: AirflowApi) -> None:
     assert finished(airflow, "orders_backfill", run_id) == "failed"
     drain = next(task for task in airflow.tasks("orders_backfill", run_id) if task["task_id"] == "drain")
     assert drain["try_number"] == 1
+
+
+def test_airflow_tells_what_rules_and_dashboard_are_made_of(
+    airflow: AirflowApi, pipeline: Pipeline, told: dict[str, str]
+) -> None:
+    airflow.unpause("data_checks")
+    run_id = airflow.trigger("data_checks", {"layers": "cdm"})
+    assert finished(airflow, "data_checks", run_id) == "failed"
+    airflow.unpause("orders_micro_batch")
+    wanted = {f"airflow.{name}": LETTERS[kind] for kind, name, _, _ in TOLD_BY_AIRFLOW}
+    # Of these names the mapping of Airflow's chart, and ours, take the labels.
+    wanted |= {
+        "airflow.dagrun.duration.success.orders_micro_batch": "ms",
+        "airflow.dagrun.duration.failed.data_checks": "ms",
+        "airflow.dagrun.schedule_delay.orders_micro_batch": "ms",
+        "airflow.ti.finish.data_checks.laws.failed": "c",
+    }
+    deadline = time.monotonic() + 180
+    while wanted.items() - told.items():
+        assert time.monotonic() < deadline, f"Airflow does not tell {sorted(wanted.items() - told.items())}"
+        time.sleep(0.5)
+    airflow.pause("orders_micro_batch")

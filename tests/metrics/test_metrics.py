@@ -20,6 +20,7 @@ from deploy import watch
 from operators.check_laws import CheckLawsOperator
 from tests.deploy.charts import CHART, render_airflow
 from tests.messages import order, restaurant, user
+from tests.metrics.airflow_names import TOLD_BY_AIRFLOW
 from tests.metrics.programs import HOST, fetched, free_port, program, running
 from tests.pipeline import Pipeline
 
@@ -39,16 +40,6 @@ DECLARED = [
     metric
     for file in sorted(METRICS.glob("*.collector.yaml"))
     for metric in yaml.safe_load(file.read_text())["metrics"]
-]
-# What Airflow tells, in its own words: (kind, name, value, tags). Of these come the series that rules and dashboard read.
-TOLD_BY_AIRFLOW: list[tuple[str, str, Any, dict[str, str]]] = [
-    ("incr", "scheduler_heartbeat", 1, {}),
-    ("incr", "dag_processor_heartbeat", 1, {}),
-    ("gauge", "dag_processing.import_errors", 0, {}),
-    ("timing", "dagrun.duration.success", 8000.0, {"dag_id": "orders_micro_batch", "run_type": "scheduled"}),
-    ("timing", "dagrun.duration.failed", 9000.0, {"dag_id": "data_checks", "run_type": "scheduled"}),
-    ("timing", "dagrun.schedule_delay", 500.0, {"dag_id": "orders_micro_batch"}),
-    ("incr", "ti.finish", 1, {"dag_id": "orders_micro_batch", "task_id": "drain", "state": "failed"}),
 ]
 
 

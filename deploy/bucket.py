@@ -8,6 +8,8 @@ from pathlib import Path
 
 # What S3 takes in one piece.
 MAX_PUT_BYTES = 5 * 2**30
+# What it tells of at a time.
+PAGE = 1000
 # A connection over which a byte a second or less comes for a minute is given up; a fault of the moment is tried again.
 PATIENCE = (
     "--connect-timeout",
@@ -54,10 +56,16 @@ class Bucket:
         self._ask("DELETE", name)
 
     def sizes(self, prefix: str = "") -> dict[str, int]:
-        """Return the names and bytes of the objects, the oldest names first; a thousand at most, as S3 gives them."""
-        listed = self._ask("GET", f"?list-type=2&prefix={prefix}").decode()
-        contents = re.findall(r"<Contents>(.*?)</Contents>", listed, re.DOTALL)
-        return {_only(r"<Key>(.*?)</Key>", part): int(_only(r"<Size>(\d+)</Size>", part)) for part in contents}
+        """Return the names and bytes of the objects, in the order of their names."""
+        sizes: dict[str, int] = {}
+        last = ""
+        while True:
+            listed = self._ask("GET", f"?list-type=2&max-keys={PAGE}&prefix={prefix}&start-after={last}").decode()
+            for part in re.findall(r"<Contents>(.*?)</Contents>", listed, re.DOTALL):
+                last = _only(r"<Key>(.*?)</Key>", part)
+                sizes[last] = int(_only(r"<Size>(\d+)</Size>", part))
+            if "<IsTruncated>true" not in listed:
+                return sizes
 
     def _ask(self, method: str, name: str, *options: str) -> bytes:
         command = ["curl", "--silent", "--show-error", "--fail-with-body", *PATIENCE, "--request", method, *options]

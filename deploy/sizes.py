@@ -93,6 +93,7 @@ def claims_gib(place: str) -> float:
     """Return the sum of the volumes."""
     values = warehouse_values(place)
     internal = [values[name] for name in ("postgres", "kafka", "valkey") if values[name]["mode"] == "internal"]
+    internal += [values["backup"]["wal"]] if values["backup"]["wal"]["enabled"] else []
     return sum(mib(part["storage"]["size"]) / 1024 for part in [*internal, values["backup"], values["logs"]])
 
 

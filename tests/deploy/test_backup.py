@@ -11,15 +11,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import boto3
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
 from deploy import backup
 from local.services.postgres import find_programs
-from local.state import EPHEMERAL_PORTS_BEGIN, is_free
 from tests.crash.child import rebuild_run
+from tests.deploy.conftest import wait_for
 from tests.messages import order, restaurant, user
 from tests.operators.drain_case import drain
 from tests.pipeline import Pipeline
@@ -288,13 +287,6 @@ def test_a_dump_beside_a_rebuild_is_whole(pipeline: Pipeline, env: dict[str, str
     assert backup.main(["test"], env) == 0, tries(pipeline, "restore")
 
 
-def wait_for(look: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not look():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.05)
-
-
 # --- a restore -------------------------------------------------------------------------------------------------------
 
 
@@ -424,46 +416,6 @@ def test_a_dump_that_is_damaged_where_it_lies_fails_its_test(pipeline: Pipeline,
 # --- the bucket --------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """An S3 that checks signatures, with a bucket and somebody who may use it."""
-    home = tmp_path_factory.mktemp("s3")
-    port = next(port for port in range(25_000, EPHEMERAL_PORTS_BEGIN) if is_free(port))
-    url = f"http://127.0.0.1:{port}"
-    nobody = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1", "endpoint_url": url}
-    setup = {"INITIAL_NO_AUTH_ACTION_COUNT": "4"}  # what is done below, before anybody has a key
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with (home / "log").open("w") as log:
-        server = subprocess.Popen(command, env=os.environ | setup, stdout=log, stderr=log)
-    try:
-        wait_for(lambda: "Running on" in (home / "log").read_text())
-        iam, bucket = boto3.client("iam", **nobody), boto3.client("s3", **nobody)
-        bucket.create_bucket(Bucket="dumps")
-        iam.create_user(UserName="backup")
-        everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
-        iam.put_user_policy(UserName="backup", PolicyName="all", PolicyDocument=json.dumps(everything))
-        key = iam.create_access_key(UserName="backup")["AccessKey"]
-        yield {
-            "BACKUP_S3_URL": f"{url}/dumps",
-            "BACKUP_S3_REGION": "us-east-1",
-            "ACCESS_KEY": key["AccessKeyId"],
-            "SECRET_KEY": key["SecretAccessKey"],
-        }
-    finally:
-        server.kill()
-        server.wait()
-
-
-@pytest.fixture
-def bucket(s3: dict[str, str]) -> backup.Bucket:
-    """The bucket, empty."""
-    bucket = backup.bucket_of(s3)
-    assert bucket
-    for name in bucket.sizes():
-        bucket.delete(name)
-    return bucket
-
-
 def test_a_bucket_gets_the_dumps_and_gives_them_to_a_machine_that_has_none(
     pipeline: Pipeline, env: dict[str, str], s3: dict[str, str], bucket: backup.Bucket, restored: dict[str, str]
 ) -> None:
@@ -518,6 +470,18 @@ def test_a_bucket_that_does_not_take_a_dump_fails_the_try_and_the_volume_keeps_i
     assert word in detail.lower()
     assert s3["SECRET_KEY"] not in detail
     assert len(files_of(env)) == 2
+
+
+def test_a_bucket_tells_of_more_than_a_page(
+    bucket: backup.Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.bucket.PAGE", 2)
+    for n in range(5):
+        file = tmp_path / f"wal-{n}"
+        file.write_bytes(b"x" * n)
+        bucket.put(file)
+    assert bucket.sizes("wal-") == {f"wal-{n}": n for n in range(5)}
+    assert bucket.sizes("dwh-") == {}
 
 
 def test_a_bucket_that_kept_only_a_part_is_noticed(

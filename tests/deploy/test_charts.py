@@ -28,6 +28,8 @@ WITH_EXTRAS = (
     "--set=watch.enabled=true",
     "--set=metrics.enabled=true",
 )
+# Only beside a server of our own.
+WITH_WAL = {"local": "--set=backup.wal.enabled=true", "single-vm": "--set=backup.wal.enabled=true"}
 
 
 def rendered(chart: str, place: str) -> list[dict[str, Any]]:
@@ -35,7 +37,7 @@ def rendered(chart: str, place: str) -> list[dict[str, Any]]:
     if chart == "airflow":
         objects = render_airflow(place, "metrics.yaml")
         return [*objects, task_pod(objects)]
-    return render_warehouse(place, *WITH_EXTRAS)
+    return render_warehouse(place, *WITH_EXTRAS, *filter(None, [WITH_WAL.get(place)]))
 
 
 @pytest.fixture(params=[(chart, place) for chart in ("warehouse", "airflow") for place in PLACES], ids="-".join)
@@ -168,6 +170,26 @@ def test_who_makes_dumps_can_not_read_them_and_who_tests_them_can(place):
     assert made["restore-test"]["command"] == ["python", "-m", "deploy.backup", "test"]
     (bucket,) = [item["value"] for item in made["backup"]["env"] if item["name"] == "BACKUP_S3_URL"]
     assert bucket.endswith("/dumps")
+
+
+def test_the_way_back_to_a_moment_is_a_value():
+    def server(*options: str) -> dict[str, dict[str, Any]]:
+        objects = render_warehouse("local", *options)
+        return {found["name"]: found for name, _, found in containers(objects) if "StatefulSet postgres" in name}
+
+    assert set(server()) == {"postgres"}
+    assert "archive_mode=on" not in server()["postgres"]["args"]
+    made = server("--set=backup.wal.enabled=true")
+    assert set(made) == {"wal-tools", "wal", "postgres"}
+    args = made["postgres"]["args"]
+    assert {"archive_mode=on", "archive_command=bash /wal-tools/archive_wal.sh %p %f", "archive_timeout=5min"} <= set(
+        args
+    )
+    places = {found["name"]: {at["name"] for at in found["volumeMounts"]} for found in made.values()}
+    assert {"wal", "wal-tools"} <= places["postgres"]
+    assert "wal-tools" in places["wal-tools"]
+    assert places["wal"] == {"wal", "tmp"}
+    assert "for the server of this chart" in refused_warehouse("yandex-managed", "--set=backup.wal.enabled=true")
 
 
 def test_the_watcher_waits_for_a_backup_where_there_is_to_be_one():

@@ -46,7 +46,7 @@ chaos: install ## Kill runs and servers at random and compare with the reference
 bench: install ## Measure against the floor; writes bench/README.md and results.json (about half an hour)
 	@PYTHONPATH=plugins:. $(BIN)/python -m bench $(ARGS)
 
-guard: install ## Measure the ratios that `make test` compares with, and record them in bench/guard.json
+guard: install ## Count the pages and rows that `make test` compares with, and record them in bench/guard.json
 	@PYTHONPATH=plugins:. $(BIN)/python -m bench.guard
 
 lint: install ## Check Python, types and SQL; changes nothing

@@ -80,6 +80,12 @@ class World:
             "insert into cdm.tag_rules (tag, category_name, threshold) values ('pizza_lover', 'Пицца', 5)"
         )
 
+    def configure(self, setting: str, value: str) -> None:
+        """Change a setting of the server, for as long as this world is there."""
+        with psycopg.connect(os.environ["DWH_ADMIN_URL"], autocommit=True) as admin:
+            admin.execute(sql.SQL("alter system set {} = {}").format(sql.Identifier(setting), sql.Literal(value)))
+            admin.execute("select pg_reload_conf()")
+
     def settle(self) -> None:
         """Let what earlier stages left behind be done now and not during the next: vacuum, statistics, dirty pages."""
         self.owner.execute("vacuum analyze")
@@ -116,8 +122,17 @@ class World:
         rng = random.Random(second)  # noqa: S311  # repeatable, not secret
         return [generator.live_order(second * 1_000 + number, second, rng)[-1] for number in range(orders)]
 
+    def _wait_for_the_ended(self) -> None:
+        """Wait until the sessions of what ran have gone, for only then all that they have counted is told."""
+        query = (
+            "select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
+        )
+        while self.owner.execute(query).fetchone() != (0,):
+            time.sleep(0.02)
+
     def buffers(self) -> int:
         """Return the number of 8 kB pages that sessions of the warehouse have looked at so far."""
+        self._wait_for_the_ended()
         query = "select blks_hit + blks_read from pg_stat_database where datname = current_database()"
         row = self.owner.execute(query).fetchone()
         assert row is not None  # the database that answers
@@ -125,6 +140,7 @@ class World:
 
     def rows(self) -> dict[str, int]:
         """Return how many rows sessions that have ended have read of the layers' tables and written to them so far."""
+        self._wait_for_the_ended()
         query = """
             select
                 coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0),

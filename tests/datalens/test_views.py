@@ -21,6 +21,9 @@ FITTING = {
 BOARD = load()
 Columns = dict[str, dict[str, str]]
 
+# Read by deploy/watch.py and by metrics/: an analyst can do nothing about what they say.
+FOR_ENGINEERS = {"v_backups", "v_laws", "v_lost_messages", "v_open_transactions"}
+
 
 @pytest.fixture
 def owner(stack: Stack) -> Iterator[psycopg.Connection]:
@@ -91,7 +94,9 @@ def test_another_type_of_a_column_turns_the_check_red(owner: psycopg.Connection)
 
 
 def test_every_view_is_shown_somewhere(owner: psycopg.Connection) -> None:
-    assert {dataset.view for dataset in BOARD.datasets.values()} == set(columns_of_views(owner))
+    shown = {dataset.view for dataset in BOARD.datasets.values()}
+    assert shown | FOR_ENGINEERS == set(columns_of_views(owner))
+    assert shown & FOR_ENGINEERS == set()
 
 
 @pytest.mark.parametrize("dataset", BOARD.datasets.values(), ids=lambda dataset: dataset.name)

@@ -23,6 +23,10 @@ class Service(HTTPServer):
         """What the Airflow connection `alerts` says in its extra."""
         return {"config": {"path": f"json://somebody:{PASSWORD}@127.0.0.1:{self.server_port}/alerts"}}
 
+    def about(self, dag_id: str) -> list[tuple[str, str, str]]:
+        """Return the messages about one DAG."""
+        return [message for message in self.messages if message[1].startswith(f"{dag_id}: ")]
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self

@@ -138,6 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 1
         args.images.mkdir(parents=True, exist_ok=True)
         login = stack.ui_login()
+        expect.set_options(timeout=30_000)  # a busy machine is slow, not wrong
         with open_browser() as browser:
             for picture in take(Camera(browser, login), AirflowApi(*login), args.images):
                 size = picture.stat().st_size

@@ -20,8 +20,8 @@ from warehouse.memory import MIB, bound_memory
 
 # The process that fetches holds at most this; some 35 MiB are itself.
 READER_BYTES = 192 * MIB
-# One batch comes at a time, and the next when all of it was taken.
-READER_SETTINGS = {"fetch.message.max.bytes": 1, "queued.min.messages": 1}
+# One batch comes at a time, and the next as soon as all of it was taken (librdkafka would look again after a second).
+READER_SETTINGS = {"fetch.message.max.bytes": 1, "queued.min.messages": 1, "fetch.queue.backoff.ms": 1}
 # Copies of so many messages stand beside their batch.
 READER_BURST = 10
 # How a process ends to which memory is refused: by its Kafka client, by its interpreter, or by the kernel before that.

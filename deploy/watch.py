@@ -28,7 +28,15 @@ sys.path.append(str(REPO / "plugins"))
 
 from warehouse.states import age, moment, said  # noqa: E402
 
-FRESHNESS, BACKUPS = REPO / "sql" / "page" / "freshness.sql", REPO / "sql" / "backup" / "state.sql"
+BACKUPS = REPO / "sql" / "backup" / "state.sql"
+NOW = """
+select
+    lag_s,
+    dead_letters,
+    kafka_lag,
+    (select extract(epoch from now() - max(checked_dt)) / 3600 from cdm.v_laws) as laws_asked_h
+from cdm.v_freshness
+"""
 # Parts of Airflow without which no run starts. Nothing here defers, so the triggerer may be away.
 NEEDED = ("metadatabase", "scheduler", "dag_processor")
 TIMEOUT_S = 10
@@ -39,6 +47,8 @@ MAX_KAFKA_LAG = 10_000
 # A night, and two hours for the dump of the next one; a week, and a day.
 MAX_DUMP_AGE_H = 26.0
 MAX_RESTORE_AGE_H = 8 * 24.0
+# data_checks asks every hour, and is skipped beside a rebuild of the vault.
+MAX_LAWS_ASKED_H = 3.0
 # The services cut longer bodies.
 MAX_TEXT_BYTES = 10_000
 
@@ -65,7 +75,7 @@ def warehouse_complaints(
     """Return a sentence for each limit that the warehouse exceeds, as the views for analysts tell it."""
     try:
         with psycopg.connect(**conninfo, row_factory=dict_row) as connection:
-            now = connection.execute(FRESHNESS.read_bytes()).fetchone() or {}
+            now = connection.execute(NOW).fetchone() or {}
             backups = connection.execute(BACKUPS.read_bytes()).fetchone() or {}
     except psycopg.Error as error:
         return [said("unknown", "en", {"error": f"The warehouse does not answer: {str(error).strip()}"})]
@@ -77,6 +87,10 @@ def warehouse_complaints(
         complaints.append(f"{now['dead_letters']} messages are refused and not solved (allowed: {max_dead_letters})")
     if (now["kafka_lag"] or 0) > max_kafka_lag:
         complaints.append(f"{now['kafka_lag']} messages wait in Kafka after a run (allowed: {max_kafka_lag})")
+    if (now["laws_asked_h"] or 0) > MAX_LAWS_ASKED_H:
+        complaints.append(
+            f"The laws of the data were last asked {now['laws_asked_h']:.0f} hours ago: is data_checks off?"
+        )
     return complaints + backup_complaints(backups, max_dump_age_h)
 
 

@@ -133,6 +133,24 @@ def test_a_late_warehouse_too_many_dead_letters_and_messages_left_in_kafka_are_t
     assert servers.told == [("/ping", "")]
 
 
+def test_laws_that_nobody_asks_any_more_are_told(pipeline: Pipeline, servers: Servers, env: dict[str, str]) -> None:
+    def asked(hours_ago: int) -> None:
+        pipeline.owner.execute("delete from stg.law_checks")
+        pipeline.owner.execute(
+            "insert into stg.law_checks values ('one', 0, now() - make_interval(hours => %s)), ('gone', 0, '2026-01-01Z')",
+            [hours_ago],
+        )
+
+    asked(5)
+    assert main(env) == 0
+    asked(1)
+    assert main(env) == 0
+    assert servers.told == [
+        ("/ping/fail", "The laws of the data were last asked 5 hours ago: is data_checks off?"),
+        ("/ping", ""),
+    ]
+
+
 def note(pipeline: Pipeline, kind: str, hours_ago: int, failure: str = "") -> None:
     pipeline.owner.execute(
         """

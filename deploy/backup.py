@@ -316,7 +316,8 @@ def verify(file: Dump, identity: str) -> None:
 @contextmanager
 def scratch_database(warehouse_url: str) -> Iterator[str]:
     """Make an empty database beside the warehouse and remove it at the end; yield its URL."""
-    drop = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(SCRATCH))
+    # Not "with (force)", which may not end autovacuum's worker there; without it PostgreSQL lets that one go, and waits.
+    drop = sql.SQL("drop database if exists {}").format(sql.Identifier(SCRATCH))
     create = sql.SQL("create database {} encoding 'UTF8' template template0").format(sql.Identifier(SCRATCH))
     close = sql.SQL("revoke all on database {} from public").format(sql.Identifier(SCRATCH))
     with connect(warehouse_url, autocommit=True) as connection:

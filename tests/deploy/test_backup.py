@@ -413,6 +413,25 @@ def test_a_dump_that_is_damaged_where_it_lies_fails_its_test(pipeline: Pipeline,
     assert backup.SCRATCH not in databases(pipeline)
 
 
+def test_the_scratch_database_goes_though_autovacuum_is_in_it(pipeline: Pipeline) -> None:
+    is_there = "select exists (select from pg_stat_activity where datname = %s and backend_type = 'autovacuum worker')"
+    with psycopg.connect(pipeline.env["DWH_ADMIN_URL"], autocommit=True) as admin:
+        admin.execute("alter system set autovacuum_naptime = '1s'")
+        admin.execute("select pg_reload_conf()")
+        try:
+            with backup.scratch_database(pipeline.env["DWH_URL"]) as url:
+                with psycopg.connect(url, autocommit=True) as scratch:
+                    scratch.execute(
+                        "create table much as select n, repeat('x', 300) from generate_series(1, 400000) as n"
+                    )
+                    scratch.execute("delete from much where n % 2 = 0")
+                wait_for(lambda: admin.execute(is_there, [backup.SCRATCH]).fetchone() == (True,))
+        finally:
+            admin.execute("alter system reset autovacuum_naptime")
+            admin.execute("select pg_reload_conf()")
+        assert admin.execute("select from pg_database where datname = %s", [backup.SCRATCH]).fetchone() is None
+
+
 # --- the bucket --------------------------------------------------------------------------------------------------------
 
 

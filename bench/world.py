@@ -123,7 +123,8 @@ class World:
         return [generator.live_order(second * 1_000 + number, second, rng)[-1] for number in range(orders)]
 
     def _wait_for_the_ended(self) -> None:
-        """Wait until the sessions of what ran have gone, for only then all that they have counted is told."""
+        """Wait until the sessions of what ran have gone, for only then all that they have counted is told; and tell our own."""
+        self.owner.execute("select pg_stat_force_next_flush()")
         query = (
             "select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
         )

@@ -195,7 +195,7 @@ def serve(descriptor: int) -> None:
                         consumer.assign([TopicPartition(*place) for place in arguments[0]])
                         line.send([])
                     else:
-                        line.send([_fetched(message) for message in consumer.consume(*arguments)])
+                        line.send([_fetched(message) for message in _consumed(consumer, *arguments)])
                 except KafkaException as exception:
                     error: KafkaError = exception.args[0]
                     line.send((error.code(), error.str()))
@@ -203,6 +203,12 @@ def serve(descriptor: int) -> None:
             os._exit(0)  # there is no membership to leave
         except MemoryError:
             os._exit(NO_MEMORY)
+
+
+def _consumed(consumer: Consumer, most: int, timeout: float) -> list[Any]:
+    """Take what is there as soon as anything is: to wait for more is to fetch the next batch, and to die of it with this one."""
+    first = consumer.consume(1, timeout)
+    return [*first, *consumer.consume(most - 1, 0)] if first and most > 1 else first
 
 
 def _fetched(message: Any) -> Fetched:

@@ -5,7 +5,7 @@ PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status reset env test browser soak chaos bench guard lint format schema screenshots page-assets requirements secrets budget e2e-k8s datalens
+.PHONY: help install demo up down status reset env test browser soak chaos bench pair year guard lint format schema screenshots page-assets requirements secrets budget e2e-k8s datalens
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {gsub(/\$$\$$/, "$$", $$2); printf "  make %-13s%s\n", $$1, $$2}' Makefile
@@ -45,6 +45,12 @@ chaos: install ## Kill runs and servers at random and compare with the reference
 
 bench: install ## Measure against the floor; writes bench/README.md and results.json (about half an hour)
 	@PYTHONPATH=plugins:. $(BIN)/python -m bench $(ARGS)
+
+pair: install ## Compare the cost of loads with another checkout, in turns; ARGS="../other"
+	@PYTHONPATH=plugins:. $(BIN)/python -m bench.pair $(ARGS)
+
+year: install ## Simulate a year of minutes at speed: does a run end at the cost that it began with? (hours)
+	@PYTHONPATH=plugins:. $(BIN)/python -m bench.year $(ARGS)
 
 guard: install ## Count the pages and rows that `make test` compares with, and record them in bench/guard.json
 	@PYTHONPATH=plugins:. $(BIN)/python -m bench.guard

@@ -3,12 +3,11 @@
 import os
 import shutil
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 import psycopg
@@ -20,13 +19,13 @@ from operators.connections import open_redis
 from tests.crash.child import Children, Job, load_layers, minute_run
 from tests.crash.conftest import World
 from tests.operators import drain_case
+from tests.waiting import wait_for
 from warehouse.constants import REDIS_CONN_ID, SQL_FOLDER
 from warehouse.drain import DrainError
 
 LIMIT = "idle_in_transaction_session_timeout = '60s'"
 LAYERS = ("stg", "dds", "cdm")
 HOUR_S = 3_600
-Found = TypeVar("Found")
 
 
 def run_from(sql_folder: str, topic: str) -> None:
@@ -163,12 +162,3 @@ def frozen(pids: list[int]) -> Iterator[None]:
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
-
-
-def wait_for(look: Callable[[], Found]) -> Found:
-    """Return the first thing found that is true."""
-    deadline = time.monotonic() + 60
-    while not (found := look()):
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.05)
-    return found

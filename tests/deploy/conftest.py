@@ -4,21 +4,14 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import boto3
 import pytest
 
 from deploy.bucket import Bucket, bucket_of
 from local.state import EPHEMERAL_PORTS_BEGIN, is_free
-
-
-def wait_for(look: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not look():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.05)
+from tests.waiting import wait_for
 
 
 @pytest.fixture(scope="session")

@@ -18,10 +18,10 @@ from psycopg.conninfo import make_conninfo
 from deploy import backup
 from local.services.postgres import find_programs
 from tests.crash.child import rebuild_run
-from tests.deploy.conftest import wait_for
 from tests.messages import order, restaurant, user
 from tests.operators.drain_case import drain
 from tests.pipeline import Pipeline
+from tests.waiting import wait_for
 
 REPO = Path(__file__).resolve().parents[2]
 RESTORED = "restored"

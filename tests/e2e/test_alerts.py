@@ -1,8 +1,7 @@
 """Who is called when a DAG breaks: a real Airflow runs the callbacks, a small server stands for the service that carries them."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,10 @@ from local.stack import Stack
 from tests.alerts_service import PASSWORD, Service
 from tests.e2e.test_airflow import finished
 from tests.pipeline import Pipeline
+from tests.waiting import wait_for
 
+# Until Airflow has run a callback.
+PATIENCE_S = 240
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 GOOD = "Executing on_success dag callback"
 BREAK_HOURS = "insert into stg.order_hours values ('2026-01-01Z', 'diner', 'OPEN', 1, 0, 0)"
@@ -38,13 +40,6 @@ def service(airflow: AirflowApi) -> Iterator[Service]:
         airflow.remove_connection("alerts")
 
 
-def wait_until(holds: Callable[[], Any], what: str) -> None:
-    deadline = time.monotonic() + 240
-    while not holds():
-        assert time.monotonic() < deadline, f"no {what}"
-        time.sleep(0.2)
-
-
 def run_checks(airflow: AirflowApi) -> str:
     return finished(airflow, "data_checks", airflow.trigger("data_checks", {}))
 
@@ -63,8 +58,12 @@ def all_is_well(airflow: AirflowApi, stack: Stack) -> None:
     """Let the laws be checked, and wait until that they hold has come through, behind all that failed before."""
     before = log_of_callbacks(stack, "data_checks").count(GOOD)
     assert run_checks(airflow) == "success"
-    wait_until(lambda: log_of_callbacks(stack, "data_checks").count(GOOD) > before, "callback of the good run")
-    wait_until(lambda: remembered(airflow, "data_checks") is None, "end of the memory")
+    wait_for(
+        lambda: log_of_callbacks(stack, "data_checks").count(GOOD) > before,
+        "callback of the good run",
+        within_s=PATIENCE_S,
+    )
+    wait_for(lambda: remembered(airflow, "data_checks") is None, "end of the memory", within_s=PATIENCE_S)
 
 
 def test_four_tasks_that_fail_in_two_runs_are_one_message_and_the_first_good_run_is_another(
@@ -81,7 +80,7 @@ def test_four_tasks_that_fail_in_two_runs_are_one_message_and_the_first_good_run
         assert {task["task_id"] for task in tasks if task["state"] == "failed"} == {"drain", "reference", "dds", "cdm"}
     assert finished(airflow, "orders_micro_batch", good) == "success"
     airflow.pause("orders_micro_batch")
-    wait_until(lambda: len(service.about("orders_micro_batch")) > 1, "message that it is well again")
+    wait_for(lambda: len(service.about("orders_micro_batch")) > 1, "message that it is well again", within_s=PATIENCE_S)
     broken, well = service.about("orders_micro_batch")
     kind, title, text = broken
     assert (kind, title) == ("failure", "orders_micro_batch: broken")
@@ -93,7 +92,7 @@ def test_four_tasks_that_fail_in_two_runs_are_one_message_and_the_first_good_run
     assert address.endswith("/tasks/drain")
     assert advice == "What to do: docs/runbook.md, orders_micro_batch"
     assert well[:2] == ("success", "orders_micro_batch: well again")
-    wait_until(lambda: remembered(airflow, "orders_micro_batch") is None, "end of the memory")
+    wait_for(lambda: remembered(airflow, "orders_micro_batch") is None, "end of the memory", within_s=PATIENCE_S)
 
 
 def test_a_loss_is_told_though_another_law_is_broken_and_a_message_that_nobody_took_is_sent_again(
@@ -102,7 +101,7 @@ def test_a_loss_is_told_though_another_law_is_broken_and_a_message_that_nobody_t
     service.takes = False
     pipeline.owner.execute(BREAK_HOURS)
     assert run_checks(airflow) == "failed"
-    wait_until(lambda: remembered(airflow, "data_checks"), "memory of it")
+    wait_for(lambda: remembered(airflow, "data_checks"), "memory of it", within_s=PATIENCE_S)
     known = remembered(airflow, "data_checks")
     assert known is not None
     assert (known["told"], known["names"]) == (False, ["stg.order_hours"])
@@ -112,7 +111,7 @@ def test_a_loss_is_told_though_another_law_is_broken_and_a_message_that_nobody_t
     assert [run_checks(airflow) for _ in range(2)] == ["failed", "failed"]
     pipeline.owner.execute(LOSE_MESSAGES)
     assert run_checks(airflow) == "failed"
-    wait_until(lambda: len(service.about("data_checks")) > 1, "message about the loss")
+    wait_for(lambda: len(service.about("data_checks")) > 1, "message about the loss", within_s=PATIENCE_S)
     (_, title, first), (_, _, second) = service.about("data_checks")
     assert title == "data_checks: broken"
     assert first.startswith("Laws of the data are broken since 2")

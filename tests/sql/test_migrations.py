@@ -3,8 +3,7 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import psycopg
 import pytest
 
 from tests.pipeline import Pipeline
+from tests.waiting import wait_for
 
 REPO = Path(__file__).resolve().parents[2]
 OLD = "dwh_0007"
@@ -52,13 +52,6 @@ def queued_for_tables(url: str) -> int:
     with psycopg.connect(url) as connection:
         ((waiting,),) = connection.execute(query)
         return waiting
-
-
-def wait_for(look: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not look():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.05)
 
 
 def revision_of(url: str) -> str:

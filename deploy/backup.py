@@ -46,7 +46,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "plugins"))
 
 from deploy.bucket import Bucket, BucketError, bucket_of
-from deploy.pipes import CHUNK_BYTES, Program, ProgramError, pour, running
+from deploy.pipes import CHUNK_BYTES, Program, ProgramError, decrypting, pour, running
 from warehouse.constants import POSTGRES_LIMITS, STG_BACKUPS, TRANSACTION, WHOLE
 from warehouse.laws import RebuildIsOnError, check_laws, read_laws
 from warehouse.sql_files import read_sql, run_sql
@@ -385,17 +385,18 @@ def newest_of(folder: Path, database: str) -> Dump | None:
     return next((file for file in reversed(dumps_in(folder)) if file.database == database), None)
 
 
-def start_reading(start: Any, file: Dump, identity: str) -> Program:
-    """Start what writes the plain dump; the key goes over a pipe, never to a disk."""
+def start_reading(start: Callable[..., Program], file: Dump, identity: str) -> Program:
+    """Start what writes the plain dump."""
     if file.path.suffix != ".age":
-        return start("cat", file.path, stdin=subprocess.DEVNULL)  # type: ignore[no-any-return]
+        return start("cat", file.path, stdin=subprocess.DEVNULL)
     if not identity:
         raise BackupError("no key: set BACKUP_AGE_IDENTITY, or give --identity FILE")
-    age: Program = start("age", "--decrypt", "--identity", "-", file.path)
-    with suppress(BrokenPipeError):
-        age.stdin.write(identity.encode())
-        age.stdin.close()
-    return age
+    return decrypting(start, file.path, identity)
+
+
+def read_identity(file: str) -> str:
+    """Return the private key that a file holds; `-` is standard input."""
+    return sys.stdin.read() if file == "-" else Path(file).read_text()
 
 
 def connect(url: str, *, autocommit: bool = False) -> psycopg.Connection[Any]:
@@ -455,16 +456,12 @@ def settings_of(env: Mapping[str, str], identity_file: str | None) -> Settings:
     if not env.get("DWH_URL"):
         raise BackupError("DWH_URL is not set: the URL of the warehouse, as its owner")
     named = {WAREHOUSE: env["DWH_URL"], AIRFLOW: env.get("AIRFLOW_METADATA_URL") or ""}
-    if identity_file:
-        identity = sys.stdin.read() if identity_file == "-" else Path(identity_file).read_text()
-    else:
-        identity = env.get("BACKUP_AGE_IDENTITY") or ""
     return Settings(
         # SQLAlchemy's form names a driver, which libpq does not know.
         urls={name: re.sub(r"^postgresql\+\w+:", "postgresql:", url) for name, url in named.items() if url},
         folder=Path(env.get("BACKUP_FOLDER") or "/backup"),
         recipients=tuple((env.get("BACKUP_AGE_RECIPIENTS") or "").split()),
-        identity=identity,
+        identity=read_identity(identity_file) if identity_file else env.get("BACKUP_AGE_IDENTITY") or "",
         keep_days=int(env.get("BACKUP_KEEP_DAYS") or 7),
         min_percent=int(env.get("BACKUP_MIN_PERCENT") or 50),
         env=env,

@@ -84,6 +84,16 @@ def running() -> Iterator[Callable[..., Program]]:
             program.end()
 
 
+def decrypting(start: Callable[..., Program], file: Path, identity: str) -> Program:
+    """Start what decrypts a file; the key goes over a pipe, never to a disk."""
+    age = start("age", "--decrypt", "--identity", "-", file)
+    # Where age has ended by then, its failure says why.
+    with suppress(BrokenPipeError):
+        age.stdin.write(identity.encode())
+        age.stdin.close()
+    return age
+
+
 def pour(source: IO[bytes], ends: Sequence[IO[bytes]], early: IO[bytes]) -> None:
     """Copy to all ends until the source or one of the ends is at its end; `early` may leave before the others."""
     with suppress(BrokenPipeError):

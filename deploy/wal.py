@@ -26,11 +26,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-import psycopg
-
-from deploy.backup import FAULTS, STAMP_FORMAT, BackupError, connect, one_line, text_of, without_password
+from deploy.backup import FAULTS, STAMP_FORMAT, BackupError, connect, one_line, read_identity, text_of, without_password
 from deploy.bucket import Bucket, BucketError, bucket_of
-from deploy.pipes import running
+from deploy.pipes import decrypting, running
 
 LOG = logging.getLogger("wal")
 BASE_NAME = re.compile(r"base-(\d{8}T\d{6}Z)-([0-9A-F]{24})\.tar\.gz\.age")
@@ -158,9 +156,7 @@ def unpack(folder: Path, bucket: Bucket | None, name: str, identity: str, into: 
             bucket.get(name, fetched)
             file = fetched
         with running() as start:
-            age = start("age", "--decrypt", "--identity", "-", file)
-            age.stdin.write(identity.encode())
-            age.stdin.close()
+            age = decrypting(start, file, identity)
             gzip = start("gzip", "--decompress", "--stdout", stdin=age.stdout)
             end = start(*into, stdin=gzip.stdout, stdout=subprocess.DEVNULL)
             age.stdout.close()
@@ -210,8 +206,7 @@ def main(arguments: Sequence[str] | None = None, env: Mapping[str, str] = os.env
         if not (options.to and options.identity and options.time and options.time.tzinfo):
             parser.error("recover needs --to, --identity, and --time with a zone")
         try:
-            identity = sys.stdin.read() if options.identity == "-" else Path(options.identity).read_text()
-            recover(env, options.to, options.time, identity)
+            recover(env, options.to, options.time, read_identity(options.identity))
         except FAULTS as error:
             LOG.error("%s", one_line(error))  # noqa: TRY400  # the text says it all
             return 1
@@ -219,7 +214,7 @@ def main(arguments: Sequence[str] | None = None, env: Mapping[str, str] = os.env
     while True:
         try:
             keep(env)
-        except (*FAULTS, psycopg.Error) as error:
+        except FAULTS as error:
             LOG.error("%s", one_line(error))  # noqa: TRY400  # the text says it all
         time.sleep(EVERY_S)
 

@@ -8,12 +8,11 @@ const FOLLOW_MS = 15 * 60_000;
 const API = "../api/v2/";
 const segment = encodeURIComponent;
 
-// Carries a word that the texts know, and what Airflow said.
+// Carries a word that the texts know.
 export class Refusal extends Error {
-  constructor(code, detail = null) {
+  constructor(code) {
     super(code);
     this.code = code;
-    this.detail = detail;
   }
 }
 
@@ -33,7 +32,7 @@ async function request(address, options = {}) {
   if (answer.ok) return { body, date: Date.parse(answer.headers.get("Date")) || Date.now() };
   if (known(`error.${body.code}`)) throw new Refusal(body.code);
   const codes = { 401: "session", 403: "forbidden", 404: "missing", 409: "sent" };
-  throw new Refusal(codes[answer.status] ?? "unexpected", typeof body.detail === "string" ? body.detail : null);
+  throw new Refusal(codes[answer.status] ?? "unexpected");
 }
 
 // The JSON of an address of the page.
@@ -58,24 +57,23 @@ const send = async (method, path, body) =>
 export const isPaused = async (dag) => (await askAirflow(`dags/${segment(dag)}`)).is_paused;
 export const switchOn = (dag) => send("PATCH", `dags/${segment(dag)}?update_mask=is_paused`, { is_paused: false });
 
-// Asks for a run under an id that is made once for a press of a button: sent again, it is the same run. Returns the id.
+// Asks for a run under an id that is made once for a press of a button: sent again, it is the same run.
 export async function trigger(dag, runId, conf, note) {
   try {
     await send("POST", `dags/${segment(dag)}/dagRuns`, { dag_run_id: runId, logical_date: null, conf, note });
   } catch (error) {
     if (error.code !== "sent") throw error;
   }
-  return runId;
 }
 
 export const newRunId = (action) => `page__${action}__${crypto.randomUUID?.() ?? `${Date.now()}${Math.random()}`}`;
 
 const run = (dag, runId) => `dags/${segment(dag)}/dagRuns/${segment(runId)}`;
 
-// Tells `say` each state that a run is in, until it is over or `isWanted` says no. Returns "success", "failed" or "lost".
-export async function follow(dag, runId, say, isWanted = () => true) {
+// Tells `say` each state that a run is in, until it is over. Returns "success", "failed" or "lost".
+export async function follow(dag, runId, say) {
   const begin = Date.now();
-  while (isWanted() && Date.now() - begin < FOLLOW_MS) {
+  while (Date.now() - begin < FOLLOW_MS) {
     const { state } = await askAirflow(run(dag, runId)).catch((error) => {
       if (error.code === "missing" || error.code === "session") throw error;
       return {}; // asked again

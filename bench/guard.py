@@ -10,13 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.grow import grow
-from bench.measure import REPO, say
+from bench.measure import ORDERS_A_MINUTE, REPO, say
 from bench.world import World, plain_orders
 
 RECORDED = Path(__file__).with_name("guard.json")
 ORDERS = 5_000
 COPIES = 10
-ORDERS_A_MINUTE = 5
 # Beyond this much more than recorded a load has begun to read or write what it need not.
 TOLERANCE = 1.25
 

@@ -16,6 +16,7 @@ from bench.world import STAGES, Clock, World, plain_orders
 
 REPO = Path(__file__).resolve().parents[1]
 HISTORY = 50_000
+ORDERS_A_MINUTE = 5
 EMPTY = 0
 
 
@@ -64,7 +65,7 @@ def minutes(world: World, history: int, runs: int) -> dict[str, Any]:
     generator = plain_orders(HISTORY, seed=42)
     result: dict[str, Any] = {"history": history}
     start = datetime(2026, 11, 25, tzinfo=UTC)
-    for orders in (EMPTY, 5, 500):
+    for orders in (EMPTY, ORDERS_A_MINUTE, 500):
         clocks, buffers, read, written = [], [], [], []
         for number in range(runs + 1):
             if orders:

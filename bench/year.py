@@ -18,11 +18,10 @@ import psycopg
 
 from bench.__main__ import HOME, load
 from bench.grow import grow
-from bench.measure import HISTORY, REPO, minutes, say
+from bench.measure import HISTORY, ORDERS_A_MINUTE, REPO, minutes, say
 from bench.world import World
 
 YEAR = 365 * 24 * 60
-ORDERS_A_MINUTE = 5
 RUNS = 9
 CREATED = re.compile(r"create temporary table \w+ (\(.*?\n\)) on commit drop", re.DOTALL)
 CATALOGUES = "select sum(pg_total_relation_size(oid)) from pg_class where relnamespace = 'pg_catalog'::regnamespace"

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,14 +12,17 @@ from bench import guard
 
 
 @pytest.fixture
-def unchanged_logging() -> Iterator[None]:
-    """A world quiets all logs."""
+def unchanged_process() -> Iterator[None]:
+    """A world quiets all logs, and points the environment at its own servers."""
+    kept = dict(os.environ)
     yield
+    os.environ.clear()
+    os.environ.update(kept)
     logging.disable(logging.NOTSET)
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.usefixtures("unchanged_logging")
+@pytest.mark.usefixtures("unchanged_process")
 def test_loads_look_at_no_more_than_was_recorded(tmp_path: Path) -> None:
     recorded = json.loads(guard.RECORDED.read_text())
     measured = guard.measure(tmp_path / "stack")

@@ -22,20 +22,25 @@ def warehouse(stack: Stack) -> Iterator[Pipeline]:
         pipeline.clear()
 
 
-def rows_read(pipeline: Pipeline) -> int:
-    """Return how many rows of the logs and the vault have been read since the statistics began."""
+def counted(pipeline: Pipeline, query: str) -> int:
+    """Return a sum of the statistics, with all that the session that loads has done so far."""
     pipeline.etl.execute("select pg_stat_force_next_flush()")
     pipeline.etl.commit()
     pipeline.etl.execute("select 1")  # the flush comes when a transaction ends
     pipeline.etl.commit()
-    found = pipeline.value(
+    return int(pipeline.value(query))
+
+
+def rows_read(pipeline: Pipeline) -> int:
+    """Return how many rows of the logs and the vault have been read since the statistics began."""
+    return counted(
+        pipeline,
         """
         select sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))
         from pg_stat_user_tables
         where schemaname = 'dds' or relname in ('order_event_log', 'reference_log')
-        """
+        """,
     )
-    return int(found)
 
 
 def moment(number: int) -> str:
@@ -81,14 +86,10 @@ def test_one_more_version_reads_as_many_rows_after_many_versions_as_after_few(
 
 def catalogue_pages(pipeline: Pipeline) -> int:
     """Return how many pages of the catalogues the session that loads has looked at since the statistics began."""
-    pipeline.etl.execute("select pg_stat_force_next_flush()")
-    pipeline.etl.commit()
-    pipeline.etl.execute("select 1")  # the flush comes when a transaction ends
-    pipeline.etl.commit()
     query = (
         "select sum(heap_blks_hit + heap_blks_read) from pg_statio_sys_tables where relname in ('pg_class', 'pg_type')"
     )
-    return int(pipeline.value(query))
+    return counted(pipeline, query)
 
 
 def test_a_minute_costs_the_same_however_many_ran_beside_an_open_transaction(warehouse: Pipeline) -> None:

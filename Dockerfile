@@ -17,8 +17,7 @@ COPY config ./config
 COPY sql ./sql
 COPY plugins ./plugins
 COPY dags ./dags
-COPY deploy/__init__.py deploy/backup.py deploy/bucket.py deploy/pipes.py deploy/wal.py deploy/archive_wal.sh \
-    deploy/watch.py ./deploy/
+COPY deploy ./deploy
 
 # For the dumps: age encrypts them; the base has curl and the newest pg_dump, which reads every older server.
 USER root

@@ -1,4 +1,4 @@
-"""What each deployment costs a month, from budget/prices.yaml and budget/bills.yaml.
+"""What each deployment costs a month, from prices.yaml and bills.yaml beside it.
 
     make budget
 
@@ -14,7 +14,7 @@ import yaml
 
 from deploy.sizes import misfits
 
-FOLDER = Path(__file__).resolve().parents[1] / "budget"
+FOLDER = Path(__file__).resolve().parent
 WITHIN_LIMIT = "single-vm"
 
 

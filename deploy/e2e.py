@@ -19,13 +19,12 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from deploy.make_secrets import DEFAULT_FILE, EXAMPLE, filled, kubernetes_secrets, manifest, read_env
+from deploy.sizes import CHART, REPO, VALUES
 
-REPO = Path(__file__).resolve().parents[1]
 AIRFLOW_CHART = "airflow --repo https://airflow.apache.org --version 1.22.0"
 WORKLOADS = ("deployment/airflow-scheduler", "deployment/airflow-api-server", "deployment/airflow-dag-processor")
 STATEFUL = ("statefulset/postgres", "statefulset/kafka", "statefulset/valkey")
@@ -73,7 +72,7 @@ class Cluster:
     def __init__(self, namespace: str, place: str) -> None:
         """Work in `namespace` with the values of `helm-values/<place>/`."""
         self.namespace = namespace
-        self.values = REPO / "helm-values" / place
+        self.values = VALUES / place
         self.chart = os.environ.get("AIRFLOW_CHART", AIRFLOW_CHART).split()
 
     def kubectl(self, *arguments: str, stdin: bytes | None = None) -> str:
@@ -102,7 +101,7 @@ class Cluster:
     def upgrade(self, *airflow_options: str) -> None:
         """Upgrade both releases: the warehouse before those who use it."""
         helm = ["helm", "--namespace", self.namespace, "upgrade", "--install", "--timeout=10m"]
-        chart = str(REPO / "charts" / "guest-tags")
+        chart = str(CHART)
         command([*helm, "guest-tags", chart, f"--values={self.values / 'guest-tags.yaml'}"])
         base = f"--values={self.values.parent / 'base.yaml'}"
         command([*helm, "airflow", *self.chart, base, f"--values={self.values / 'airflow.yaml'}", *airflow_options])

@@ -9,7 +9,7 @@ import yaml
 
 REPO = Path(__file__).resolve().parents[1]
 VALUES = REPO / "helm-values"
-CHART = REPO / "charts" / "guest-tags"
+CHART = REPO / "deploy" / "charts" / "guest-tags"
 # Kept free for the system, k3s with its own pods, and pulled images; our estimate.
 SYSTEM_CPU = 0.3
 SYSTEM_MEMORY_MIB = 1024
@@ -44,7 +44,7 @@ def load(*files: Path) -> dict[str, Any]:
 
 
 def warehouse_values(place: str) -> dict[str, Any]:
-    """Return the values of charts/guest-tags in a place."""
+    """Return the values of deploy/charts/guest-tags in a place."""
     return load(CHART / "values.yaml", VALUES / place / "guest-tags.yaml")
 
 

@@ -94,9 +94,9 @@ class Postgres(Service):
             daemon.launch([programs / "postgres", "-D", data, *options], env=_server_env(), cwd=data, uid=_other_uid())
         daemon.wait_until(retry(self._ping, psycopg.OperationalError), timeout_s=60)
         self._create_airflow_database()
-        self._run("bootstrap", [sys.executable, "migrations/bootstrap.py"])
+        self._run("bootstrap", [sys.executable, "-m", "deploy.bootstrap"])
         self._run("migrations", [sys.executable, "-m", "alembic", "upgrade", "head"])
-        self._run("tag_rules", [sys.executable, "migrations/apply_tag_rules.py"])
+        self._run("tag_rules", [sys.executable, "-m", "deploy.apply_tag_rules"])
 
     def _ping(self) -> None:
         psycopg.connect(self.url("postgres", "postgres"), connect_timeout=2).close()

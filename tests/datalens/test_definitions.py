@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from datalens.definitions import BOARD, DefinitionError, load, parse
-from migrations.bootstrap import LIMITS
+from deploy.bootstrap import LIMITS
 
 Files = dict[str, Any]
 

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-REPO = Path(__file__).resolve().parents[2]
-CHART = REPO / "charts" / "guest-tags"
-VALUES = REPO / "helm-values"
+from deploy.sizes import CHART, VALUES
+
 PLACES = tuple(sorted(folder.name for folder in VALUES.iterdir() if folder.is_dir()))
 KUBERNETES = "1.34.4"
 # Some places want one.

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.sizes import CHART, REPO
 from tests.deploy.charts import (
-    CHART,
     KUBERNETES,
     PLACES,
-    REPO,
     containers,
     refused_warehouse,
     render_airflow,

@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from deploy.make_secrets import EXAMPLE, filled, kubernetes_secrets, main, manifest, random_value, read_env
-from deploy.sizes import CHART, VALUES, airflow_values, asked, load, merged, misfits, warehouse_values
+from deploy.sizes import CHART, REPO, VALUES, airflow_values, asked, load, merged, misfits, warehouse_values
 from local.services.postgres import SETTINGS
-from tests.deploy.charts import PLACES, REPO
+from tests.deploy.charts import PLACES
 
 # `aws:amz` is how curl calls the signature that every S3 wants.
 CLOUD = re.compile(
@@ -122,13 +122,13 @@ def test_postgresql_notices_a_client_that_is_gone_by_the_same_limits_everywhere(
 
 
 def test_the_single_machine_holds_all_pods_and_volumes():
-    machine = yaml.safe_load((REPO / "budget" / "bills.yaml").read_text())["bills"]["single-vm"]["machine"]
+    machine = yaml.safe_load((REPO / "deploy" / "bills.yaml").read_text())["bills"]["single-vm"]["machine"]
     assert {pod.name for pod in asked("single-vm")} >= {"postgres", "kafka", "valkey", "scheduler", "task pods"}
     assert misfits("single-vm", **{size: machine[size] for size in ("vcpu", "ram_gib", "disk_gib")}) == []
 
 
 def test_the_single_machine_holds_the_exporters_too():
-    machine = yaml.safe_load((REPO / "budget" / "bills.yaml").read_text())["bills"]["single-vm"]["machine"]
+    machine = yaml.safe_load((REPO / "deploy" / "bills.yaml").read_text())["bills"]["single-vm"]["machine"]
     assert {pod.name for pod in asked("single-vm", metrics=True)} >= {"metrics", "statsd"}
     assert misfits("single-vm", **{size: machine[size] for size in ("vcpu", "ram_gib", "disk_gib")}, metrics=True) == []
 
@@ -149,11 +149,11 @@ def test_both_charts_run_the_same_image(place):
 
 
 def test_terraform_makes_the_machine_that_is_priced():
-    text = (REPO / "infra" / "yandex" / "variables.tf").read_text()
+    text = (REPO / "deploy" / "infra" / "yandex" / "variables.tf").read_text()
     size = {
         name: int(value) for name, value in re.findall(r'variable "(\w+)" {\s+type\s+= number\s+default = (\d+)', text)
     }
-    bills = yaml.safe_load((REPO / "budget" / "bills.yaml").read_text())["bills"]
+    bills = yaml.safe_load((REPO / "deploy" / "bills.yaml").read_text())["bills"]
     machine = bills["single-vm"]["machine"]
     assert size == {
         "vcpu": machine["vcpu"],
@@ -164,7 +164,7 @@ def test_terraform_makes_the_machine_that_is_priced():
 
 
 def test_cloud_init_is_yaml_and_begins_as_cloud_init_wants_it():
-    text = (REPO / "infra" / "cloud-init.yaml").read_text()
+    text = (REPO / "deploy" / "infra" / "cloud-init.yaml").read_text()
     assert text.startswith("#cloud-config\n")
     for file in yaml.safe_load(text)["write_files"]:
         if file["path"].endswith("config.yaml"):
@@ -253,6 +253,6 @@ def test_each_secret_that_values_name_is_made():
 
 
 def test_the_roles_get_their_limits_wherever_a_warehouse_is_made():
-    program = "migrations/bootstrap.py"
-    for file in ("docker-compose.yaml", "charts/guest-tags/templates/migrate.yaml", "local/services/postgres.py"):
+    program = "deploy.bootstrap"
+    for file in ("docker-compose.yaml", "deploy/charts/guest-tags/templates/migrate.yaml", "local/services/postgres.py"):
         assert program in (REPO / file).read_text(encoding="utf-8"), file

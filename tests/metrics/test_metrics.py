@@ -17,8 +17,9 @@ from airflow._shared.observability.metrics.base_stats_logger import NoStatsLogge
 from airflow.observability.metrics.statsd_logger import get_statsd_logger
 
 from deploy import watch
+from deploy.sizes import CHART
 from operators.check_laws import CheckLawsOperator
-from tests.deploy.charts import CHART, render_airflow
+from tests.deploy.charts import render_airflow
 from tests.messages import order, restaurant, user
 from tests.metrics.airflow_names import TOLD_BY_AIRFLOW
 from tests.metrics.programs import HOST, fetched, free_port, program, running

@@ -167,7 +167,7 @@ def test_a_file_with_a_mistake_changes_nothing(pipeline: Pipeline, tmp_path: Pat
 
 def test_a_deployment_applies_the_file_of_the_repository_once(pipeline: Pipeline) -> None:
     def deploy() -> str:
-        command = [sys.executable, "migrations/apply_tag_rules.py"]
+        command = [sys.executable, "-m", "deploy.apply_tag_rules"]
         return subprocess.run(
             command, cwd=REPO, env={"DWH_URL": pipeline.env["DWH_URL"]}, check=True, capture_output=True, text=True
         ).stdout

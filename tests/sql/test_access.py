@@ -94,7 +94,7 @@ def bi(pipeline: Pipeline) -> Iterator[psycopg.Connection]:
 
 def bootstrap(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "migrations/bootstrap.py"],
+        [sys.executable, "-m", "deploy.bootstrap"],
         env=os.environ | env,
         cwd=REPO,
         capture_output=True,

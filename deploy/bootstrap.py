@@ -5,7 +5,7 @@ where the cloud's console has made the roles and the database), and the password
 DWH_BI_PASSWORD. Safe to run again and in parallel: what exists is kept, passwords and rights are set anew; a role that
 the admin may not alter is left as it is.
 
-    python migrations/bootstrap.py
+    python -m deploy.bootstrap
 """
 
 import os

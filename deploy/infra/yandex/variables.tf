@@ -26,7 +26,7 @@ variable "backup_bucket" {
   description = "Name of the bucket for dumps; unique in the whole cloud"
 }
 
-# The size that budget/bills.yaml prices and tests/deploy compares.
+# The size that deploy/bills.yaml prices and tests/deploy compares.
 variable "vcpu" {
   type    = number
   default = 2

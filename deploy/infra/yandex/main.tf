@@ -108,7 +108,7 @@ resource "yandex_compute_instance" "dwh" {
   }
 }
 
-# Dumps of the warehouse (charts/guest-tags, backup.s3) outlive the machine. Its keys may add and read, not remove: who takes the
+# Dumps of the warehouse (deploy/charts/guest-tags, backup.s3) outlive the machine. Its keys may add and read, not remove: who takes the
 # machine can't take the dumps. So the bucket removes the old ones.
 resource "yandex_iam_service_account" "backup" {
   name = "guest-tags-backup"

@@ -2,14 +2,15 @@
 
 Reads DWH_ADMIN_URL as bootstrap.py does, and AIRFLOW_DB_PASSWORD. Safe to run again; the password is set anew.
 
-    python migrations/bootstrap_airflow.py
+    python -m deploy.bootstrap_airflow
 """
 
 import os
 
 import psycopg
-from bootstrap import ensure_role
 from psycopg import sql
+
+from deploy.bootstrap import ensure_role
 
 NAME = "airflow"  # of the role and of its database
 

@@ -3,7 +3,7 @@
 Reads DWH_URL. Changes nothing where the rules are as the file says; rules of other tags are left alone. A file that is wrong
 ends it with a line for each mistake.
 
-    python migrations/apply_tag_rules.py
+    python -m deploy.apply_tag_rules
 """
 
 import logging

@@ -5,10 +5,29 @@ PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status reset env test browser soak chaos bench pair year guard lint format schema screenshots page-assets requirements secrets budget e2e-k8s datalens
+.PHONY: $(shell sed -nE 's/^([a-z0-9-]+):.*/\1/p' Makefile)
 
-help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {gsub(/\$$\$$/, "$$", $$2); printf "  make %-13s%s\n", $$1, $$2}' Makefile
+help:
+	@awk -F ':.*## ' '/^##@ / {print "\n" substr($$0, 5)} /^[a-z0-9-]+:.*## / {gsub(/\$$\$$/, "$$", $$2); printf "  make %-13s%s\n", $$1, $$2}' Makefile
+
+$(BIN):
+	@echo "nothing is installed here yet: run 'make up' first" >&2; exit 1
+
+##@ Start here
+
+demo: install ## From nothing to tags: the stack, a week of 50,000 orders, then 5 orders a minute
+	@$(BIN)/python -m local.demo $(ARGS)
+
+status: | $(BIN) ## Show what runs, where, and how to log in
+	@$(STACK) status
+
+down: | $(BIN) ## Stop them; data stays
+	@$(STACK) down $(ARGS)
+
+reset: | $(BIN) ## Stop them and delete their data
+	@$(STACK) reset
+
+##@ The stack of this machine
 
 install: ## Make .venv and fetch Kafka's jars; quick when nothing has changed
 	@local/install.sh
@@ -16,32 +35,35 @@ install: ## Make .venv and fetch Kafka's jars; quick when nothing has changed
 browser:
 	@local/install.sh browser
 
-demo: install ## From nothing to tags: the stack, a week of 50,000 orders, then 5 orders a minute
-	@$(BIN)/python -m local.demo $(ARGS)
-
 up: install ## Start PostgreSQL, Redis, Kafka and Airflow on 127.0.0.1
 	@$(STACK) up $(ARGS)
-
-down: | $(BIN) ## Stop them; data stays
-	@$(STACK) down $(ARGS)
-
-status: | $(BIN) ## Show what runs, where, and how to log in
-	@$(STACK) status
-
-reset: | $(BIN) ## Stop them and delete their data
-	@$(STACK) reset
 
 env: | $(BIN) ## Print export lines, for: eval "$$(make -s env)"
 	@$(STACK) env
 
+##@ Check
+
 test: browser ## Run the tests on a stack of their own; ARGS="-k name" is handed to pytest
 	@$(BIN)/python -m pytest $(ARGS)
+
+lint: install ## Check Python, types and SQL; changes nothing
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint --disable-progress-bar sql local/sql
+
+format: install ## Let the tools correct what they can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/sqlfluff fix --disable-progress-bar sql local/sql
 
 soak: install ## Compare random streams with the reference model; ARGS="--minutes 60"
 	@$(BIN)/python -m tests.soak $(ARGS)
 
 chaos: install ## Kill runs and servers at random and compare with the reference model; ARGS="--minutes 60"
 	@PYTHONPATH=plugins:. $(BIN)/python -m tests.crash.campaign $(ARGS)
+
+##@ Measure
 
 bench: install ## Measure against the floor; writes bench/README.md and results.json (about half an hour)
 	@PYTHONPATH=plugins:. $(BIN)/python -m bench $(ARGS)
@@ -55,20 +77,15 @@ year: install ## Simulate a year of minutes: does a run end at the cost that it 
 guard: install ## Count the pages and rows that `make test` compares with, and record them in bench/guard.json
 	@PYTHONPATH=plugins:. $(BIN)/python -m bench.guard
 
-lint: install ## Check Python, types and SQL; changes nothing
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/sqlfluff lint --disable-progress-bar sql local/sql
-
-format: install ## Let the tools correct what they can
-	@$(BIN)/ruff check --fix .
-	@$(BIN)/ruff format .
-	@$(BIN)/sqlfluff fix --disable-progress-bar sql local/sql
+##@ Write again what is generated
 
 schema: install ## Write the tables as they are after all migrations to sql/schema.sql
 	@$(STACK) up --services postgres
 	@$(BIN)/python -m local.schema
+
+requirements: install ## Pin anew what pyproject.toml asks for
+	@$(PIN) pyproject.toml -o requirements.txt
+	@$(PIN) --group pyproject.toml:dev -c requirements.txt -o requirements-dev.txt
 
 screenshots: browser ## Take the pictures of README and docs/page.md from a demo in a stack of its own (about ten minutes)
 	@$(BIN)/python -m local.screenshots $(ARGS)
@@ -76,9 +93,7 @@ screenshots: browser ## Take the pictures of README and docs/page.md from a demo
 page-assets: install ## Fetch the page's chart library from npm again, as pinned in local/page_assets.py (needs npm)
 	@$(BIN)/python -m local.page_assets
 
-requirements: install ## Pin anew what pyproject.toml asks for
-	@$(PIN) pyproject.toml -o requirements.txt
-	@$(PIN) --group pyproject.toml:dev -c requirements.txt -o requirements-dev.txt
+##@ Deploy
 
 secrets: ## Fill in .env at random: the secrets of the Docker and Kubernetes deployments
 	@python3 -m deploy.make_secrets env
@@ -86,11 +101,8 @@ secrets: ## Fill in .env at random: the secrets of the Docker and Kubernetes dep
 budget: install ## Say what each deployment costs a month; fails over 5,000 RUB
 	@$(BIN)/python -m deploy.budget
 
-datalens: install ## Bring a DataLens workbook to datalens/board; ARGS="--dry-run", ARGS="--workbook-file FILE", ARGS=--help
-	@$(BIN)/python -m datalens $(ARGS)
-
 e2e-k8s: install ## Try the deployment on the cluster of the kubeconfig: history, ten minutes, faults
 	@$(BIN)/python -m deploy.e2e $(ARGS)
 
-$(BIN):
-	@echo "nothing is installed here yet: run 'make up' first" >&2; exit 1
+datalens: install ## Bring a DataLens workbook to datalens/board; ARGS="--dry-run", ARGS="--workbook-file FILE", ARGS=--help
+	@$(BIN)/python -m datalens $(ARGS)

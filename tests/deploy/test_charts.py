@@ -108,29 +108,44 @@ def test_the_pod_of_a_task_holds_the_pipelines_connections_and_no_other_secret(p
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
 
 
+@pytest.mark.parametrize(
+    ("secret", "component", "variable"),
+    [
+        ("alerts", "dag-processor", "AIRFLOW_CONN_ALERTS"),
+        ("page-connection", "api-server", "AIRFLOW_CONN_POSTGRES_DWH_BI"),
+    ],
+)
 @pytest.mark.parametrize("place", PLACES)
-def test_who_is_called_is_known_to_the_dag_processor_alone_and_it_may_go_out(place, tmp_path):
+def test_a_connection_of_one_component_is_known_to_it_alone_and_may_be_absent(
+    place, secret, component, variable, tmp_path
+):
     objects = render_airflow(place)
     told = []
     for name, spec, container in containers([*objects, task_pod(objects)]):
         # The pod must not wait for a Secret that may be absent.
-        volumes = {volume["name"] for volume in spec["volumes"] if "alerts" in str(volume.get("secret"))}
+        volumes = {volume["name"] for volume in spec["volumes"] if secret in str(volume.get("secret"))}
         assert all(volume["secret"]["optional"] for volume in spec["volumes"] if volume["name"] in volumes)
-        assert "alerts" not in str(container.get("env")) + str(container.get("envFrom"))
+        assert secret not in str(container.get("env")) + str(container.get("envFrom"))
         if any(mount["name"] in volumes for mount in container.get("volumeMounts", [])):
             told.append((name, container))
-    assert {name.partition(",")[0] for name, _ in told} == {"Deployment release-dag-processor"}
-    container = told[-1][1]
-    *shell, command = container["args"]
-    assert shell == ["bash", "-c"]
-    (tmp_path / "airflow").write_text('#!/bin/sh\necho "$@: $AIRFLOW_CONN_ALERTS"\n')
-    (tmp_path / "airflow").chmod(0o755)
-    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    command = command.replace("/run/alerts", str(tmp_path))
-    assert subprocess.check_output([*shell, command], env=path, text=True) == "dag-processor: \n"
+    assert {name.partition(",")[0] for name, _ in told} == {f"Deployment release-{component}"}
+    (mount,) = [mount for mount in told[-1][1]["volumeMounts"] if mount["name"] == "connections"]
+    programs, files = tmp_path / "programs", tmp_path / "files"
+    programs.mkdir()
+    files.mkdir()
+    (programs / "airflow").write_text(f'#!/bin/sh\necho "$@: ${variable}"\n')
+    (programs / "airflow").chmod(0o755)
+    path = {"PATH": f"{programs}:{os.environ['PATH']}"}
+    command = [word.replace(mount["mountPath"], str(files)) for word in told[-1][1]["args"]]
+    assert subprocess.check_output(command, env=path, text=True) == f"{component}: \n"
     connection = '{"conn_type": "apprise", "extra": {"config": {"path": "tgram://$x/\\"1"}}}'
-    (tmp_path / "AIRFLOW_CONN_ALERTS").write_text(connection)
-    assert subprocess.check_output([*shell, command], env=path, text=True) == f"dag-processor: {connection}\n"
+    (files / variable).write_text(connection)
+    assert subprocess.check_output(command, env=path, text=True) == f"{component}: {connection}\n"
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_nobody_is_kept_from_going_out(place):
+    objects = render_airflow(place)
     policies = [item["spec"] for item in [*objects, *rendered("warehouse", place)] if item["kind"] == "NetworkPolicy"]
     assert {kind for policy in policies for kind in policy["policyTypes"]} == {"Ingress"}
 

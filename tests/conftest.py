@@ -25,6 +25,7 @@ sys.path.append(str(REPO / "plugins"))
 
 from local.stack import Stack  # noqa: E402
 from tests.pipeline import Pipeline  # noqa: E402
+from tests.skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: E402, F401 - hooks
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,8 @@ from confluent_kafka.admin import AdminClient
 
 from local.services.base import inherited_env
 from local.services.kafka import JVM_OPTIONS, _java
-from local.state import HOST, is_free
+from local.state import HOST
+from tests.programs import free_port
 
 BROKER = 2
 
@@ -22,7 +23,7 @@ class SecondBroker:
         first = dict(
             line.split("=", 1) for line in (home / "kafka/server.properties").read_text().splitlines() if "=" in line
         )
-        port = next(port for port in range(19_500, 32_768) if is_free(port))
+        port = free_port()
         self.config = home / "kafka-2/server.properties"
         self.config.parent.mkdir(exist_ok=True)
         settings = first | {

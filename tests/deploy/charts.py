@@ -1,7 +1,6 @@
 """Renders the charts as helm does, where helm and the official chart are there; skips with a clear word where they are not."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -12,6 +11,7 @@ import pytest
 import yaml
 
 from deploy.sizes import CHART, VALUES
+from tests.programs import program
 
 PLACES = tuple(sorted(folder.name for folder in VALUES.iterdir() if folder.is_dir()))
 KUBERNETES = "1.34.4"
@@ -72,10 +72,7 @@ def task_pod(objects: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _run_helm(line: Sequence[str]) -> "subprocess.CompletedProcess[str]":
-    helm = os.environ.get("HELM") or shutil.which("helm")
-    if not helm:
-        pytest.skip("helm is not on PATH, and HELM does not name it")
-    return subprocess.run([helm, *line], capture_output=True, text=True, check=False)
+    return subprocess.run([program("helm"), *line], capture_output=True, text=True, check=False)
 
 
 @cache

@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from deploy.bucket import Bucket, bucket_of
-from local.state import EPHEMERAL_PORTS_BEGIN, is_free
+from tests.programs import free_port
 from tests.waiting import wait_for
 
 
@@ -18,7 +18,7 @@ from tests.waiting import wait_for
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """An S3 that checks signatures, with a bucket and somebody who may use it."""
     home = tmp_path_factory.mktemp("s3")
-    port = next(port for port in range(25_000, EPHEMERAL_PORTS_BEGIN) if is_free(port))
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     nobody = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1", "endpoint_url": url}
     setup = {"INITIAL_NO_AUTH_ACTION_COUNT": "4"}  # what is done below, before anybody has a key

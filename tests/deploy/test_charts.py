@@ -2,10 +2,10 @@
 
 import json
 import os
-import shutil
 import subprocess
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -19,8 +19,7 @@ from tests.deploy.charts import (
     render_warehouse,
     task_pod,
 )
-
-kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
+from tests.programs import program
 
 WRITES_BESIDE_ITS_PROGRAMS = {"kafka", "kafka-topic"}
 WITH_EXTRAS = (
@@ -294,9 +293,7 @@ def test_metrics_are_off_unless_asked_for():
 
 
 def test_checkov_finds_nothing_but_what_is_accepted(objects, tmp_path):
-    checkov = os.environ.get("CHECKOV") or shutil.which("checkov")
-    if not checkov:
-        pytest.skip("checkov is not on PATH, and CHECKOV does not name it")
+    checkov = program("checkov")
     (tmp_path / "objects.yaml").write_text(yaml.safe_dump_all(objects))
     command = [checkov, "--directory", tmp_path, "--config-file", REPO / ".checkov.yaml"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

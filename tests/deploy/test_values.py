@@ -255,5 +255,9 @@ def test_each_secret_that_values_name_is_made():
 
 def test_the_roles_get_their_limits_wherever_a_warehouse_is_made():
     program = "deploy.bootstrap"
-    for file in ("docker-compose.yaml", "deploy/charts/guest-tags/templates/migrate.yaml", "local/services/postgres.py"):
+    for file in (
+        "docker-compose.yaml",
+        "deploy/charts/guest-tags/templates/migrate.yaml",
+        "local/services/postgres.py",
+    ):
         assert program in (REPO / file).read_text(encoding="utf-8"), file

@@ -17,7 +17,8 @@ from deploy import wal
 from deploy.bucket import Bucket
 from local.services.postgres import OUTSIDE, UNPRIVILEGED_UID
 from local.stack import Stack
-from local.state import EPHEMERAL_PORTS_BEGIN, HOST, is_free
+from local.state import HOST
+from tests.programs import free_port
 
 REPO = Path(__file__).resolve().parents[2]
 UID = UNPRIVILEGED_UID if os.getuid() == 0 else None
@@ -59,10 +60,6 @@ def env_of(place: Path, public: str, port: int = 0) -> dict[str, str]:
         "WAL_FOLDER": str(place / "wal"),
         "BACKUP_AGE_RECIPIENTS": public,
     }
-
-
-def free_port() -> int:
-    return next(port for port in range(26_000, EPHEMERAL_PORTS_BEGIN) if is_free(port))
 
 
 @contextmanager

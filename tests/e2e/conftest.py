@@ -10,7 +10,7 @@ import pytest
 from local.airflow_api import AirflowApi
 from local.stack import Stack
 from local.state import HOST
-from tests.metrics.programs import free_port
+from tests.programs import free_port
 
 DAGS = ("orders_micro_batch", "orders_backfill", "marts_rebuild", "dead_letters_replay", "tag_rules", "data_checks")
 

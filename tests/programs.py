@@ -1,4 +1,4 @@
-"""The programs of Prometheus' world, run for one test: found by an environment variable or on PATH, else the test is skipped."""
+"""Programs that are no packages of Python, run for one test: found by a variable or on PATH, else the test is skipped."""
 
 import os
 import shutil
@@ -7,28 +7,29 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
 
-from local.state import HOST, is_free
+from local.state import EPHEMERAL_PORTS_BEGIN, is_free
 
+# What `local/install.sh charts` has brought.
+BROUGHT = Path(__file__).resolve().parents[1] / ".local" / "bin"
 START_S = 30.0
 
 
 def program(name: str) -> str:
-    """Return the path of a program: $NAME, else what PATH knows. Skips the test where neither does."""
+    """Return the path of a program: $NAME, else what PATH knows or was brought. Skips the test where none does."""
     variable = name.upper()
-    path = os.environ.get(variable) or shutil.which(name)
+    path = os.environ.get(variable) or shutil.which(name) or shutil.which(name, path=BROUGHT)
     if not path:
-        pytest.skip(f'{name} is not on PATH, and {variable} does not name it (docs/metrics.md, "Tests")')
+        pytest.skip(f"{name} is not on PATH, and {variable} does not name it")
     return path
 
 
 def free_port() -> int:
     """Return a port that nobody listens on, below the range from which clients get theirs."""
-    return next(port for port in range(21_000, 32_768) if is_free(port))
+    return next(port for port in range(21_000, EPHEMERAL_PORTS_BEGIN) if is_free(port))
 
 
 @contextmanager
@@ -58,6 +59,3 @@ def fetched(url: str) -> str:
     """Return what the URL answers. Raises `HTTPError` where that is an error."""
     with urlopen(url, timeout=START_S) as answer:
         return str(answer.read().decode())
-
-
-__all__ = ["HOST", "URLError", "fetched", "free_port", "program", "running"]

@@ -1,7 +1,7 @@
 """
 ### Every hour: do the laws of the data still hold?
 
-`laws` runs each file of `sql/checks/`: orphans and keys of the vault, one current row, STG against DDS, counters against two
+`laws` asks every law of `sql/checks/`: orphans and keys of the vault, one current row, STG against DDS, counters against two
 recounts, tags against rules and events, queues that stand still.
 
 **Reads** `stg`, `dds`, `cdm` in one snapshot. **Writes** what it finds to `stg.law_checks`; no load waits for it. What a load has

@@ -1,39 +1,67 @@
-"""Checks the laws of the data: each file of `sql/checks/` selects the rows that break one."""
+"""Checks the laws of the data: each statement in `sql/checks/` selects the rows that break one."""
 
 import json
 import logging
+import re
 import time
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.rows import dict_row
 
 from warehouse.constants import SQL_FOLDER
-from warehouse.sql_files import SqlFile, read_sql, run_sql
+from warehouse.sql_files import SqlFile, run_sql
 
 LAWS_FOLDER = "checks"
+# Each statement of a file begins so; the name is that of the table, and a word of its own where the table has several laws.
+HEADER = re.compile(r"^-- Law ([\w.]+): ", re.MULTILINE)
 
 
 class RebuildIsOnError(Exception):
     """The vault is being built again; whoever looked now would see an empty one, so nothing was looked at."""
 
 
-def read_laws() -> list[SqlFile]:
-    """Read every file of `sql/checks/`. Raises FileNotFoundError where there is none: no law holds because none was asked."""
-    names = sorted(path.name for path in Path(SQL_FOLDER, LAWS_FOLDER).glob("*.sql"))
-    if not names:
+class Law(NamedTuple):
+    """A law: its name, such as `dds.h_order.current`, its file below `sql/`, and the query for the rows that break it."""
+
+    name: str
+    file: str
+    text: str
+
+    @property
+    def words(self) -> str:
+        """The law in words: the header of its statement."""
+        comment = self.text.split("\n-- Params:", maxsplit=1)[0]
+        return HEADER.sub("", comment).replace("\n-- ", " ")
+
+
+def read_laws() -> list[Law]:
+    """Read the laws of `sql/checks/`. Raises FileNotFoundError where there is none: no law holds because none was asked."""
+    laws = [law for path in sorted(Path(SQL_FOLDER, LAWS_FOLDER).glob("*.sql")) for law in laws_of(path)]
+    if not laws:
         raise FileNotFoundError(f"{SQL_FOLDER}/{LAWS_FOLDER} holds no law")
-    return read_sql([f"{LAWS_FOLDER}/{name}" for name in names])
+    return laws
+
+
+def laws_of(path: Path) -> list[Law]:
+    """Return the laws of a file: a statement each."""
+    text = path.read_text(encoding="utf-8")
+    headers = list(HEADER.finditer(text))
+    ends = [*(header.start() for header in headers[1:]), len(text)]
+    return [
+        Law(header[1], f"{LAWS_FOLDER}/{path.name}", text[header.start() : end])
+        for header, end in zip(headers, ends, strict=True)
+    ]
 
 
 def check_laws(
     connection: psycopg.Connection[Any],
     *,
     prepare: Sequence[SqlFile],
-    laws: Sequence[SqlFile],
+    laws: Sequence[Law],
     params: Mapping[str, Any],
     max_rows: int,
     log: logging.Logger,
@@ -57,7 +85,7 @@ def check_laws(
 
 def ask_laws(
     connection: psycopg.Connection[Any],
-    laws: Sequence[SqlFile],
+    laws: Sequence[Law],
     params: Mapping[str, Any],
     *,
     max_rows: int,
@@ -67,19 +95,18 @@ def ask_laws(
     broken: dict[str, int] = {}
     unanswered: dict[str, str] = {}
     for law in laws:
-        name = Path(law.name).stem
         started = time.monotonic()
         try:
             rows, shown = _offending_rows(connection, law, params, max_rows)
         except psycopg.Error as error:
             if connection.broken:
                 raise
-            unanswered[name] = str(error).strip()
-            log.error("%-36s can't be checked: %s", name, unanswered[name])  # noqa: TRY400  # the text says it all
+            unanswered[law.name] = str(error).strip()
+            log.error("%-36s can't be checked: %s", law.name, unanswered[law.name])  # noqa: TRY400  # the text says it all
             continue
-        log.info("%-36s %9d rows in %6.2f s", name, rows, time.monotonic() - started)
+        log.info("%-36s %9d rows in %6.2f s", law.name, rows, time.monotonic() - started)
         if rows:
-            broken[name] = rows
+            broken[law.name] = rows
             _log_broken(law, rows, shown, log)
     return broken, unanswered
 
@@ -88,14 +115,14 @@ def store_answers(
     connection: psycopg.Connection[Any],
     *,
     files: Sequence[SqlFile],
-    laws: Sequence[SqlFile],
+    laws: Sequence[Law],
     broken: Mapping[str, int],
     unanswered: Mapping[str, str],
     params: Mapping[str, Any],
     log: logging.Logger,
 ) -> None:
     """Write what `check_laws` has found to `stg.law_checks`; `params` are those of a transaction, and `checked_dt`."""
-    names = [Path(law.name).stem for law in laws]
+    names = [law.name for law in laws]
     answered = [name for name in names if name not in unanswered]
     connection.set_isolation_level(None)
     connection.set_read_only(None)
@@ -104,14 +131,8 @@ def store_answers(
         run_sql(connection, files, {**params, **answers}, log)
 
 
-def stated_law(law: SqlFile) -> str:
-    """Return the law in words: the header of its file."""
-    lines = [line.removeprefix("--").strip() for line in law.text.split("\n-- Params:", maxsplit=1)[0].splitlines()]
-    return " ".join(lines).removeprefix("Law: ")
-
-
 def _offending_rows(
-    connection: psycopg.Connection[Any], law: SqlFile, params: Mapping[str, Any], max_rows: int
+    connection: psycopg.Connection[Any], law: Law, params: Mapping[str, Any], max_rows: int
 ) -> tuple[int, list[str]]:
     """Return how many rows break the law, and the first of them as JSON; the rest is counted as it streams by."""
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
@@ -120,9 +141,9 @@ def _offending_rows(
         return len(shown) + sum(1 for _ in rows), shown
 
 
-def _log_broken(law: SqlFile, rows: int, shown: Sequence[str], log: logging.Logger) -> None:
-    log.error("broken in %d rows: %s (sql/%s)", rows, stated_law(law), law.name)
+def _log_broken(law: Law, rows: int, shown: Sequence[str], log: logging.Logger) -> None:
+    log.error("broken in %d rows: %s (sql/%s)", rows, law.words, law.file)
     for row in shown:
         log.error("  %s", row)
     if rows > len(shown):
-        log.error("  and %d more: run the file to see them", rows - len(shown))
+        log.error("  and %d more: run the law to see them", rows - len(shown))

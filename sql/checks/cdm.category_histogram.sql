@@ -1,4 +1,5 @@
--- Law: cdm.category_histogram is how the guests' counters by category are spread, under the categories' names.
+-- Law cdm.category_histogram: cdm.category_histogram is how the guests' counters by category are spread, under the categories'
+-- names.
 -- Params: none
 select
     coalesce(stored.category_id, recounted.category_id) as category_id,

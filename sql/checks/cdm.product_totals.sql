@@ -1,4 +1,4 @@
--- Law: cdm.product_totals is what the guests' counters by dish add up to.
+-- Law cdm.product_totals: cdm.product_totals is what the guests' counters by dish add up to.
 -- Params: none
 select
     coalesce(stored.product_id, recounted.product_id) as product_id,

@@ -1,4 +1,4 @@
--- Law: cdm.tag_days is what the tags' events add up to, by UTC day.
+-- Law cdm.tag_days: cdm.tag_days is what the tags' events add up to, by UTC day.
 -- Params: none
 select
     coalesce(stored.tag, recounted.tag) as tag,

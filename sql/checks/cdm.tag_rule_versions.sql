@@ -1,4 +1,4 @@
--- Law: each rule stands in the history of its tag as it is.
+-- Law cdm.tag_rule_versions: each rule stands in the history of its tag as it is.
 -- Params: none
 select
     rule.tag,

@@ -1,5 +1,5 @@
--- Law: a guest carries exactly the tags whose active rule their counter exceeds, with that evidence. Guests and rules that wait to be
--- judged are left out.
+-- Law cdm.user_tags: a guest carries exactly the tags whose active rule their counter exceeds, with that evidence. Guests and rules
+-- that wait to be judged are left out.
 -- Params: none
 with earned as (
     select

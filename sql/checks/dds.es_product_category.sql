@@ -1,4 +1,4 @@
--- Law: each row tells of a link that exists, and STG holds the version that says so.
+-- Law dds.es_product_category: each row tells of a link that exists, and STG holds the version that says so.
 -- Params: none
 select
     effectivity.h_product_pk,
@@ -17,4 +17,47 @@ where
         select 1
         from stg.reference_log as log
         where log.value_hash = effectivity.value_hash
+    );
+
+-- Law dds.es_product_category.newest: each dish now belongs to the category that the newest menu with one gives it; of equally new
+-- ones the greater restaurant id decides, then the document. Dishes of a menu in the queue are left out.
+-- Params: none
+with queued as (
+    select unnest(log.menu_ids) as product_id
+    from stg.load_queue as queue
+    inner join stg.reference_log as log on queue.value_hash = log.value_hash
+    where queue.source = 'reference_log'
+),
+
+newest as (
+    select distinct on (entry.product_id)
+        entry.product_id,
+        entry.category_name
+    from stg.reference_log as log
+    cross join lateral unnest(log.menu_ids, log.menu_categories) as entry (product_id, category_name)
+    where entry.category_name is not null
+    order by entry.product_id asc, log.update_ts desc, log.object_id collate "C" desc, log.value_hash desc
+),
+
+current_rows as (
+    select distinct on (h_product_pk)
+        h_product_pk,
+        h_category_pk
+    from dds.es_product_category
+    order by h_product_pk asc, effective_dttm desc, restaurant_id desc, value_hash desc
+)
+
+select
+    newest.product_id,
+    newest.category_name as newest_category_name,
+    current_rows.h_product_pk,
+    current_rows.h_category_pk
+from newest
+full join current_rows on dds.hash_key(newest.product_id) = current_rows.h_product_pk
+where
+    current_rows.h_category_pk is distinct from dds.hash_key(newest.category_name)
+    and not exists (
+        select 1
+        from queued
+        where queued.product_id = newest.product_id
     );

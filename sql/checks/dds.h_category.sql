@@ -1,4 +1,4 @@
--- Law: the key of each category is dds.hash_key of its business key.
+-- Law dds.h_category: the key of each category is dds.hash_key of its business key.
 -- Params: none
 select
     h_category_pk,

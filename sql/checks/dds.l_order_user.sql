@@ -1,4 +1,4 @@
--- Law: the order and the user of each link stand in their hubs, and its key is dds.hash_key of both business keys.
+-- Law dds.l_order_user: the order and the user of each link stand in their hubs, and its key is dds.hash_key of both business keys.
 -- Params: none
 select
     link.hk_order_user_pk,

@@ -1,4 +1,5 @@
--- Law: the product and the category of each link stand in their hubs, and its key is dds.hash_key of both business keys.
+-- Law dds.l_product_category: the product and the category of each link stand in their hubs, and its key is dds.hash_key of both
+-- business keys.
 -- Params: none
 select
     link.hk_product_category_pk,

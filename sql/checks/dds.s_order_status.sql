@@ -1,4 +1,5 @@
--- Law: the parent of each row stands in its hub, STG holds the version that says so, and the key is dds.hash_key of both.
+-- Law dds.s_order_status: the parent of each row stands in its hub, STG holds the version that says so, and the key is dds.hash_key
+-- of both.
 -- Params: none
 select
     satellite.hk_order_status_pk,
@@ -14,3 +15,32 @@ where
         from stg.order_event_log as log
         where log.value_hash = satellite.value_hash
     );
+
+-- Law dds.s_order_status.newest: the current status of each order is that of its newest message. Orders with a message in the queue
+-- are left out.
+-- Params: none
+with queued as (
+    select distinct log.object_id
+    from stg.load_queue as queue
+    inner join stg.order_event_log as log on queue.value_hash = log.value_hash
+    where queue.source = 'order_event_log'
+),
+
+current_rows as (
+    select distinct on (h_order_pk)
+        h_order_pk,
+        status
+    from dds.s_order_status
+    order by h_order_pk asc, effective_dttm desc, sent_dttm desc, value_hash desc
+)
+
+select
+    newest.object_id as order_id,
+    log.final_status as newest_status,
+    current_rows.status
+from stg.order_events as newest
+inner join stg.order_event_log as log on newest.value_hash = log.value_hash
+left join current_rows on dds.hash_key(newest.object_id::text) = current_rows.h_order_pk
+where
+    current_rows.status is distinct from log.final_status
+    and newest.object_id not in (select queued.object_id from queued);

@@ -1,4 +1,5 @@
--- Law: the parent of each row stands in its hub, STG holds the version that says so, and the key is dds.hash_key of both.
+-- Law dds.s_restaurant_names: the parent of each row stands in its hub, STG holds the version that says so, and the key is
+-- dds.hash_key of both.
 -- Params: none
 select
     satellite.hk_restaurant_names_pk,
@@ -14,3 +15,42 @@ where
         from stg.reference_log as log
         where log.value_hash = satellite.value_hash
     );
+
+-- Law dds.s_restaurant_names.newest: each restaurant now has the name of its newest document. Those with a document in the queue are
+-- left out.
+-- Params: none
+with queued as (
+    select log.object_id
+    from stg.load_queue as queue
+    inner join stg.reference_log as log on queue.value_hash = log.value_hash
+    where
+        queue.source = 'reference_log'
+        and log.object_type = 'restaurant'
+),
+
+newest as (
+    select distinct on (log.object_id)
+        log.object_id,
+        log.name
+    from stg.reference_log as log
+    where log.object_type = 'restaurant'
+    order by log.object_id asc, log.update_ts desc, log.value_hash desc
+),
+
+current_rows as (
+    select distinct on (h_restaurant_pk)
+        h_restaurant_pk,
+        name
+    from dds.s_restaurant_names
+    order by h_restaurant_pk asc, effective_dttm desc, value_hash desc
+)
+
+select
+    newest.object_id as restaurant_id,
+    newest.name as newest_name,
+    current_rows.name
+from newest
+left join current_rows on dds.hash_key(newest.object_id) = current_rows.h_restaurant_pk
+where
+    (current_rows.h_restaurant_pk is null or current_rows.name is distinct from newest.name)
+    and newest.object_id not in (select queued.object_id from queued);

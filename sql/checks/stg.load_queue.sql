@@ -1,4 +1,4 @@
--- Law: what waits for the vault is in STG, and of the order that the queue says.
+-- Law stg.load_queue: what waits for the vault is in STG, and of the order that the queue says.
 -- Params: none
 select
     queue.source,
@@ -21,3 +21,13 @@ where
             queue.source = 'reference_log'
             and log.value_hash = queue.value_hash
     );
+
+-- Law stg.load_queue.age: nothing waits for the vault longer than it may.
+-- Params: queued_before
+select
+    source,
+    count(*) as waiting,
+    min(load_dt) as waiting_since
+from stg.load_queue
+where load_dt < %(queued_before)s::timestamptz
+group by source;

@@ -1,4 +1,4 @@
--- Law: Kafka removed nothing before it was read, or somebody has taken note of it (stg.acknowledge_loss).
+-- Law stg.lost_messages: Kafka removed nothing before it was read, or somebody has taken note of it (stg.acknowledge_loss).
 -- Params: none
 select
     id,

@@ -1,4 +1,5 @@
--- Law: each message of the log waits in the queue, or the vault knows its order, its guest, its restaurant and the links to its dishes.
+-- Law stg.order_event_log: each message of the log waits in the queue, or the vault knows its order, its guest, its restaurant and
+-- the links to its dishes.
 -- Params: none
 select
     log.object_id as order_id,

@@ -1,4 +1,4 @@
--- Law: stg.order_events holds each order of the log once, in its newest version.
+-- Law stg.order_events: stg.order_events holds each order of the log once, in its newest version.
 -- Params: none
 with newest as (
     select distinct on (log.object_id)

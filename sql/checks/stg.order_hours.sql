@@ -1,4 +1,4 @@
--- Law: stg.order_hours is what a recount of the orders in their newest versions gives.
+-- Law stg.order_hours: stg.order_hours is what a recount of the orders in their newest versions gives.
 -- Params: none
 with recounted as (
     select

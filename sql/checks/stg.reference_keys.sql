@@ -1,4 +1,5 @@
--- Law: each guest and restaurant of an order is among the keys to ask Redis for, and is marked as found where a document is there.
+-- Law stg.reference_keys: each guest and restaurant of an order is among the keys to ask Redis for, and is marked as found where a
+-- document is there.
 -- Params: none
 with named as (
     select

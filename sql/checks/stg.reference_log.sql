@@ -1,5 +1,5 @@
--- Law: each document of the log waits in the queue, or the vault knows its guest, or its restaurant with the dishes of the menu and
--- their categories.
+-- Law stg.reference_log: each document of the log waits in the queue, or the vault knows its guest, or its restaurant with the
+-- dishes of the menu and their categories.
 -- Params: none
 select
     log.object_type,

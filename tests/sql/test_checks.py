@@ -22,9 +22,9 @@ from tests.operators.drain_case import run
 from tests.pipeline import LOG, PARAMS, PREPARE, Pipeline
 from tests.streams import LAWS, MOMENTS, Broom
 from warehouse import laws as law_module
-from warehouse.constants import WHOLE
-from warehouse.laws import ask_laws, check_laws, stated_law
-from warehouse.sql_files import SqlFile, read_sql
+from warehouse.constants import SQL_FOLDER, WHOLE
+from warehouse.laws import LAWS_FOLDER, Law, ask_laws, check_laws, laws_of
+from warehouse.sql_files import read_sql
 
 NOW = "2026-01-01 00:00:00+00"
 OLD = "2025-01-01 00:00:00+00"
@@ -396,7 +396,7 @@ def test_all_laws_hold_in_a_sound_warehouse(admin: psycopg.Connection) -> None:
 
 
 def test_every_law_has_a_way_to_break_it() -> None:
-    assert set(BREAKS) == {Path(law.name).stem for law in LAWS}
+    assert set(BREAKS) == {law.name for law in LAWS}
 
 
 @pytest.mark.parametrize(
@@ -415,13 +415,19 @@ def test_a_gross_damage_breaks_every_law_that_it_touches(
     assert broken_now(admin) >= laws
 
 
-@pytest.mark.parametrize("law", LAWS, ids=[Path(law.name).stem for law in LAWS])
-def test_a_law_is_said_in_words_and_named_after_a_table(sound: Pipeline, law: SqlFile) -> None:
-    assert law.text.startswith("-- Law: ")
-    assert "\n-- Params: " in law.text
-    assert stated_law(law).endswith(".")
-    schema, table = Path(law.name).stem.split(".")[:2]
-    assert sound.value("select to_regclass(%s) is not null", [f"{schema}.{table}"])
+@pytest.mark.parametrize("law", LAWS, ids=[law.name for law in LAWS])
+def test_a_law_is_said_in_words_and_stands_in_the_file_of_its_table(sound: Pipeline, law: Law) -> None:
+    assert law.words.endswith(".")
+    _, statement = law.text.split("\n-- Params: ")
+    assert statement.count(";") == 1, "the next statement begins with a header of its own"
+    table = Path(law.file).stem
+    assert law.name == table or law.name.startswith(f"{table}.")
+    assert sound.value("select to_regclass(%s) is not null", [table])
+
+
+def test_nothing_in_the_files_is_left_out() -> None:
+    for path in Path(SQL_FOLDER, LAWS_FOLDER).glob("*.sql"):
+        assert "".join(law.text for law in laws_of(path)) == path.read_text(encoding="utf-8")
 
 
 # --- the operator --------------------------------------------------------------------------------------------------------
@@ -467,19 +473,23 @@ def test_a_broken_law_is_told_in_words_with_its_first_rows(
             log=logging.getLogger("tests.laws"),
         )
     lines = [record.getMessage() for record in caplog.records if record.name == "tests.laws"]
-    (told,) = [line for line in lines if line.endswith("(sql/checks/cdm.user_product_counters.sql)")]
+    (told,) = [
+        line
+        for line in lines
+        if line.endswith("(sql/checks/cdm.user_product_counters.sql)") and "recount of the vault" in line
+    ]
     assert told.startswith("broken in 3 rows: each counter and each name is what a recount of the vault gives")
     shown = lines[lines.index(told) + 1 :][:3]
     assert [json.loads(line)["order_cnt"] for line in shown[:2]] == [7, 7]
-    assert shown[2] == "  and 1 more: run the file to see them"
+    assert shown[2] == "  and 1 more: run the law to see them"
     timed = {line.split()[0] for line in lines if " rows in " in line and line.endswith(" s")}
-    assert {Path(law.name).stem for law in LAWS} <= timed, "each law has its line, those after the broken one too"
+    assert {law.name for law in LAWS} <= timed, "each law has its line, those after the broken one too"
 
 
 def test_a_law_that_can_not_be_checked_costs_none_of_the_others(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bad = SqlFile("checks/a.wrong.sql", "select 1 from nowhere")
+    bad = Law("a.wrong", "checks/a.wrong.sql", "select 1 from nowhere")
     monkeypatch.setattr(operator_module, "read_laws", lambda: [bad, *LAWS])
     with pytest.raises(UncheckedLawError, match=r"1 of \d+ laws could not be checked: a\.wrong"):
         run(CheckLawsOperator(task_id="laws"))
@@ -517,7 +527,7 @@ def test_what_was_found_is_kept_for_who_looks_from_outside(pipeline: Pipeline, m
     pipeline.stage([order(1, dishes=("a", "b", "c"))])
     pipeline.load()
     run(CheckLawsOperator(task_id="laws"))
-    assert found(pipeline) == dict.fromkeys((Path(law.name).stem for law in LAWS), 0)
+    assert found(pipeline) == dict.fromkeys((law.name for law in LAWS), 0)
     pipeline.owner.execute("update cdm.user_product_counters set order_cnt = 7")
     with pytest.raises(BrokenLawError):
         run(CheckLawsOperator(task_id="laws"))
@@ -527,7 +537,7 @@ def test_what_was_found_is_kept_for_who_looks_from_outside(pipeline: Pipeline, m
         "cdm.user_product_counters.source": 3,
     }
     pipeline.owner.execute("update stg.law_checks set checked_dt = %s", [OLD])
-    laws = [SqlFile(law.name, "select 1 / 0") if law.name == "checks/cdm.user_tags.sql" else law for law in LAWS]
+    laws = [law._replace(text="select 1 / 0") if law.name == "cdm.user_tags" else law for law in LAWS]
     monkeypatch.setattr(operator_module, "read_laws", lambda: laws)
     pipeline.owner.execute("update cdm.user_product_counters set order_cnt = 1")
     with pytest.raises(UncheckedLawError):
@@ -588,7 +598,7 @@ def test_a_rebuild_of_the_vault_during_the_checks_breaks_no_law(
     rebuilding = threading.Thread(target=rebuild)
     ask = law_module.ask_laws
 
-    def ask_with_a_rebuild(connection: psycopg.Connection, laws: Sequence[SqlFile], *args: Any, **options: Any) -> Any:
+    def ask_with_a_rebuild(connection: psycopg.Connection, laws: Sequence[Law], *args: Any, **options: Any) -> Any:
         broken, unanswered = ask(connection, laws[:1], *args, **options)  # the snapshot is taken
         rebuilding.start()
         wait_until_locks_are_waited_for(twenty_orders, done)

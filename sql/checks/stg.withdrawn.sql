@@ -1,4 +1,4 @@
--- Law: what somebody has withdrawn counts for nothing within the time that a rebuild of STG may wait.
+-- Law stg.withdrawn.age: what somebody has withdrawn counts for nothing within the time that a rebuild of STG may wait.
 -- Params: queued_before
 select
     known.value_hash,

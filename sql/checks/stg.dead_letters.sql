@@ -1,4 +1,4 @@
--- Law: every record batch of Kafka could be read, or somebody has taken note of it (its solved_dt).
+-- Law stg.dead_letters.unreadable: every record batch of Kafka could be read, or somebody has taken note of it (its solved_dt).
 -- Params: none
 select
     id,

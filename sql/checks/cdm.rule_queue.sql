@@ -1,4 +1,4 @@
--- Law: no rule waits to be applied longer than it may.
+-- Law cdm.rule_queue.age: no rule waits to be applied longer than it may.
 -- Params: queued_before
 select
     queue.tag,

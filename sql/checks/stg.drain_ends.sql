@@ -1,4 +1,4 @@
--- Law: a run has had everything that Kafka holds within the time that is promised.
+-- Law stg.drain_ends.age: a run has had everything that Kafka holds within the time that is promised.
 -- Params: checked_before
 select
     max(as_of) as judged_dt,

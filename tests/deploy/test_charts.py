@@ -28,17 +28,23 @@ WITH_EXTRAS = (
 )
 # Only beside a server of our own.
 WITH_WAL = {"local": "--set=backup.wal.enabled=true", "single-vm": "--set=backup.wal.enabled=true"}
+PODS = ("backup-shell", "data-shell", "toolbox")
 
 
 def rendered(chart: str, place: str) -> list[dict[str, Any]]:
-    """Return the objects of a chart, with what only some places have."""
+    """Return the objects of a chart, with what only some places have; or the pods that people make by hand."""
+    if chart == "by hand":
+        return [yaml.safe_load((REPO / "deploy" / f"{pod}.yaml").read_text()) for pod in PODS]
     if chart == "airflow":
         objects = render_airflow(place, "metrics.yaml")
         return [*objects, task_pod(objects)]
     return render_warehouse(place, *WITH_EXTRAS, *filter(None, [WITH_WAL.get(place)]))
 
 
-@pytest.fixture(params=[(chart, place) for chart in ("warehouse", "airflow") for place in PLACES], ids="-".join)
+@pytest.fixture(
+    params=[*((chart, place) for chart in ("warehouse", "airflow") for place in PLACES), ("by hand", "anywhere")],
+    ids="-".join,
+)
 def objects(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
     """The objects of one chart in one place."""
     return rendered(*request.param)
@@ -193,7 +199,8 @@ def test_the_way_back_to_a_moment_is_a_value():
     assert set(server()) == {"postgres"}
     assert "archive_mode=on" not in server()["postgres"]["args"]
     made = server("--set=backup.wal.enabled=true")
-    assert set(made) == {"wal-tools", "wal", "postgres"}
+    # `kubectl exec postgres-0` goes to the first that is no init container.
+    assert list(made) == ["wal-tools", "postgres", "wal"]
     args = made["postgres"]["args"]
     assert {"archive_mode=on", "archive_command=bash /wal-tools/archive_wal.sh %p %f", "archive_timeout=5min"} <= set(
         args
@@ -203,6 +210,15 @@ def test_the_way_back_to_a_moment_is_a_value():
     assert "wal-tools" in places["wal-tools"]
     assert places["wal"] == {"wal", "tmp"}
     assert "for the server of this chart" in refused_warehouse("yandex-managed", "--set=backup.wal.enabled=true")
+
+
+def test_an_upgrade_starts_the_server_again_that_was_scaled_to_zero_for_its_data():
+    (server,) = [
+        item
+        for item in render_warehouse("local")
+        if item["kind"] == "StatefulSet" and item["metadata"]["name"] == "postgres"
+    ]
+    assert server["spec"]["replicas"] == 1, "what a manifest does not say, helm leaves as it is"
 
 
 def test_the_watcher_waits_for_a_backup_where_there_is_to_be_one():

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -141,6 +142,9 @@ def test_a_row_that_was_deleted_comes_back_as_of_the_moment_before(
     arguments = ["recover", "--to", str(target), "--time", before.isoformat(), "--identity", str(identity)]
     assert wal.main(arguments, env) == 0
     assert wal.main(arguments, env) == 1, "nothing is written over"
+    segments = [file.stat() for file in (target / wal.UNPACKED).iterdir()]
+    assert min(segment.st_size for segment in segments) == 16 * 2**20
+    assert min(segment.st_blocks for segment in segments) * 512 < 2**20, "what is hardly begun takes no room"
     if UID:
         subprocess.run(["chown", "-R", f"{UID}:{UID}", target], check=True)
     with server(programs, target, port, env) as connection:
@@ -161,6 +165,18 @@ def test_a_segment_that_can_not_be_stored_is_kept_by_the_server_and_leaves_no_wh
     for _ in range(2):  # after a crash the server may ask again
         subprocess.run(command, env=env, check=True)
         assert wal.names_in(place / "wal") == [f"wal-{'0' * 24}.gz.age"]
+
+
+def test_it_ends_when_it_is_told_to(place: Path, keys: tuple[str, Path]) -> None:
+    # Nobody answers: it says so, and tries again in a minute. A process without a handler of its own would end by the signal.
+    env = os.environ | env_of(place, keys[0], free_port())
+    with subprocess.Popen(
+        [sys.executable, "-m", "deploy.wal", "keep"], cwd=REPO, env=env, stdout=subprocess.PIPE
+    ) as keeping:
+        assert keeping.stdout
+        assert b"refused" in keeping.stdout.readline()
+        keeping.terminate()
+        assert keeping.wait(60) == 0
 
 
 def test_what_no_moment_of_the_last_days_needs_is_over() -> None:

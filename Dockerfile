@@ -3,11 +3,12 @@ ARG AIRFLOW_VERSION=3.3.2
 FROM apache/airflow:${AIRFLOW_VERSION}
 ARG AIRFLOW_VERSION
 
-# The very versions that the tests ran with. Airflow is named again so that a requirements.txt of another Airflow fails here
-# instead of replacing the one that the base image was built for. The base holds no bytecode; uv makes that of all packages, or
-# each task's pod would compile Airflow anew.
+# The very files that the tests ran with, by their hashes. A requirements.txt of another Airflow fails here instead of replacing the
+# one that the base image was built for. The base holds no bytecode; uv makes that of all packages, or each task's pod would
+# compile Airflow anew.
 COPY requirements.txt /tmp/requirements.txt
-RUN uv pip install --no-cache --compile-bytecode "apache-airflow==${AIRFLOW_VERSION}" --requirements /tmp/requirements.txt
+RUN grep --quiet "^apache-airflow==${AIRFLOW_VERSION} " /tmp/requirements.txt \
+    && uv pip install --no-cache --compile-bytecode --require-hashes --requirements /tmp/requirements.txt
 
 # Laid out as in the repository: plugins/ finds sql/ beside it. Owned by root: uid 50000 runs this code and can't change it.
 WORKDIR /opt/airflow

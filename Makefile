@@ -1,7 +1,7 @@
 # Each target is a thin line over one script or tool; `make` alone lists them.
 BIN := .venv/bin
 STACK := $(BIN)/python -m local
-PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command "make requirements"
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make requirements"
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -50,6 +50,8 @@ lint: install ## Check Python, types and SQL; changes nothing
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/deptry . plugins --ignore DEP004   # what is imported is declared, and what is declared is imported
+	@$(BIN)/deptry dags plugins migrations deploy --ignore DEP001,DEP002,DEP003   # the image's rooms import no tool of the tests
 	@$(BIN)/sqlfluff lint --disable-progress-bar sql local/sql
 
 format: install ## Let the tools correct what they can
@@ -83,9 +85,10 @@ schema: install ## Write the tables as they are after all migrations to sql/sche
 	@$(STACK) up --services postgres
 	@$(BIN)/python -m local.schema
 
-requirements: install ## Pin anew what pyproject.toml asks for
-	@$(PIN) pyproject.toml -o requirements.txt
-	@$(PIN) --group pyproject.toml:dev -c requirements.txt -o requirements-dev.txt
+requirements: install ## Lock what pyproject.toml asks for; ARGS=--upgrade takes the newest
+	@$(LOCK) pyproject.toml -o requirements.txt $(ARGS)
+	@$(LOCK) --group pyproject.toml:dev -c requirements.txt -o requirements-dev.txt $(ARGS) \
+		$$(sed -nE 's/^([a-z0-9-]+)==.*/--no-emit-package=\1/p' requirements.txt)   # each package stands in one of the two
 
 screenshots: browser ## Take the pictures of README and docs/page.md from a demo in a stack of its own (about ten minutes)
 	@$(BIN)/python -m local.screenshots $(ARGS)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv from the pinned requirements and fetches Kafka's jars; with the argument `browser` also sees to a Chromium and to
+# Makes .venv from the two halves of the lock and fetches Kafka's jars; with the argument `browser` also sees to a Chromium and to
 # age (which encrypts the dumps), which only the tests and the screenshots need. Quick when nothing has changed; asks nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,8 +22,8 @@ if ! is_done $venv_stamp requirements.txt requirements-dev.txt; then
     fail "$python is missing or is not Python 3.11 to 3.13: give another one, PYTHON=python3.12 make install"
   "$python" -c 'import ensurepip, venv' 2>/dev/null || apt_get python3-venv
   "$python" -m venv .venv
-  .venv/bin/python -m pip install --quiet "$(grep '^uv==' requirements-dev.txt)"
-  .venv/bin/uv pip install --quiet --python .venv/bin/python -r requirements.txt -r requirements-dev.txt
+  .venv/bin/python -m pip install --quiet --require-hashes -r <(sed -n '/^uv==/,/[^\\]$/p' requirements-dev.txt)
+  .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.txt -r requirements-dev.txt
   fingerprint requirements.txt requirements-dev.txt > $venv_stamp
 fi
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes .venv from the two halves of the lock and fetches Kafka's jars; with the argument `browser` also sees to a Chromium and to
-# age (which encrypts the dumps), which only the tests and the screenshots need. Quick when nothing has changed; asks nothing.
+# age (which encrypts the dumps), which only the tests and the screenshots need; with `charts` to helm and promtool, which some tests
+# are skipped without. Quick when nothing has changed; asks nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -41,4 +42,20 @@ if [[ ${1:-} == browser ]]; then
   [[ -n $(command -v "${CHROMIUM:-chromium}" chromium-browser google-chrome) ]] ||
     apt_get chromium fonts-liberation   # without a font it draws no letters
   command -v age >/dev/null || apt_get age
+fi
+
+if [[ ${1:-} == charts ]]; then
+  bin=$PWD/.local/bin
+  mkdir -p "$bin"
+  # Helm is built from its source, which takes minutes the first time: only a Go of the machine can.
+  if [[ -z ${HELM:-} && -z $(PATH=$bin:$PATH command -v helm) && -n $(command -v go) ]]; then
+    GOBIN=$bin go install helm.sh/helm/v3/cmd/helm@v3.19.0
+  fi
+  # Out of Debian's package, which installed would start a server.
+  if [[ -z ${PROMTOOL:-} && -z $(PATH=$bin:$PATH command -v promtool) && -x $(command -v apt-get) ]]; then
+    folder=$(mktemp -d)
+    [[ $(id -u) != 0 ]] || apt-get update -qq
+    (cd "$folder" && apt-get download -qq -o APT::Sandbox::User="$(id -un)" prometheus && dpkg-deb --extract prometheus_*.deb .)
+    mv "$folder"/usr/bin/prom* "$bin/" && rm -r "$folder"
+  fi
 fi

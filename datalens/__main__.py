@@ -23,63 +23,79 @@ The database, for the file as well:
 import argparse
 import os
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal, Self
 
 import datalens_sdk as sdk
 import pydantic
+from pydantic import Field
 
 from datalens.definitions import DefinitionError, load
-from datalens.hosted import Change, Client, Database, MissingPasswordError, TwinsError, UnreadableViewError, bring
+from datalens.hosted import Change, Client, MissingPasswordError, TwinsError, UnreadableViewError, bring
 from datalens.workbook import DEFAULT_KEY, export_file
 
-INSTALLATIONS = ("yc", "enterprise")
+SECRETS = ("DWH_BI_PASSWORD", "DATALENS_IAM_TOKEN", "DATALENS_OAUTH_TOKEN")
 
 
 class SettingsError(ValueError):
     """The environment lacks something or contradicts itself."""
 
 
-def settings(env: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
-    """Return these variables; raises SettingsError with all that are missing."""
-    if missing := [name for name in names if not env.get(name)]:
-        raise SettingsError(f"not set: {', '.join(missing)}. See: make datalens ARGS=--help")
-    return {name: env[name] for name in names}
+class Settings(pydantic.BaseModel):
+    """Variables of the environment; an empty one counts as not set."""
+
+    @classmethod
+    def of(cls, env: Mapping[str, str]) -> Self:
+        """Return the settings; raises SettingsError with all that is wrong with them."""
+        try:
+            return cls.model_validate({name: value for name, value in env.items() if value})
+        except pydantic.ValidationError as error:
+            found = "; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors())
+            raise SettingsError(f"{found}. See: make datalens ARGS=--help") from None
 
 
-def database(env: Mapping[str, str]) -> Database:
-    """Return where the warehouse is."""
-    host = settings(env, ("DATALENS_DB_HOST",))["DATALENS_DB_HOST"]
-    port, ssl = env.get("DATALENS_DB_PORT") or "5432", env.get("DATALENS_DB_SSL") or "on"
-    if not port.isdecimal():
-        raise SettingsError(f"DATALENS_DB_PORT is not a number: {port}")
-    if ssl not in ("on", "off"):
-        raise SettingsError(f"DATALENS_DB_SSL is neither on nor off: {ssl}")
-    return Database(
-        host=host,
-        port=int(port),
-        db_name=env.get("DATALENS_DB_NAME") or "dwh",
-        username=env.get("DATALENS_DB_USER") or "dwh_bi",
-        ssl_enable=ssl,
-        password=env.get("DWH_BI_PASSWORD") or None,
-    )
+class Database(Settings):
+    """Where the warehouse is, as a connection of DataLens says it."""
+
+    host: str = Field(alias="DATALENS_DB_HOST")
+    port: int = Field(5432, alias="DATALENS_DB_PORT")
+    db_name: str = Field("dwh", alias="DATALENS_DB_NAME")
+    username: str = Field("dwh_bi", alias="DATALENS_DB_USER")
+    ssl_enable: Literal["on", "off"] = Field("on", alias="DATALENS_DB_SSL")
 
 
-def connect(env: Mapping[str, str]) -> Client:
-    """Return the SDK's client for the installation that the environment names."""
-    installation = env.get("DATALENS_INSTALLATION") or "yc"
-    if installation not in INSTALLATIONS:
-        raise SettingsError(f"DATALENS_INSTALLATION is neither {' nor '.join(INSTALLATIONS)}: {installation}")
-    if installation == "enterprise":
-        url = settings(env, ("DATALENS_BASE_URL",))["DATALENS_BASE_URL"]
-        token = env.get("DATALENS_OAUTH_TOKEN")
-        auth = sdk.OAuthAuthProvider(token=token) if token else None
-        return sdk.DataLensClientEnterprise(base_url=url, auth=auth)
-    given = settings(env, ("DATALENS_ORG_ID", "DATALENS_IAM_TOKEN"))
-    return sdk.DataLensClientYC(
-        auth=sdk.StaticYCIAMAuthProvider(org_id=given["DATALENS_ORG_ID"], token=given["DATALENS_IAM_TOKEN"]),
-        base_url=env.get("DATALENS_BASE_URL") or sdk.DataLensClientYC.DEFAULT_BASE_URL,
-    )
+class Workbook(Settings):
+    """Which workbook is to be filled, and where."""
+
+    installation: Literal["yc", "enterprise"] = Field("yc", alias="DATALENS_INSTALLATION")
+    id: str = Field(alias="DATALENS_WORKBOOK_ID")
+
+
+class Hosted(Settings):
+    """Hosted DataLens."""
+
+    base_url: str = Field(sdk.DataLensClientYC.DEFAULT_BASE_URL, alias="DATALENS_BASE_URL")
+    org_id: str = Field(alias="DATALENS_ORG_ID")
+    token: str = Field(alias="DATALENS_IAM_TOKEN")
+
+    def client(self) -> Client:
+        """Return the SDK's client."""
+        auth = sdk.StaticYCIAMAuthProvider(org_id=self.org_id, token=self.token)
+        return sdk.DataLensClientYC(auth=auth, base_url=self.base_url)
+
+
+class Enterprise(Settings):
+    """An Enterprise installation."""
+
+    base_url: str = Field(alias="DATALENS_BASE_URL")
+    token: str | None = Field(None, alias="DATALENS_OAUTH_TOKEN")
+
+    def client(self) -> Client:
+        """Return the SDK's client."""
+        auth = sdk.OAuthAuthProvider(token=self.token) if self.token else None
+        return sdk.DataLensClientEnterprise(base_url=self.base_url, auth=auth)
 
 
 def main(arguments: list[str] | None = None, env: Mapping[str, str] = os.environ) -> int:
@@ -97,7 +113,7 @@ def main(arguments: list[str] | None = None, env: Mapping[str, str] = os.environ
         if given.workbook_file is not None:
             write_file(given.workbook_file, env)
         else:
-            fill(env, dry_run=given.dry_run, password=given.set_password)
+            fill(env, dry_run=given.dry_run, set_password=given.set_password)
     except (SettingsError, DefinitionError, TwinsError) as error:
         return fail(str(error), env)
     except MissingPasswordError:
@@ -120,7 +136,8 @@ def main(arguments: list[str] | None = None, env: Mapping[str, str] = os.environ
 
 def write_file(path: Path, env: Mapping[str, str]) -> None:
     """Write the file for open-source DataLens."""
-    text = export_file(load(), database(env).body(), env.get("EXPORT_DATA_VERIFICATION_KEY") or DEFAULT_KEY)
+    key = env.get("EXPORT_DATA_VERIFICATION_KEY") or DEFAULT_KEY
+    text = export_file(load(), Database.of(env).model_dump(), key)
     if str(path) == "-":
         sys.stdout.write(text)
         return
@@ -128,22 +145,19 @@ def write_file(path: Path, env: Mapping[str, str]) -> None:
     print(f"{path}: import it in DataLens, then enter the password of the connection")
 
 
-def fill(env: Mapping[str, str], *, dry_run: bool, password: bool) -> None:
+def fill(env: Mapping[str, str], *, dry_run: bool, set_password: bool) -> None:
     """Bring the workbook to the definitions and say what was done."""
-    board, target = load(), database(env)
-    workbook_id = settings(env, ("DATALENS_WORKBOOK_ID",))["DATALENS_WORKBOOK_ID"]
-    counts: dict[str, int] = {}
-    client = connect(env)
+    board, database, workbook = load(), Database.of(env).model_dump(), Workbook.of(env)
+    installation = (Hosted if workbook.installation == "yc" else Enterprise).of(env)
+    password = env.get("DWH_BI_PASSWORD")
+    counts: Counter[str] = Counter()
+    client = installation.client()
     with client:
-        for change in bring(client, workbook_id, board, target, dry_run=dry_run, password=password):
-            counts[change.action] = counts.get(change.action, 0) + 1
+        for change in bring(client, workbook.id, board, database, password, dry_run=dry_run, set_password=set_password):
+            counts[change.action] += 1
             show(change)
-    total = ", ".join(f"{counts.get(action, 0)} {verb}" for action, verb in _verbs(dry_run=dry_run).items())
-    print(f"{total}, {counts.get('same', 0)} as defined")
-
-
-def _verbs(*, dry_run: bool) -> dict[str, str]:
-    return {"create": "to create", "update": "to change"} if dry_run else {"create": "created", "update": "changed"}
+    created, changed = ("to create", "to change") if dry_run else ("created", "changed")
+    print(f"{counts['create']} {created}, {counts['update']} {changed}, {counts['same']} as defined")
 
 
 def show(change: Change) -> None:
@@ -183,7 +197,7 @@ def explain(error: sdk.DataLensError, env: Mapping[str, str]) -> str:
 
 def fail(text: str, env: Mapping[str, str]) -> int:
     """Print an error without the secrets that a server might have repeated; return the exit code."""
-    for name in ("DWH_BI_PASSWORD", "DATALENS_IAM_TOKEN", "DATALENS_OAUTH_TOKEN"):
+    for name in SECRETS:
         if secret := env.get(name):
             text = text.replace(secret, "***")
     print(f"datalens: {text}", file=sys.stderr)

@@ -1,58 +1,83 @@
-"""The definitions in board/*.yaml as objects; each reference is followed, each mistake is told with its place."""
+"""The definitions in board/*.yaml as pydantic models: each reference is followed, each mistake is told with its place."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
+import pydantic
 import yaml
+from datalens_sdk.domain.chart_types import FilterOperation
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
+from pydantic import Field as Limit
 
 BOARD = Path(__file__).resolve().parent / "board"
 SCHEMA = "cdm"
-FieldType = Literal["string", "integer", "float", "date", "genericdatetime", "boolean"]
-Aggregation = Literal["none", "sum", "avg", "min", "max", "count", "countunique"]
-# kind -> what it must name, what it may name; `title`, `dataset`, `description`, `sort` and `filters` besides.
-KINDS = {
-    "number": ({"field"}, set()),
-    "line": ({"x", "y"}, {"color"}),
-    "column": ({"x", "y"}, {"color"}),
-    "bar": ({"x", "y"}, {"color"}),
-    "table": ({"columns"}, {"bars", "limit"}),
-    "pivot": ({"rows", "columns", "measures"}, set()),
-}
-SELECTORS = frozenset({"list", "lists", "interval", "text"})
 FIELD_IN_FORMULA = re.compile(r"\[([^\]]+)\]")
+FieldType = Literal["string", "integer", "float", "date", "genericdatetime", "boolean"]
+Title = Annotated[str, Limit(min_length=1)]
 T = TypeVar("T")
+E = TypeVar("E", "Dataset", "Chart")
 
 
 class DefinitionError(ValueError):
-    """A definition that contradicts itself; the text says where."""
+    """Definitions that contradict themselves: a line for each mistake says where it stands."""
 
 
-@dataclass(frozen=True)
-class Field:
-    """A column of the view (`formula` empty) or a formula over the other fields of the dataset."""
+class Definition(pydantic.BaseModel):
+    """Strict: a number is no text, a key that nobody reads is a mistake."""
 
-    guid: str
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Field(Definition):
+    """A column of the view (`formula` empty), a measure if it has an aggregation; or a formula over titles of other fields."""
+
+    dataset: str
     name: str
-    title: str
+    title: Title
     type: FieldType
-    aggregation: Aggregation = "none"
+    aggregation: Literal["none", "sum", "avg", "min", "max", "count", "countunique"] = "none"
     formula: str = ""
     measure: bool = False
     percent: bool = False
 
+    @property
+    def guid(self) -> str:
+        """The id by which charts and formulas know the field."""
+        return f"{self.dataset}_{self.name}"
 
-@dataclass(frozen=True)
-class Dataset:
+
+class Dataset(Definition):
     """A dataset over one view of the schema cdm."""
 
     name: str
-    title: str
+    title: Title
     view: str
     description: str
-    fields: Mapping[str, Field]
+    fields: dict[str, Field]
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _fields(cls, body: dict[str, Any]) -> dict[str, Any]:
+        """Columns are written [type, title] or [type, title, aggregation], formulas in full: make them one mapping."""
+        rest = dict(body)
+        fields = {**rest.pop("fields", {}), **rest.pop("formulas", {})}
+        for name, each in fields.items():
+            if isinstance(each, list):
+                column = dict(zip(("type", "title", "aggregation", "superfluous"), each, strict=False))
+                fields[name] = column | {"measure": "aggregation" in column}
+        return rest | {"fields": _named(fields, dataset=body["name"])}
+
+    @pydantic.model_validator(mode="after")
+    def _titles(self) -> "Dataset":
+        _unique(each.title for each in self.fields.values())
+        for each in self.fields.values():
+            for title in FIELD_IN_FORMULA.findall(each.formula):
+                self.by_title(title)
+        return self
 
     @property
     def columns(self) -> list[Field]:
@@ -61,76 +86,183 @@ class Dataset:
 
     def by_title(self, title: str) -> Field:
         """Return the field that formulas call `[title]`."""
-        for each in self.fields.values():
-            if each.title == title:
-                return each
-        raise DefinitionError(f"dataset {self.name}: a formula names [{title}], no field has this title")
+        return _known("field", title, {each.title: each for each in self.fields.values()})
 
 
-@dataclass(frozen=True)
-class Chart:
-    """A chart; `shape` holds what its kind asks for, with the fields still by name."""
+def _unique(names: Iterable[str]) -> None:
+    """Entries, and fields in formulas, are known by their titles, so that no two of a sort may share one."""
+    if twins := [name for name, times in Counter(names).items() if times > 1]:
+        raise ValueError(f"two are called {', '.join(map(repr, twins))}")
+
+
+class Known(NamedTuple):
+    """What references are looked up in."""
+
+    datasets: dict[str, Dataset]
+    charts: "dict[str, Chart]"
+
+
+def _known(what: str, name: str, among: Mapping[str, T]) -> T:
+    if name not in among:
+        raise ValueError(f"there is no {what} {name!r}")
+    return among[name]
+
+
+def _dataset(name: str, info: ValidationInfo[Known]) -> Dataset:
+    return _known("dataset", name, info.context.datasets)
+
+
+def _chart(name: str, info: ValidationInfo[Known]) -> "Chart":
+    return _known("chart", name, info.context.charts)
+
+
+def _field(name: str, info: ValidationInfo[Known]) -> Field:
+    """Return a field of the chart's dataset, or of the dataset before the dot."""
+    dataset: Dataset | None = info.data.get("dataset")
+    if dataset is None:
+        prefix, _, name = name.rpartition(".")
+        dataset = _dataset(prefix, info)
+    return _known(f"field of {dataset.name}", name, dataset.fields)
+
+
+def _kind(*, measure: bool) -> AfterValidator:
+    def check(field: Field) -> Field:
+        if field.measure != measure:
+            raise ValueError(f"{field.name!r} is {'no' if measure else 'a'} measure")
+        return field
+
+    return AfterValidator(check)
+
+
+AnyField = Annotated[Field, BeforeValidator(_field)]
+Measure = Annotated[AnyField, _kind(measure=True)]
+Dimension = Annotated[AnyField, _kind(measure=False)]
+
+
+class Chart(Definition):
+    """What all kinds of charts have; the names of fields are those of its dataset."""
 
     name: str
-    title: str
-    kind: str
-    dataset: Dataset
-    description: str
-    shape: Mapping[str, Any]
-    sort: Mapping[str, str]
-    filters: Mapping[str, Mapping[str, list[str]]]
-
-    def field(self, name: str) -> Field:
-        """Return the field of that name."""
-        return self.dataset.fields[name]
-
-    def fields(self, key: str) -> list[Field]:
-        """Return the fields that `key` names: one or several."""
-        names = self.shape.get(key, [])
-        return [self.field(name) for name in ([names] if isinstance(names, str) else names)]
+    title: Title
+    dataset: Annotated[Dataset, BeforeValidator(_dataset)]
+    description: str = ""
+    sort: dict[AnyField, Literal["asc", "desc"]] = {}
+    filters: dict[AnyField, dict[FilterOperation, list[str]]] = {}
 
 
-@dataclass(frozen=True)
-class Selector:
-    """A selector: filters by `field` of `dataset`, and by the fields in `also`, whose guids mean the same."""
+class Number(Chart):
+    """One measure, written large."""
 
-    title: str
-    kind: str
-    dataset: Dataset
-    field: Field
-    also: tuple[Field, ...]
-    default: Any = None
+    kind: Literal["number"]
+    field: Measure
+
+
+class Graph(Chart):
+    """Lines or columns over `x`; a line, or a part of the column, for each value of `color`, or for each measure."""
+
+    kind: Literal["line", "column"]
+    x: Dimension
+    y: list[Measure]
+    color: Dimension | None = None
+
+
+class Bar(Chart):
+    """Lying columns."""
+
+    kind: Literal["bar"]
+    x: list[Measure]
+    y: Dimension
+    color: Dimension | None = None
+
+
+class Table(Chart):
+    """A flat table of `limit` rows a page; the columns `bars` are drawn as bars."""
+
+    kind: Literal["table"]
+    columns: list[AnyField]
+    bars: list[Measure] = []
+    limit: int = Limit(100, ge=1)
+
+
+class Pivot(Chart):
+    """A pivot table."""
+
+    kind: Literal["pivot"]
+    rows: list[Dimension]
+    columns: list[Dimension]
+    measures: list[Measure]
+
+
+class Selector(Definition):
+    """A selector: filters by `field`, and by the fields in `also`, which mean the same in other datasets."""
+
+    title: Title
+    kind: Literal["list", "lists", "interval", "text"]
+    field: Dimension
+    also: list[Dimension] = []
+    default: str | list[str] | None = None
     required: bool = False
 
+    @pydantic.model_validator(mode="after")
+    def _interval(self) -> "Selector":
+        if (self.kind == "interval") != isinstance(self.default, list):
+            raise ValueError("an interval has a default [from, to], others have not")
+        return self
 
-@dataclass(frozen=True)
-class Row:
+
+class Row(Definition):
     """Charts side by side, of one height in steps of the grid."""
 
-    height: int
-    charts: tuple[Chart, ...]
+    height: int = Limit(ge=1)
+    charts: list[Annotated[Chart, BeforeValidator(_chart)]] = Limit(min_length=1)
 
 
-@dataclass(frozen=True)
-class Tab:
+class Tab(Definition):
     """A tab of the dashboard, from top to bottom: a line of text, its selectors, rows of charts."""
 
     id: str
-    title: str
+    title: Title
     text: str
-    selectors: tuple[Selector, ...]
-    rows: tuple[Row, ...]
+    selectors: list[Selector] = []
+    rows: list[Row]
+
+    @pydantic.model_validator(mode="after")
+    def _useful(self) -> "Tab":
+        charts = [chart for row in self.rows for chart in row.charts]
+        _unique(chart.title for chart in charts)
+        used = {chart.dataset.name for chart in charts}
+        for selector in self.selectors:
+            if used.isdisjoint(each.dataset for each in (selector.field, *selector.also)):
+                raise ValueError(f"the selector {selector.title!r} filters no chart of this tab")
+        return self
 
 
-@dataclass(frozen=True)
-class Connection:
+class Dashboard(Definition):
+    """The dashboard; DataLens reloads no faster than every 30 s."""
+
+    title: Title
+    description: str
+    autoupdate_s: int = Limit(ge=30)
+    requests_at_once: int = Limit(ge=1)
+    tabs: list[Tab]
+
+    @pydantic.model_validator(mode="after")
+    def _whole(self, info: ValidationInfo[Known]) -> "Dashboard":
+        _unique(tab.id for tab in self.tabs)
+        shown = {chart.name for tab in self.tabs for row in tab.rows for chart in row.charts}
+        if hidden := sorted(set(info.context.charts) - shown):
+            raise ValueError(f"no tab shows the charts {', '.join(hidden)}")
+        return self
+
+
+class Connection(Definition):
     """What of the connection is the same everywhere."""
 
-    title: str
+    title: Title
     description: str
     cache_ttl_s: int
-    raw_sql_level: str
-    data_export: str
+    raw_sql_level: Literal["off"]
+    data_export: Literal["on", "off"]
 
 
 @dataclass(frozen=True)
@@ -138,154 +270,47 @@ class Board:
     """All definitions."""
 
     connection: Connection
-    datasets: Mapping[str, Dataset]
-    charts: Mapping[str, Chart]
-    title: str
-    description: str
-    autoupdate_s: int
-    requests_at_once: int
-    tabs: tuple[Tab, ...] = field(default=())
+    datasets: dict[str, Dataset]
+    charts: dict[str, Chart]
+    dashboard: Dashboard
+
+
+def _entries(body: dict[str, E]) -> dict[str, E]:
+    _unique(each.title for each in body.values())
+    return body
+
+
+Datasets = Annotated[dict[str, Dataset], AfterValidator(_entries)]
+Kinds = Annotated[Number | Graph | Bar | Table | Pivot, Limit(discriminator="kind")]
+Charts = Annotated[dict[str, Kinds], AfterValidator(_entries)]
 
 
 def load(folder: Path = BOARD) -> Board:
     """Return the definitions in a folder; raises DefinitionError with what is wrong and where."""
-    connection, datasets, charts, dashboard = (
-        yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
-        for name in ("connection", "datasets", "charts", "dashboard")
-    )
-    return parse(connection, datasets, charts, dashboard)
+    return parse({path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in folder.glob("*.yaml")})
 
 
-def parse(
-    connection: Mapping[str, Any], datasets: Mapping[str, Any], charts: Mapping[str, Any], dashboard: Mapping[str, Any]
-) -> Board:
-    """Return the definitions given as the YAML files hold them."""
-    known_datasets = {name: _dataset(name, body) for name, body in datasets.items()}
-    known_charts = {name: _chart(name, body, known_datasets) for name, body in charts.items()}
-    _unique("datasets", (each.title for each in known_datasets.values()))
-    tabs = tuple(_tab(body, known_datasets, known_charts) for body in dashboard["tabs"])
-    _unique("tabs", (tab.id for tab in tabs))
-    shown = {chart.name for tab in tabs for row in tab.rows for chart in row.charts}
-    if hidden := sorted(set(known_charts) - shown):
-        raise DefinitionError(f"no tab shows the charts {', '.join(hidden)}")
-    _unique("charts", (each.title for each in known_charts.values()))
-    return Board(
-        connection=Connection(**connection),
-        datasets=known_datasets,
-        charts=known_charts,
-        title=dashboard["title"],
-        description=dashboard["description"],
-        autoupdate_s=dashboard["autoupdate_s"],
-        requests_at_once=dashboard["requests_at_once"],
-        tabs=tabs,
-    )
+def parse(files: Mapping[str, Any]) -> Board:
+    """Return the definitions given as the YAML files hold them, by the files' names."""
+    known = Known({}, {})
+
+    def read(file: str, form: Any, body: Any) -> Any:
+        try:
+            return pydantic.TypeAdapter(form).validate_python(body, context=known)
+        except pydantic.ValidationError as error:
+            raise DefinitionError("\n".join(_told(file, each) for each in error.errors())) from None
+
+    connection = read("connection", Connection, files["connection"])
+    known.datasets.update(read("datasets", Datasets, _named(files["datasets"])))
+    known.charts.update(read("charts", Charts, _named(files["charts"])))
+    return Board(connection, *known, read("dashboard", Dashboard, files["dashboard"]))
 
 
-def _unique(what: str, names: Iterable[str]) -> None:
-    """Entries are found by their titles, so that no two of a sort may share one."""
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise DefinitionError(f"two {what} are called {name!r}")
-        seen.add(name)
+def _named(entries: Mapping[str, Any], **more: str) -> dict[str, Any]:
+    """Tell entries, or fields, the names by which they are called."""
+    return {name: {"name": name, **more, **body} for name, body in entries.items()}
 
 
-def _dataset(name: str, body: Mapping[str, Any]) -> Dataset:
-    fields: dict[str, Field] = {}
-    for column, (kind, title, *aggregation) in body["fields"].items():
-        used: Aggregation = aggregation[0] if aggregation else "none"
-        fields[column] = Field(f"{name}_{column}", column, title, kind, used, measure=bool(aggregation))
-        if used not in get_args(Aggregation):
-            raise DefinitionError(f"dataset {name}, {column}: no aggregation {used!r}")
-    for column, formula in body.get("formulas", {}).items():
-        fields[column] = Field(
-            f"{name}_{column}",
-            column,
-            formula["title"],
-            formula["type"],
-            formula=formula["formula"],
-            measure=formula.get("measure", False),
-            percent=formula.get("percent", False),
-        )
-    for each in fields.values():
-        if each.type not in get_args(FieldType):
-            raise DefinitionError(f"dataset {name}, {each.name}: no type {each.type!r}")
-    _unique(f"fields of dataset {name}", (each.title for each in fields.values()))
-    dataset = Dataset(name, body["title"], body["view"], body["description"], fields)
-    for each in fields.values():
-        for title in FIELD_IN_FORMULA.findall(each.formula):
-            dataset.by_title(title)
-    return dataset
-
-
-def _chart(name: str, body: Mapping[str, Any], datasets: Mapping[str, Dataset]) -> Chart:
-    rest = dict(body)
-    kind = rest.pop("kind")
-    title, description = rest.pop("title"), rest.pop("description", "")
-    sort, filters = rest.pop("sort", {}), rest.pop("filters", {})
-    dataset = _known("chart", name, "dataset", rest.pop("dataset"), datasets)
-    required, optional = KINDS[_known("chart", name, "kind", kind, {each: each for each in KINDS})]
-    if missing := sorted(required - set(rest)):
-        raise DefinitionError(f"chart {name}: a {kind} needs {', '.join(missing)}")
-    if unknown := sorted(set(rest) - required - optional):
-        raise DefinitionError(f"chart {name}: a {kind} has no {', '.join(unknown)}")
-    chart = Chart(name, title, kind, dataset, description, rest, sort, filters)
-    for key in ("field", "x", "y", "color", "columns", "rows", "measures", "bars"):
-        names = rest.get(key, [])
-        for each in [names] if isinstance(names, str) else names:
-            _known("chart", name, key, each, dataset.fields)
-    for each in (*sort, *filters):
-        _known("chart", name, "field", each, dataset.fields)
-    if wrong := [each.name for key in _measures(kind) for each in chart.fields(key) if not each.measure]:
-        raise DefinitionError(f"chart {name}: {', '.join(wrong)} must be measures")
-    if wrong := [each.name for key in _dimensions(kind) for each in chart.fields(key) if each.measure]:
-        raise DefinitionError(f"chart {name}: {', '.join(wrong)} must be dimensions")
-    return chart
-
-
-def _measures(kind: str) -> tuple[str, ...]:
-    return {"number": ("field",), "bar": ("x",), "pivot": ("measures",), "table": ("bars",)}.get(kind, ("y",))
-
-
-def _dimensions(kind: str) -> tuple[str, ...]:
-    return {"bar": ("y", "color"), "pivot": ("rows", "columns"), "table": (), "number": ()}.get(kind, ("x", "color"))
-
-
-def _tab(body: Mapping[str, Any], datasets: Mapping[str, Dataset], charts: Mapping[str, Chart]) -> Tab:
-    tab = body["id"]
-    selectors = tuple(_selector(tab, each, datasets) for each in body.get("selectors", []))
-    rows = tuple(
-        Row(row["height"], tuple(_known("tab", tab, "chart", name, charts) for name in row["charts"]))
-        for row in body["rows"]
-    )
-    used = {chart.dataset.name for row in rows for chart in row.charts}
-    for selector in selectors:
-        fields = (selector.field, *selector.also)
-        if not any(each is datasets[name].fields.get(each.name) for name in used for each in fields):
-            raise DefinitionError(f"tab {tab}: the selector {selector.title!r} filters no chart of this tab")
-    _unique(f"charts of the tab {tab}", (chart.name for row in rows for chart in row.charts))
-    return Tab(tab, body["title"], body["text"], selectors, rows)
-
-
-def _selector(tab: str, body: Mapping[str, Any], datasets: Mapping[str, Dataset]) -> Selector:
-    if body["kind"] not in SELECTORS:
-        raise DefinitionError(f"tab {tab}: no kind of selector {body['kind']!r}")
-    dataset, field_ = _reference(tab, body["field"], datasets)
-    if field_.measure:
-        raise DefinitionError(f"tab {tab}: the selector {body['title']!r} filters by a measure")
-    also = tuple(_reference(tab, each, datasets)[1] for each in body.get("also", []))
-    return Selector(
-        body["title"], body["kind"], dataset, field_, also, body.get("default"), body.get("required", False)
-    )
-
-
-def _reference(tab: str, path: str, datasets: Mapping[str, Dataset]) -> tuple[Dataset, Field]:
-    dataset_name, _, field_name = path.partition(".")
-    dataset = _known("tab", tab, "dataset", dataset_name, datasets)
-    return dataset, _known("tab", tab, f"field of {dataset_name}", field_name, dataset.fields)
-
-
-def _known(where: str, name: str, what: str, wanted: str, among: Mapping[str, T]) -> T:
-    if wanted not in among:
-        raise DefinitionError(f"{where} {name}: there is no {what} {wanted!r}")
-    return among[wanted]
+def _told(file: str, error: Mapping[str, Any]) -> str:
+    place = ", ".join(filter(None, (f"{file}.yaml", ".".join(map(str, error["loc"])))))
+    return f"{place}: {error['msg'].removeprefix('Value error, ')}"

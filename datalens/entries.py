@@ -9,12 +9,26 @@ version; their request is caught before it is sent. Equal definitions and ids gi
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import datalens_sdk as sdk
 import httpx
 
-from datalens.definitions import FIELD_IN_FORMULA, SCHEMA, Board, Chart, Dataset, Field, Selector, Tab
+from datalens.definitions import (
+    FIELD_IN_FORMULA,
+    SCHEMA,
+    Bar,
+    Board,
+    Chart,
+    Dataset,
+    Field,
+    Graph,
+    Number,
+    Pivot,
+    Selector,
+    Tab,
+    Table,
+)
 
 # Guids of sources and avatars: the same in every installation, so that a second import or run changes nothing.
 NAMESPACE = uuid.UUID("6f0b7f0e-4f7c-5d0f-9f2a-1c2d3e4f5a6b")
@@ -29,7 +43,6 @@ NATIVE_TYPES = {
     "genericdatetime": "timestamp",
     "boolean": "boolean",
 }
-_WORKBOOK = "offline"
 
 
 class _Caught(Exception):  # noqa: N818
@@ -44,6 +57,10 @@ def _catch(request: httpx.Request) -> httpx.Response:
     raise _Caught(json.loads(request.content))
 
 
+_SDK = sdk.DataLensClientYC(auth=None, transport=httpx.MockTransport(_catch))
+_LOCATION = sdk.EntryLocation.workbook("offline")
+
+
 def _body(builder: Any) -> dict[str, Any]:
     """Return what `builder.build()` would send."""
     try:
@@ -51,6 +68,18 @@ def _body(builder: Any) -> dict[str, Any]:
     except _Caught as caught:
         return caught.body
     raise AssertionError("the SDK has sent nothing")
+
+
+def connection_body(board: Board, database: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a connection without its password. `database` holds host, port, db_name, username, ssl_enable."""
+    ours = board.connection
+    return {
+        "description": ours.description,
+        **database,
+        "cache_ttl_sec": ours.cache_ttl_s,
+        "raw_sql_level": ours.raw_sql_level,
+        "data_export_forbidden": "off" if ours.data_export == "on" else "on",
+    }
 
 
 def source_id(dataset: Dataset) -> str:
@@ -158,83 +187,67 @@ def dataset_body(
     }
 
 
-class Renderer:
-    """Makes the bodies of charts and of the dashboard; sends nothing. A context manager."""
+def chart_body(chart: Chart, dataset_id: str) -> dict[str, Any]:
+    """Return {data, annotation} of a chart: `data` is the Wizard config of API version 3."""
+    builder = _drawn(chart, _sdk_dataset(chart.dataset, dataset_id)).description(chart.description)
+    for field, conditions in chart.filters.items():
+        for operation, values in conditions.items():
+            builder.add_filter(field.guid, operation=operation, values=values)
+    for field, direction in chart.sort.items():
+        builder.add_sort(field.guid, direction=direction)
+    return {"data": _body(builder)["data"], "annotation": {"description": chart.description}}
 
-    def __init__(self, *, enterprise: bool = False) -> None:
-        transport = httpx.MockTransport(_catch)
-        self._client: sdk.DataLensClientYC | sdk.DataLensClientEnterprise = (
-            sdk.DataLensClientEnterprise(base_url="http://offline", transport=transport)
-            if enterprise
-            else sdk.DataLensClientYC(auth=None, transport=transport)
-        )
-        self._location = sdk.EntryLocation.workbook(_WORKBOOK)
 
-    def __enter__(self) -> Self:
-        """Nothing to open."""
-        return self
+def dashboard_body(board: Board, dataset_ids: Mapping[str, str], chart_ids: Mapping[str, str]) -> dict[str, Any]:
+    """Return {data, meta, annotation} of the dashboard over datasets and charts by their names."""
+    dashboard = board.dashboard
+    builder = _SDK.create.dashboard(name=dashboard.title, location=_LOCATION).description(dashboard.description)
+    for tab in dashboard.tabs:
+        builder.add_tab(_tab(tab, board, dataset_ids, chart_ids))
+    builder.settings(autoupdate_interval=dashboard.autoupdate_s, max_concurrent_requests=dashboard.requests_at_once)
+    entry = _body(builder)["entry"]
+    annotation = {"description": dashboard.description}
+    return {"data": _whole_numbers(entry["data"]), "meta": entry["meta"], "annotation": annotation}
 
-    def __exit__(self, *_: object) -> None:
-        """Close the SDK's client."""
-        self._client.close()
 
-    def chart(self, chart: Chart, dataset_id: str) -> dict[str, Any]:
-        """Return {data, annotation} of a chart: `data` is the Wizard config of API version 3."""
-        builder = self._drawn(chart, _sdk_dataset(chart.dataset, dataset_id)).description(chart.description)
-        for name, operations in chart.filters.items():
-            for operation, values in operations.items():
-                builder.add_filter(chart.field(name).guid, operation=operation, values=values)
-        for name, direction in chart.sort.items():
-            builder.add_sort(chart.field(name).guid, direction=direction)
-        body = _body(builder)
-        return {"data": body["data"], "annotation": {"description": chart.description}}
+def _drawn(chart: Chart, dataset: sdk.Dataset) -> Any:
+    """Return the builder of a chart with its slots filled."""
 
-    def dashboard(self, board: Board, dataset_ids: Mapping[str, str], chart_ids: Mapping[str, str]) -> dict[str, Any]:
-        """Return {data, meta, annotation} of the dashboard over datasets and charts by their names."""
-        builder = self._client.create.dashboard(name=board.title, location=self._location)
-        for tab in board.tabs:
-            builder.add_tab(_tab(tab, dataset_ids, chart_ids))
-        builder.description(board.description).settings(
-            autoupdate_interval=board.autoupdate_s, max_concurrent_requests=board.requests_at_once
-        )
-        entry = _body(builder)["entry"]
-        return {
-            "data": _whole_numbers(entry["data"]),
-            "meta": entry["meta"],
-            "annotation": {"description": board.description},
-        }
-
-    def _drawn(self, chart: Chart, dataset: sdk.Dataset) -> Any:
-        """Return the builder of a chart with its slots filled."""
+    def make(kind: str) -> Any:
         # Each kind of chart is a class of its own with the setters that this kind has.
-        make: Any = self._client.create.wizard_chart
-        named = {"name": chart.title, "location": self._location}
-        guids = {key: [each.guid for each in chart.fields(key)] for key in chart.shape if key != "limit"}
-        measures = [
-            each for key in ("field", "x", "y", "columns", "measures") for each in chart.fields(key) if each.measure
-        ]
-        match chart.kind:
-            case "number":
-                builder = make.indicator(**named).dataset(dataset).y(guids["field"])
-                builder.font_size(size="l").measure_title_mode(mode="hide")
-            case "table":
-                builder = make.flat_table(**named).dataset(dataset).columns(guids["columns"])
-                builder.pagination(enabled=True, limit=chart.shape.get("limit", 100))
-                for guid in guids.get("bars", []):
-                    builder.column_bars(guid, color="#4DA2F1")
-            case "pivot":
-                builder = make.pivot_table(**named).dataset(dataset)
-                builder.rows(guids["rows"]).columns(guids["columns"]).measures(guids["measures"])
-            case kind:
-                builder = getattr(make, kind)(**named).dataset(dataset).x(guids["x"]).y(guids["y"])
-                if guids.get("color"):
-                    builder.color_by_dimension(guids["color"][0])
-                elif len(measures) > 1:
-                    builder.color_by_measure_name()
-        for measure in measures:
-            form, precision = ("percent", 1) if measure.percent else ("number", 2 if measure.type == "float" else 0)
-            builder.measure_format(measure.guid, format=form, precision=precision, show_rank_delimiter=True)
-        return builder
+        return getattr(_SDK.create.wizard_chart, kind)(name=chart.title, location=_LOCATION).dataset(dataset)
+
+    match chart:
+        case Number():
+            measures = [chart.field]
+            builder = make("indicator").y(_guids(measures)).font_size(size="l").measure_title_mode(mode="hide")
+        case Table():
+            measures = [each for each in chart.columns if each.measure]
+            builder = make("flat_table").columns(_guids(chart.columns)).pagination(enabled=True, limit=chart.limit)
+            for guid in _guids(chart.bars):
+                builder.column_bars(guid, color="#4DA2F1")
+        case Pivot():
+            measures = chart.measures
+            builder = make("pivot_table").rows(_guids(chart.rows)).columns(_guids(chart.columns))
+            builder.measures(_guids(measures))
+        case Graph() | Bar():
+            measures, dimensions = (chart.x, [chart.y]) if isinstance(chart, Bar) else (chart.y, [chart.x])
+            x, y = (measures, dimensions) if isinstance(chart, Bar) else (dimensions, measures)
+            builder = make(chart.kind).x(_guids(x)).y(_guids(y))
+            if chart.color:
+                builder.color_by_dimension(chart.color.guid)
+            elif len(measures) > 1:
+                builder.color_by_measure_name()
+        case _:
+            raise AssertionError(f"no builder for {type(chart)}")
+    for measure in measures:
+        form, precision = ("percent", 1) if measure.percent else ("number", 2 if measure.type == "float" else 0)
+        builder.measure_format(measure.guid, format=form, precision=precision, show_rank_delimiter=True)
+    return builder
+
+
+def _guids(fields: Sequence[Field]) -> list[str]:
+    return [each.guid for each in fields]
 
 
 def _sdk_dataset(dataset: Dataset, dataset_id: str) -> sdk.Dataset:
@@ -246,7 +259,7 @@ def _sdk_dataset(dataset: Dataset, dataset_id: str) -> sdk.Dataset:
     )
 
 
-def _tab(tab: Tab, dataset_ids: Mapping[str, str], chart_ids: Mapping[str, str]) -> sdk.DashboardTab:
+def _tab(tab: Tab, board: Board, dataset_ids: Mapping[str, str], chart_ids: Mapping[str, str]) -> sdk.DashboardTab:
     """Lay a tab out from top to bottom: text, selectors, rows."""
     built = sdk.DashboardTab(tab.title, tab_id=tab.id)
     built.add_text(tab.text, item_id=f"{tab.id}_text", at=(0, 0, GRID, 2), background=None)
@@ -254,7 +267,16 @@ def _tab(tab: Tab, dataset_ids: Mapping[str, str], chart_ids: Mapping[str, str])
     if tab.selectors:
         group = f"{tab.id}_selectors"
         for selector in tab.selectors:
-            built.add_selector(group=group, **_selector(tab, selector, dataset_ids))
+            dataset = board.datasets[selector.field.dataset]
+            built.add_selector(
+                group=group,
+                item_id=f"{tab.id}_{selector.field.guid}",
+                title=selector.title,
+                dataset=_sdk_dataset(dataset, dataset_ids[dataset.name]),
+                field=selector.field.guid,
+                required=selector.required,
+                **_element(selector),
+            )
             for other in selector.also:
                 built.add_alias(selector.field.guid, other.guid)
         built.add_group_selector(group=group, item_id=group, at=(0, top, GRID, 2))
@@ -273,31 +295,14 @@ def _tab(tab: Tab, dataset_ids: Mapping[str, str], chart_ids: Mapping[str, str])
     return built
 
 
-def _selector(tab: Tab, selector: Selector, dataset_ids: Mapping[str, str]) -> dict[str, Any]:
-    """Return the arguments of `add_selector`."""
-    arguments: dict[str, Any] = {
-        "item_id": f"{tab.id}_{selector.field.guid}",
-        "title": selector.title,
-        "dataset": _sdk_dataset(selector.dataset, dataset_ids[selector.dataset.name]),
-        "field": selector.field.guid,
-        "required": selector.required,
-    }
-    match selector.kind:
-        case "interval":
-            start, end = selector.default
-            return arguments | {
-                "element": "date",
-                "is_range": True,
-                "default_value": sdk.RelativeDateInterval(start, end),
-            }
-        case "text":
-            return arguments | {"element": "input", "operation": "EQ", "default_value": selector.default}
-        case kind:
-            return arguments | {
-                "element": "select",
-                "multiselect": kind == "lists",
-                "default_value": selector.default,
-            }
+def _element(selector: Selector) -> dict[str, Any]:
+    """Return what people see of a selector, as arguments of `add_selector`."""
+    if isinstance(selector.default, list):
+        start, end = selector.default
+        return {"element": "date", "is_range": True, "default_value": sdk.RelativeDateInterval(start, end)}
+    if selector.kind == "text":
+        return {"element": "input", "operation": "EQ", "default_value": selector.default}
+    return {"element": "select", "multiselect": selector.kind == "lists", "default_value": selector.default}
 
 
 def _whole_numbers(value: Any) -> Any:

@@ -1,30 +1,27 @@
 """Brings a workbook of hosted or Enterprise DataLens to the definitions, through the official SDK (PyPI `datalens-sdk`).
 
-Entries are found by their titles in the workbook. What is missing is created, what differs is changed, the rest is left alone: a
+Entries are found by their titles in the workbook. What is missing is created, what differs is replaced, the rest is left alone: a
 second run writes nothing. Only what the definitions say is compared. Defaults that the server adds are no difference; a field,
 filter, chart or tab of the definitions that somebody changed by hand is. Entries that no definition names, and fields that
 somebody added to a dataset, stay as they are.
-
-Charts and the dashboard are replaced whole. A dataset is changed field by field, as the SDK's update sends the revision that it
-read, without which the server refuses (`populate_dataset_from_body` in lib/dl_api_lib/dl_api_lib/api_common/dataset_loader.py of
-datalens-tech/datalens-backend).
 """
 
+import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import datalens_sdk as sdk
 
-from datalens.definitions import SCHEMA, Board, Chart, Dataset, Field
-from datalens.entries import Renderer, dataset_body, field_body
+from datalens.definitions import SCHEMA, Board, Chart, Dataset
+from datalens.entries import chart_body, connection_body, dashboard_body, dataset_body
 
 Client = sdk.DataLensClientYC | sdk.DataLensClientEnterprise
 T = TypeVar("T")
 
 # What of a field the definitions decide, as its body calls it.
-FIELD_KEYS = ("title", "calc_mode", "source", "formula", "cast", "aggregation")
+FIELD_KEYS = ("title", "type", "calc_mode", "source", "formula", "cast", "aggregation")
 # Counters of the editor: no content.
 EDITORS_OWN = frozenset({"counter", "salt"})
 NEW_CHART = "graph_wizard_node"  # any Wizard type: the server takes it from the config
@@ -57,246 +54,197 @@ class Change:
     kept: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Database:
-    """Where the warehouse is. The password is written only; DataLens never gives it back."""
-
-    host: str
-    port: int
-    db_name: str
-    username: str
-    ssl_enable: str
-    password: str | None
-
-    def body(self) -> dict[str, Any]:
-        """Return what identifies the database in a connection."""
-        return {
-            "host": self.host,
-            "port": self.port,
-            "db_name": self.db_name,
-            "username": self.username,
-            "ssl_enable": self.ssl_enable,
-        }
+Settled = Generator[Change, None, str]
 
 
 def bring(
-    client: Client, workbook_id: str, board: Board, database: Database, *, dry_run: bool = False, password: bool = False
+    client: Client,
+    workbook_id: str,
+    board: Board,
+    database: Mapping[str, Any],
+    password: str | None,
+    *,
+    dry_run: bool = False,
+    set_password: bool = False,
 ) -> Iterator[Change]:
     """Bring the workbook to the definitions, entry by entry, in the order in which they need each other.
 
-    A generator: what was yielded is done. `dry_run` writes nothing; `password` writes the connection's password again even if
-    nothing else of it differs. Raises what the SDK raises, and the errors of this module.
+    A generator: what was yielded is done. `database` is what identifies it in a connection. `dry_run` writes nothing;
+    `set_password` writes the connection's password again even if nothing else of it differs. Raises what the SDK raises, and the
+    errors of this module.
     """
-    with Renderer(enterprise=isinstance(client, sdk.DataLensClientEnterprise)) as renderer:
-        yield from _Run(client, workbook_id, board, renderer, dry_run=dry_run).entries(database, password=password)
+    run = _Run(client, workbook_id, dry_run=dry_run)
+    connection_id = yield from run.connection(board, database, password, again=set_password)
+    dataset_ids, chart_ids = {}, {}
+    for name, dataset in board.datasets.items():
+        dataset_ids[name] = yield from run.dataset(dataset, connection_id)
+    for name, chart in board.charts.items():
+        chart_ids[name] = yield from run.chart(chart, dataset_ids[chart.dataset.name])
+    yield from run.dashboard(board, dataset_ids, chart_ids)
 
 
 class _Run:
-    def __init__(self, client: Client, workbook_id: str, board: Board, renderer: Renderer, *, dry_run: bool) -> None:
+    """A method for each kind of entry: yields what was done with it, returns its id."""
+
+    def __init__(self, client: Client, workbook_id: str, *, dry_run: bool) -> None:
         self.client = client
-        self.board = board
-        self.renderer = renderer
         self.dry_run = dry_run
-        workbook = client.get.workbook(by_id=workbook_id)
         self.location = sdk.EntryLocation.workbook(workbook_id)
         self.stored: dict[tuple[str, str], list[str]] = {}
+        workbook = client.get.workbook(by_id=workbook_id)
         for entry in workbook.list_entries(scope=("connection", "dataset", "widget", "dash")):
             title = (entry.name or "").rsplit("/", 1)[-1]
             self.stored.setdefault((entry.scope, title), []).append(entry.id)
 
-    def entries(self, database: Database, *, password: bool) -> Iterator[Change]:
-        connection_id, change = self.connection(database, password=password)
-        yield change
-        dataset_ids, chart_ids = {}, {}
-        for name, dataset in self.board.datasets.items():
-            dataset_ids[name], change = self.dataset(dataset, connection_id)
-            yield change
-        for name, chart in self.board.charts.items():
-            chart_ids[name], change = self.chart(chart, dataset_ids[chart.dataset.name])
-            yield change
-        yield self.dashboard(dataset_ids, chart_ids)
+    def connection(self, board: Board, database: Mapping[str, Any], password: str | None, *, again: bool) -> Settled:
+        title, wanted = board.connection.title, connection_body(board, database)
 
-    def find(self, scope: str, title: str) -> str | None:
-        ids = self.stored.get((scope, title), [])
-        if len(ids) > 1:
-            raise TwinsError(f"{len(ids)} entries of the workbook are called {title!r} ({scope}: {', '.join(ids)})")
-        return ids[0] if ids else None
+        def secret() -> str:
+            if not password:
+                raise MissingPasswordError
+            return password
 
-    # --- one entry of each kind --------------------------------------------------------------------------------------
-
-    def connection(self, database: Database, *, password: bool) -> tuple[str, Change]:
-        ours = self.board.connection
-        wanted = database.body() | {
-            "description": ours.description,
-            "cache_ttl_sec": ours.cache_ttl_s,
-            "raw_sql_level": ours.raw_sql_level,
-            "data_export_forbidden": "off" if ours.data_export == "on" else "on",
-        }
-
-        def create() -> str:
-            builder = self.client.create.connection.postgres(name=ours.title, location=self.location)
-            for key, value in (wanted | {"password": _given(database)}).items():
+        def create() -> sdk.Connection:
+            builder = self.client.create.connection.postgres(name=title, location=self.location)
+            for key, value in (wanted | {"password": secret()}).items():
                 getattr(builder, key)(value)
-            return _id(builder.build())
+            return builder.build()
 
         def update(stored: sdk.Connection) -> None:
             builder = stored.update
             for key, value in wanted.items():
                 if differences(value, stored.raw.get(key)):
                     builder.set(key, value)
-            if password or _moved(database, stored.raw):
-                builder.set("password", _given(database))
+            if again or any(differences(database[key], stored.raw.get(key)) for key in ("host", "username")):
+                builder.set("password", secret())
             builder.execute()
-
-        def compare(stored: sdk.Connection) -> list[str]:
-            return differences(wanted, stored.raw)
 
         return self.settle(
             "connection",
-            ours.title,
-            read=lambda entry_id: self.client.get.connection(by_id=entry_id),
-            compare=lambda stored: compare(stored) + (["password: written again"] if password else []),
+            title,
+            read=self.client.get.connection,
+            compare=lambda stored: differences(wanted, stored.raw),
             create=create,
             update=update,
-            check=compare,
+            force="password: written again" if again else None,
         )
 
-    def dataset(self, dataset: Dataset, connection_id: str) -> tuple[str, Change]:
-        def create() -> str:
+    def dataset(self, dataset: Dataset, connection_id: str) -> Settled:
+        def body() -> dict[str, Any]:
+            """The content, with the columns as DataLens itself sees them through the connection."""
             connection = self.client.get.connection(by_id=connection_id)
-            body = dataset_body(dataset, connection_id, self.columns_seen(dataset, connection))
-            snapshot: dict[str, Any] = {"id": dataset.name, "dataset": body}
-            raw = self.client.raw.create.dataset(response_snapshot=snapshot, name=dataset.title, location=self.location)
-            return _id(raw.build())
+            source = self.client.create.source(using=connection).pg_table(
+                alias=dataset.view, schema_name=SCHEMA, table_name=dataset.view
+            )
+            try:
+                return dataset_body(dataset, connection_id, source.build(strict=True).raw_schema)
+            except sdk.DataLensValidationError as error:
+                raise UnreadableViewError(f"{SCHEMA}.{dataset.view}") from error
+
+        def create() -> sdk.Dataset:
+            snapshot: dict[str, Any] = {"id": dataset.name, "dataset": body()}
+            raw = self.client.raw.create.dataset
+            return raw(response_snapshot=snapshot, name=dataset.title, location=self.location).build()
+
+        def update(stored: sdk.Dataset) -> None:
+            # Not raw.replace: it drops the revision that was read, without which the server refuses.
+            content = _with_own_fields(body(), _content(stored))
+            dataclasses.replace(stored, raw={**stored.raw, "dataset": content}).update.mode("publish").execute()
 
         return self.settle(
             "dataset",
             dataset.title,
-            read=lambda entry_id: self.client.get.dataset(by_id=entry_id),
-            compare=lambda stored: _dataset_differences(dataset, connection_id, stored),
+            read=self.client.get.dataset,
+            compare=lambda stored: differences(
+                _defined(dataset_body(dataset, connection_id)), _defined(_content(stored))
+            ),
             create=create,
-            update=lambda stored: self.change_dataset(dataset, connection_id, stored),
+            update=update,
         )
 
-    def columns_seen(self, dataset: Dataset, connection: sdk.Connection) -> Sequence[Mapping[str, Any]]:
-        """Let DataLens read the view through the connection; return its columns as it sees them."""
-        source = self.client.create.source(using=connection).pg_table(
-            alias=dataset.view, schema_name=SCHEMA, table_name=dataset.view
-        )
-        try:
-            return source.build(strict=True).raw_schema
-        except sdk.DataLensValidationError as error:
-            raise UnreadableViewError(f"{SCHEMA}.{dataset.view}") from error
-
-    def change_dataset(self, dataset: Dataset, connection_id: str, stored: sdk.Dataset) -> None:
-        builder = stored.update.mode("publish")
-        if stored.description != dataset.description:
-            builder.description(dataset.description)
-        (source,) = stored.sources
-        if source.connection_id not in (connection_id, None):
-            builder.replace_connection(old_connection_id=source.connection_id, new_connection_id=connection_id)
-        wanted_source = _source(dataset)
-        if differences(wanted_source, source.parameters):
-            builder.update_source(source_id=source.id, parameters={**source.parameters, **wanted_source})
-            builder.refresh_source(source.id, force_update_fields=False)
-        known = {each["guid"]: each for each in stored.result_schema}
-        avatar_id = str(stored.source_avatars[0]["id"])
-        for field in dataset.fields.values():
-            wanted, current = field_body(field, dataset), known.get(field.guid)
-            if current is None:
-                _add_field(builder, field, avatar_id)
-            elif differences({"calc_mode": wanted["calc_mode"], "source": wanted["source"]}, current):
-                _add_field(builder.delete_field(field=field.guid), field, avatar_id)
-            elif _field_differences(wanted, current):
-                builder.update_field(
-                    field=field.guid, title=field.title, cast=field.type, aggregation=field.aggregation
-                )
-                if field.formula:
-                    builder.update_calculation(field=field.guid, formula=field.formula, kind=wanted["type"])
-        builder.execute()
-
-    def chart(self, chart: Chart, dataset_id: str) -> tuple[str, Change]:
-        body = self.renderer.chart(chart, dataset_id)
+    def chart(self, chart: Chart, dataset_id: str) -> Settled:
+        body = chart_body(chart, dataset_id)
         # Without this a filter added by hand to a chart that has none would be no difference.
-        wanted = {"data": {**body["data"], "sources": {"filters": [], **body["data"]["sources"]}}}
-        wanted["annotation"] = body["annotation"]
+        wanted = body | {"data": {**body["data"], "sources": {"filters": [], **body["data"]["sources"]}}}
 
         def snapshot(entry_id: str, kind: str) -> dict[str, Any]:
             return {"entry": {"entryId": entry_id, "type": kind, **body}}
 
-        def create() -> str:
-            raw = self.client.raw.create.wizard_chart(
-                response_snapshot=snapshot(chart.name, NEW_CHART), name=chart.title, location=self.location
-            )
-            return _id(raw.build())
+        def create() -> sdk.WizardChart:
+            raw = self.client.raw.create.wizard_chart
+            return raw(response_snapshot=snapshot(NOT_YET, NEW_CHART), name=chart.title, location=self.location).build()
 
         def update(stored: sdk.WizardChart) -> None:
-            replacement = snapshot(_id(stored), stored.wire_type or NEW_CHART)
+            replacement = snapshot(str(stored.id), stored.wire_type or NEW_CHART)
             self.client.raw.replace.wizard_chart(target=stored, response_snapshot=replacement).mode("publish").execute()
 
         return self.settle(
             "chart",
             chart.title,
             scope="widget",
-            read=lambda entry_id: self.client.get.wizard_chart(by_id=entry_id),
+            read=self.client.get.wizard_chart,
             compare=lambda stored: differences(wanted, stored.raw),
             create=create,
             update=update,
         )
 
-    def dashboard(self, dataset_ids: Mapping[str, str], chart_ids: Mapping[str, str]) -> Change:
-        body = self.renderer.dashboard(self.board, dataset_ids, chart_ids)
-        wanted = {key: body[key] for key in ("data", "annotation")}
+    def dashboard(self, board: Board, dataset_ids: Mapping[str, str], chart_ids: Mapping[str, str]) -> Settled:
+        title, body = board.dashboard.title, dashboard_body(board, dataset_ids, chart_ids)
 
-        def create() -> str:
-            raw = self.client.raw.create.dashboard(
-                response_snapshot={"entry": {"entryId": NOT_YET, **body}}, name=self.board.title, location=self.location
-            )
-            return _id(raw.build())
+        def create() -> sdk.Dashboard:
+            snapshot = {"entry": {"entryId": NOT_YET, **body}}
+            raw = self.client.raw.create.dashboard
+            return raw(response_snapshot=snapshot, name=title, location=self.location).build()
 
         def update(stored: sdk.Dashboard) -> None:
-            replacement = {"entry": {"entryId": _id(stored), **body}}
+            replacement = {"entry": {"entryId": stored.id, **body}}
             self.client.raw.replace.dashboard(target=stored, response_snapshot=replacement).mode("publish").execute()
 
         return self.settle(
             "dashboard",
-            self.board.title,
+            title,
             scope="dash",
-            read=lambda entry_id: self.client.get.dashboard(by_id=entry_id),
-            compare=lambda stored: differences(wanted, _entry(stored.raw)),
+            read=self.client.get.dashboard,
+            compare=lambda stored: differences(
+                {key: body[key] for key in ("data", "annotation")}, stored.raw.get("entry", stored.raw)
+            ),
             create=create,
             update=update,
-        )[1]
+        )
 
     def settle(
         self,
         kind: str,
         title: str,
         *,
-        read: Callable[[str], T],
+        read: Callable[..., T],
         compare: Callable[[T], list[str]],
-        create: Callable[[], str],
+        create: Callable[[], Any],
         update: Callable[[T], None],
-        check: Callable[[T], list[str]] | None = None,
         scope: str | None = None,
-    ) -> tuple[str, Change]:
+        force: str | None = None,
+    ) -> Settled:
         """Create, change or leave an entry; read it again after a write, so that what the server keeps otherwise is told."""
-        entry_id = self.find(scope or kind, title)
-        found: tuple[str, ...] = ()
-        if entry_id is not None:
-            stored = read(entry_id)
-            found = tuple(compare(stored))
-            if not found:
-                return entry_id, Change("same", kind, title)
-        action = "create" if entry_id is None else "update"
-        if self.dry_run:
-            return entry_id or NOT_YET, Change(action, kind, title, found)
-        if entry_id is None:
-            entry_id = create()
+        ids = self.stored.get((scope or kind, title), [])
+        if len(ids) > 1:
+            raise TwinsError(f"{len(ids)} entries of the workbook are called {title!r} ({kind}: {', '.join(ids)})")
+        if not ids:
+            if self.dry_run:
+                yield Change("create", kind, title)
+                return NOT_YET
+            entry_id = str(create().id)
+            yield Change("create", kind, title, kept=tuple(compare(read(by_id=entry_id))))
+            return entry_id
+        stored = read(by_id=ids[0])
+        found = (*compare(stored), *([force] if force else []))
+        if not found:
+            yield Change("same", kind, title)
+        elif self.dry_run:
+            yield Change("update", kind, title, found)
         else:
             update(stored)
-        kept = tuple((check or compare)(read(entry_id)))
-        return entry_id, Change(action, kind, title, found, kept)
+            yield Change("update", kind, title, found, tuple(compare(read(by_id=ids[0]))))
+        return ids[0]
 
 
 def differences(wanted: Any, stored: Any, path: str = "") -> list[str]:
@@ -337,63 +285,31 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _source(dataset: Dataset) -> dict[str, Any]:
-    return {"schema_name": SCHEMA, "table_name": dataset.view}
+def _content(dataset: sdk.Dataset) -> dict[str, Any]:
+    content = dataset.raw.get("dataset")
+    return dict(content) if isinstance(content, Mapping) else {}
 
 
-def _field_differences(wanted: Mapping[str, Any], stored: Mapping[str, Any], path: str = "") -> list[str]:
-    return differences({key: wanted[key] for key in FIELD_KEYS}, stored, path)
+def _defined(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the definitions decide of a dataset's content."""
+    return {
+        "description": content.get("description"),
+        "sources": [
+            {"connection_id": each["connection_id"], **each["parameters"]} for each in content.get("sources", [])
+        ],
+        "fields": {
+            field["guid"]: {key: field.get(key) for key in FIELD_KEYS} for field in content.get("result_schema", [])
+        },
+    }
 
 
-def _dataset_differences(dataset: Dataset, connection_id: str, stored: sdk.Dataset) -> list[str]:
-    found = differences({"description": dataset.description}, {"description": stored.description})
-    sources = list(stored.sources)
-    if len(sources) != 1:
-        return [*found, f"sources: {len(sources)} -> 1"]
-    found += differences({"connection_id": connection_id}, {"connection_id": sources[0].connection_id}, "source")
-    found += differences(_source(dataset), sources[0].parameters, "source")
-    known = {each["guid"]: each for each in stored.result_schema}
-    for field in dataset.fields.values():
-        if field.guid not in known:
-            found.append(f"field {field.title}: none -> {field.type}")
-        else:
-            found += _field_differences(field_body(field, dataset), known[field.guid], f"field {field.title}")
-    return found
-
-
-def _add_field(builder: sdk.DatasetUpdate, field: Field, avatar_id: str) -> None:
-    kind: Literal["MEASURE", "DIMENSION"] = "MEASURE" if field.measure else "DIMENSION"
-    if field.formula:
-        builder.add_calculation(name=field.title, formula=field.formula, kind=kind, cast=field.type, guid=field.guid)
-    else:
-        builder.add_field(
-            title=field.title,
-            source=field.name,
-            kind=kind,
-            avatar_id=avatar_id,
-            aggregation=field.aggregation,
-            cast=field.type,
-            guid=field.guid,
-        )
-
-
-def _entry(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    entry = raw.get("entry")
-    return entry if isinstance(entry, Mapping) else raw
-
-
-def _id(entity: Any) -> str:
-    if not entity.id:
-        raise AssertionError("DataLens has given no id")
-    return str(entity.id)
-
-
-def _given(database: Database) -> str:
-    if not database.password:
-        raise MissingPasswordError
-    return database.password
-
-
-def _moved(database: Database, stored: Mapping[str, Any]) -> bool:
-    """Say whether the stored password belongs to another server or role."""
-    return bool(differences({"host": database.host, "username": database.username}, stored))
+def _with_own_fields(body: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stored content with everything of `body` in it, and the fields that somebody added."""
+    ours = {field["guid"] for field in body["result_schema"]}
+    theirs = [field for field in stored["result_schema"] if field["guid"] not in ours]
+    replaced = ("description", "sources", "source_avatars", "avatar_relations", "result_schema_aux")
+    return {
+        **stored,
+        **{key: body[key] for key in replaced},
+        "result_schema": [*body["result_schema"], *theirs],
+    }

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from datalens.definitions import Board, Chart, Field
-from datalens.entries import Renderer, dataset_body, field_body
+from datalens.entries import chart_body, connection_body, dashboard_body, dataset_body, field_body
 
 VERSION = "v1"
 CHART_VERSION = "15"
@@ -59,34 +59,23 @@ def entries(board: Board, connection: Mapping[str, Any]) -> dict[str, dict[str, 
     connection_id = next(ids)
     dataset_ids = {name: next(ids) for name in board.datasets}
     chart_ids = {name: next(ids) for name in board.charts}
-    with Renderer() as renderer:
-        charts = {
-            chart_ids[name]: {"widget": _chart(chart, renderer.chart(chart, dataset_ids[chart.dataset.name]))}
-            for name, chart in board.charts.items()
-        }
-        dash = _dash(board, renderer.dashboard(board, dataset_ids, chart_ids))
     return {
-        "connection": {connection_id: {"connection": _connection(board, connection)}},
+        "connection": {
+            connection_id: {
+                "connection": {"db_type": "postgres", "name": board.connection.title}
+                | connection_body(board, connection)
+                | {"password": HIDDEN_PASSWORD, "enforce_collate": "auto"}
+            }
+        },
         "dataset": {
             dataset_ids[name]: {"dataset": {"name": dataset.title} | dataset_body(dataset, connection_id)}
             for name, dataset in board.datasets.items()
         },
-        "widget": charts,
-        "dash": {next(ids): {"dash": dash}},
-    }
-
-
-def _connection(board: Board, connection: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "db_type": "postgres",
-        "name": board.connection.title,
-        "description": board.connection.description,
-        **connection,
-        "password": HIDDEN_PASSWORD,
-        "cache_ttl_sec": board.connection.cache_ttl_s,
-        "raw_sql_level": board.connection.raw_sql_level,
-        "data_export_forbidden": "off" if board.connection.data_export == "on" else "on",
-        "enforce_collate": "auto",
+        "widget": {
+            chart_ids[name]: {"widget": _chart(chart, chart_body(chart, dataset_ids[chart.dataset.name]))}
+            for name, chart in board.charts.items()
+        },
+        "dash": {next(ids): {"dash": _dash(board, dashboard_body(board, dataset_ids, chart_ids))}},
     }
 
 
@@ -157,4 +146,4 @@ def _dash(board: Board, body: Mapping[str, Any]) -> dict[str, Any]:
         for item in tab["items"]:
             for chart in item["data"].get("tabs", []):
                 chart.setdefault("description", "")
-    return {"name": board.title, "data": data, "annotation": body["annotation"]}
+    return {"name": board.dashboard.title, "data": data, "annotation": body["annotation"]}

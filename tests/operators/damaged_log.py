@@ -49,6 +49,9 @@ class DamagedLog:
         )
         for value in values:
             producer.produce(self.topic, value, partition=partition)
+        # Messages of a topic that the client does not know yet are handed to its partition one by one: a flush in the midst
+        # of it would send the first of them alone.
+        producer.list_topics(self.topic, timeout=60)
         assert producer.flush(60) == 0
 
     def segment(self, partition: int = 0) -> Path:

@@ -629,6 +629,22 @@ def test_an_address_that_never_answers_is_given_up_within_15_seconds(page: Page,
     expect(page.locator("#updated")).to_contain_text("Updated at")
 
 
+def test_the_page_is_not_up_to_date_before_the_strip_knows_what_is_to_be_trusted(
+    page: Page, airflow: AirflowApi
+) -> None:
+    waiting: list[Route] = []
+    page.route("**/api/freshness", lambda route: waiting.append(route))
+    page.goto(f"{airflow.address}/guest-tags/")
+    for name in BLOCKS:
+        expect(block(page, name)).to_have_attribute("aria-busy", "false")
+    assert page.locator("#updated").inner_text() == ""
+    (asked,) = waiting
+    asked.continue_()
+    expect(page.locator("#updated")).to_contain_text("Updated at")
+    assert "messages" in figures(block(page, "state"))
+    page.unroute("**/api/freshness")
+
+
 def test_a_blank_id_is_told_at_its_field_and_nothing_is_sent(page: Page, airflow: AirflowApi, watch: Watch) -> None:
     opened(page, airflow)
     watch.addresses.clear()

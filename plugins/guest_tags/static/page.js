@@ -443,7 +443,7 @@ async function refresh() {
 let whole = null;
 function sayWhen() {
   const all = Object.values(blocks);
-  const well = all.every((block) => block.answered && !block.fault) && !strip.isUnknown();
+  const well = all.every((block) => block.answered && !block.fault) && strip.isKnown();
   if (well) whole = new Date(Math.min(...all.map((block) => block.answered)));
   const failed = strip.isUnknown() || all.some((block) => block.fault);
   $("updated").textContent = well ? t("updated", clock(whole)) : failed ? (whole ? t("notUpdated", clock(whole)) : t("neverUpdated")) : "";

@@ -99,6 +99,7 @@ let onRetry = () => {};
 let spoken = null;
 
 export const isUnknown = () => known.facts !== null && judge(aged()).state === "unknown";
+export const isKnown = () => known.facts !== null && !isUnknown();
 
 // Asks for everything anew and draws it; several who ask at once get one answer.
 export function look() {

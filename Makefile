@@ -3,6 +3,8 @@ BIN := .venv/bin
 STACK := $(BIN)/python -m local
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make requirements"
 ARGS ?=
+# Processes of the tests; each has servers of its own. 0: one, in which a debugger can stop.
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -nE 's/^([a-z0-9-]+):.*/\1/p' Makefile)
@@ -44,7 +46,7 @@ env: | $(BIN) ## Print export lines, for: eval "$$(make -s env)"
 ##@ Check
 
 test: browser ## Run the tests on a stack of their own; ARGS="-k name" is handed to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: install ## Check Python, types and SQL; changes nothing
 	@$(BIN)/ruff check .

@@ -10,8 +10,10 @@ import psycopg
 import pytest
 
 REPO = Path(__file__).resolve().parents[1]
-# Another folder lets two sessions run side by side.
-HOME = REPO / os.environ.get("TEST_STACK_HOME", ".local-test")
+# Another folder lets two sessions run side by side; each worker of pytest-xdist has one of its own.
+HOME = REPO / "-".join(
+    part for part in (os.environ.get("TEST_STACK_HOME", ".local-test"), os.environ.get("PYTEST_XDIST_WORKER")) if part
+)
 
 # Before anything imports Airflow: it reads its configuration once.
 os.environ.update(
@@ -26,6 +28,13 @@ sys.path.append(str(REPO / "plugins"))
 from local.stack import Stack  # noqa: E402
 from tests.pipeline import Pipeline  # noqa: E402
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: E402, F401 - hooks
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of a file to one worker, and all that need Airflow's scheduler to one: it takes half a minute to start."""
+    for item in items:
+        group = "e2e" if item.get_closest_marker("e2e") else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

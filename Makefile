@@ -54,12 +54,12 @@ lint: install ## Check Python, types and SQL; changes nothing
 	@$(BIN)/mypy
 	@$(BIN)/deptry . plugins --ignore DEP004   # what is imported is declared, and what is declared is imported
 	@$(BIN)/deptry dags plugins migrations deploy --ignore DEP001,DEP002,DEP003   # the image's rooms import no tool of the tests
-	@$(BIN)/sqlfluff lint --disable-progress-bar sql local/sql
+	@$(BIN)/sqlfluff lint --disable-progress-bar sql local/sql witness/sql
 
 format: install ## Let the tools correct what they can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
-	@$(BIN)/sqlfluff fix --disable-progress-bar sql local/sql
+	@$(BIN)/sqlfluff fix --disable-progress-bar sql local/sql witness/sql
 
 soak: install ## Compare random streams with the reference model; ARGS="--minutes 60"
 	@$(BIN)/python -m tests.soak $(ARGS)
@@ -93,10 +93,10 @@ requirements: install ## Lock what pyproject.toml asks for; ARGS=--upgrade takes
 		$$(sed -nE 's/^([a-z0-9-]+)==.*/--no-emit-package=\1/p' requirements.txt)   # each package stands in one of the two
 
 screenshots: browser ## Take the pictures of README and docs/page.md from a demo in a stack of its own (about ten minutes)
-	@$(BIN)/python -m local.screenshots $(ARGS)
+	@$(BIN)/python -m docs.pictures.screenshots $(ARGS)
 
-page-assets: install ## Fetch the page's chart library from npm again, as pinned in local/page_assets.py (needs npm)
-	@$(BIN)/python -m local.page_assets
+page-assets: install ## Fetch the page's chart library from npm again, as pinned in docs/pictures/page_assets.py (needs npm)
+	@$(BIN)/python -m docs.pictures.page_assets
 
 ##@ Deploy
 

@@ -12,8 +12,8 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook
 from confluent_kafka import Message
 
 from bench.floor import TABLE, values
+from harness.runs import run
 from operators.connections import open_postgres
-from tests.operators.drain_case import run
 from warehouse.constants import POSTGRES_CONN_ID
 from warehouse.staging import content_hash
 

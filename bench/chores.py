@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bench.world import World, plain_orders
+from harness.runs import run
 from operators.check_laws import CheckLawsOperator
 from operators.load_layer import LoadLayerOperator
-from tests.operators.drain_case import run
 from warehouse.constants import (
     CDM_CLAIM,
     CDM_LOAD,

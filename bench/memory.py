@@ -2,23 +2,16 @@
 
 import json
 import sys
-from types import SimpleNamespace
 
 from bench.world import peak_memory_mib
-from operators.backfill_orders import BackfillOrdersOperator
-from tests.operators.drain_case import run
+from harness.runs import backfill
 
 
 def main() -> None:
     """Drain a topic's history and print the process's memory."""
     topic, chunk_messages = sys.argv[1], int(sys.argv[2])
     before = peak_memory_mib()
-    counts = run(
-        BackfillOrdersOperator(task_id="drain", topic=topic),
-        dag=SimpleNamespace(dag_id="orders_backfill"),
-        dag_run=SimpleNamespace(run_id="memory", conf={}),
-        params={"from": "beginning", "chunk_messages": chunk_messages},
-    )
+    counts = backfill(topic, chunk_messages=chunk_messages)
     print(json.dumps({"messages": counts["messages"], "before_mib": before, "peak_mib": peak_memory_mib()}))
 
 

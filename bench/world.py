@@ -4,29 +4,23 @@ import logging
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from types import SimpleNamespace
 from uuid import uuid4
 
 import psycopg
-from airflow.sdk import BaseOperator
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from psycopg import sql
 
-from local.generate import Generator, Message
-from local.seed import load_reference
+from harness.runs import after_the_drain, backfill, drain, run
 from local.stack import Stack
-from operators.backfill_orders import BackfillOrdersOperator
-from operators.drain_orders import DrainOrdersOperator
-from operators.load_layer import LoadLayerOperator
-from operators.refresh_reference import RefreshReferenceOperator
-from tests.operators.drain_case import run
-from warehouse.constants import CDM_CLAIM, CDM_LOAD, CDM_PREPARE, DDS_CLAIM, DDS_LOAD, DDS_PREPARE, HISTORY_BATCH
+from source.generate import Generator, Message
+from source.seed import load_reference
+from warehouse.constants import HISTORY_BATCH
 
 STAGES = ("drain", "reference", "dds", "cdm")
 SCHEMAS = ["stg", "dds", "cdm"]
@@ -168,35 +162,18 @@ class World:
         """Do what `orders_micro_batch` does."""
         clock = Clock()
         with clock.stage("drain"):
-            run(DrainOrdersOperator(task_id="drain", topic=topic))
+            drain(topic)
         return self._layers(clock)
 
     def history(self, topic: str, chunk_messages: int = 10_000) -> Clock:
         """Do what `orders_backfill` does."""
         clock = Clock()
-        params = {"from": "beginning", "chunk_messages": chunk_messages}
         with clock.stage("drain"):
-            run(
-                BackfillOrdersOperator(task_id="drain", topic=topic),
-                dag=SimpleNamespace(dag_id="orders_backfill"),
-                dag_run=SimpleNamespace(run_id=uuid4().hex, conf={}),
-                params=params,
-            )
+            backfill(topic, uuid4().hex, chunk_messages=chunk_messages)
         return self._layers(clock)
 
     def _layers(self, clock: Clock) -> Clock:
-        layers: dict[str, Callable[[], BaseOperator]] = {
-            "reference": lambda: RefreshReferenceOperator(task_id="reference"),
-            "dds": lambda: LoadLayerOperator(
-                task_id="dds",
-                prepare=DDS_PREPARE,
-                claim=DDS_CLAIM,
-                load=DDS_LOAD,
-                parameters=HISTORY_BATCH,
-            ),
-            "cdm": lambda: LoadLayerOperator(task_id="cdm", prepare=CDM_PREPARE, claim=CDM_CLAIM, load=CDM_LOAD),
-        }
-        for name, make in layers.items():
+        for name, make in after_the_drain(HISTORY_BATCH).items():
             with clock.stage(name):
                 run(make())
         return clock

@@ -167,7 +167,7 @@ class Toolbox:
         cluster.kubectl("apply", "--filename=-", stdin=pod.encode())
         cluster.kubectl("wait", "pod/toolbox", "--for=condition=Ready", "--timeout=120s")
         tar = subprocess.run(
-            ["tar", "--create", "--directory", REPO, "--exclude=__pycache__", "local", "deploy"],
+            ["tar", "--create", "--directory", REPO, "--exclude=__pycache__", "source", "witness", "local", "deploy"],
             check=True,
             capture_output=True,
         )
@@ -345,7 +345,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         toolbox = Toolbox(cluster)
         history = toolbox.probe("history", f"--orders={options.orders}")
         note(f"history: {history}")
-        recounts = [toolbox.start("local.recount", "--wait=180")()]
+        recounts = [toolbox.start("witness.recount", "--wait=180")()]
         note(f"recount:\n{recounts[-1]}")
         since = datetime.now(UTC)
         sampler = Sampler(cluster)
@@ -371,7 +371,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         again = sum(task["attempt"] > 1 for run in runs for task in run["tasks"])
         failed = sum(run["state"] == "failed" for run in runs)
         note(f"runs meanwhile: {len(runs)}, of which {failed} failed; {again} tasks were tried again")
-        recounts.append(toolbox.start("local.recount", "--wait=240")())
+        recounts.append(toolbox.start("witness.recount", "--wait=240")())
         note(f"recount:\n{recounts[-1]}")
     except TrialError as error:
         print(error, file=sys.stderr)

@@ -21,8 +21,8 @@ import psycopg
 from confluent_kafka import Producer
 
 from local.airflow_api import FINISHED, AirflowApi, AirflowApiError
-from local.generate import Dish, Generator, Restaurant, utc_text
-from local.seed import TOPIC, load_reference, produce
+from source.generate import Dish, Generator, Restaurant, utc_text
+from source.seed import TOPIC, load_reference, produce
 
 TAG = "e2e: ordered at all"
 LOOK_EVERY_S = 0.5

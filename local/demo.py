@@ -20,15 +20,15 @@ import psycopg
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from psycopg.rows import namedtuple_row
 
-from local import live
 from local.airflow_api import FINISHED, AirflowApi, AirflowApiError
-from local.generate import DEFAULT_DAYS, DEFAULT_ORDERS, DEFAULT_SEED, Generator, moment
 from local.processes import StartError
-from local.recount import compare
-from local.seed import TOPIC, SeedError, load_reference, produce
 from local.services.base import REPO
 from local.stack import DEFAULT_HOME, Stack
 from local.state import State
+from source import live
+from source.generate import DEFAULT_DAYS, DEFAULT_ORDERS, DEFAULT_SEED, Generator, moment
+from source.seed import TOPIC, SeedError, load_reference, produce
+from witness.recount import compare
 
 SQL = Path(__file__).with_name("sql")
 BACKFILL, MICRO_BATCH = "orders_backfill", "orders_micro_batch"
@@ -245,7 +245,7 @@ class Demo:
                 f"Airflow       {address}   user {user}   password {password}",
                 f"data, logs    {_shown(home)}, {_shown(home / 'log')}; live orders: {_shown(live.daemon(home).log)}",
                 'look          eval "$(make -s env)"; psql "$DWH_URL" -c \'select * from cdm.user_tags limit 10\'',
-                'check         eval "$(make -s env)"; python -m local.recount',
+                'check         eval "$(make -s env)"; python -m witness.recount',
                 "stop          make down (data stays; make reset deletes it)",
             ]
         )

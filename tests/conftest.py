@@ -25,8 +25,8 @@ os.environ.update(
 )
 sys.path.append(str(REPO / "plugins"))
 
+from harness.pipeline import Pipeline  # noqa: E402
 from local.stack import Stack  # noqa: E402
-from tests.pipeline import Pipeline  # noqa: E402
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: E402, F401 - hooks
 
 

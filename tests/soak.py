@@ -22,8 +22,8 @@ os.environ.setdefault("TEST_STACK_HOME", ".local-soak")
 
 from hypothesis import seed
 
+from harness.pipeline import Pipeline
 from tests.conftest import HOME, _own_stack
-from tests.pipeline import Pipeline
 from tests.streams import TALLY, Broom
 from tests.warehouse import test_streams
 

@@ -1,6 +1,6 @@
 """Random histories of the warehouse: what the sources send, how it is cut into loads, what breaks in between.
 
-A stream is a list of steps. `Run` puts it through a real PostgreSQL and tells `tests.model` the same; `settle` loads what is
+A stream is a list of steps. `Run` puts it through a real PostgreSQL and tells `witness.model` the same; `settle` loads what is
 left and compares everything: the vault's current rows, counters, tags and their events. The worlds are tiny on purpose (three
 orders, two guests, three dishes, five moments), so that versions collide all the time.
 """
@@ -18,14 +18,14 @@ import psycopg
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from harness.pipeline import CDM, DDS, LOG, ORDER_FILES, PARAMS, PREPARE, Pipeline
 from tests import messages
-from tests.model import Model, tag_events
-from tests.pipeline import CDM, DDS, LOG, ORDER_FILES, PARAMS, PREPARE, Pipeline
 from warehouse import constants
 from warehouse.laws import check_laws, read_laws
 from warehouse.layer_load import load_layer
 from warehouse.sql_files import SqlFile, read_sql
 from warehouse.staging import Record, StagingFiles, stage_records
+from witness.model import Model, tag_events
 
 LAWS = read_laws()
 # The parameters of laws about what waits, stands still or is old.

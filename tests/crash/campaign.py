@@ -25,15 +25,16 @@ import psycopg
 from confluent_kafka import Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from local.generate import Generator
+from harness.pipeline import Pipeline
+from harness.runs import history_run, load_layers, minute_run, rebuild_run
 from local.stack import Stack
-from tests.crash.child import Children, Job, at_another_time, history_run, load_layers, minute_run, rebuild_run
+from source.generate import Generator
+from tests.crash.child import Children, Job, at_another_time
 from tests.crash.conftest import GROUP
-from tests.model import Model
-from tests.pipeline import Pipeline
 from tests.streams import MOMENTS
 from warehouse.laws import check_laws, read_laws
 from warehouse.sql_files import read_sql
+from witness.model import Model
 
 HOME = Path(__file__).resolve().parents[2] / ".local-chaos"
 NOISE = Path(f"{HOME}.log")

@@ -11,81 +11,16 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
-from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 
-from operators.load_layer import LoadLayerOperator
-from operators.rebuild_staging import RebuildStagingOperator
-from operators.refresh_reference import RefreshReferenceOperator
-from operators.replay_dead_letters import ReplayDeadLettersOperator
-from tests.operators.drain_case import backfill, drain, run
-from warehouse.constants import (
-    BATCH,
-    CDM_CLAIM,
-    CDM_LOAD,
-    CDM_PREPARE,
-    CDM_REBUILD,
-    DDS_CLAIM,
-    DDS_LOAD,
-    DDS_PREPARE,
-    DDS_REBUILD,
-    REBUILD_BATCH,
-)
 from warehouse.drain import TopicDrain
-from warehouse.requests import DDS_AND_CDM, STG_DDS_AND_CDM
 
 Job = Callable[..., None]
-
-
-def minute_run(topic: str) -> None:
-    """Do what `orders_micro_batch` does."""
-    drain(topic)
-    load_layers()
-
-
-def history_run(topic: str, run_id: str) -> None:
-    """Do what `orders_backfill` does, in chunks of 100 messages."""
-    backfill(topic, run_id=run_id, chunk_messages=100)
-    load_layers()
-
-
-def load_layers() -> None:
-    """Do what follows the drain."""
-    run(RefreshReferenceOperator(task_id="reference"))
-    run(LoadLayerOperator(task_id="dds", prepare=DDS_PREPARE, claim=DDS_CLAIM, load=DDS_LOAD, parameters=BATCH))
-    run(LoadLayerOperator(task_id="cdm", prepare=CDM_PREPARE, claim=CDM_CLAIM, load=CDM_LOAD))
-
-
-def rebuild_run(layers: str = DDS_AND_CDM, **staging: Any) -> None:
-    """Do what `marts_rebuild` does where these layers are asked for; `staging`: arguments for what judges STG again."""
-    context: dict[str, Any] = {
-        "dag": SimpleNamespace(dag_id="marts_rebuild"),
-        "dag_run": SimpleNamespace(run_id="run", conf={}, start_date=datetime.now(UTC)),
-        "params": {"layers": layers},
-    }
-    if layers == STG_DDS_AND_CDM:
-        zone = {"zone": staging["zone"]} if "zone" in staging else {}
-        run(ReplayDeadLettersOperator(task_id="letters", everything=True, **zone), **context)
-    run(RebuildStagingOperator(task_id="stg", **staging), **context)
-    for task_id, prepare, claim, load in (
-        ("dds", DDS_PREPARE + DDS_REBUILD, DDS_CLAIM, DDS_LOAD),
-        ("cdm", CDM_PREPARE + CDM_REBUILD, CDM_CLAIM, CDM_LOAD),
-    ):
-        run(
-            LoadLayerOperator(
-                task_id=task_id,
-                prepare=prepare,
-                claim=claim,
-                load=load,
-                parameters=REBUILD_BATCH,
-                max_batches=1,
-            )
-        )
 
 
 def at_another_time(shift_s: float, job: Job, *arguments: Any) -> None:
@@ -121,7 +56,7 @@ class Children:
         self._context: ForkServerContext = multiprocessing.get_context("forkserver")
         # The server preloads before it learns of this process's path (CPython 3.11), and ignores what it can't import.
         os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
-        self._context.set_forkserver_preload([__name__])
+        self._context.set_forkserver_preload([__name__, "harness.runs"])
 
     def start(
         self, job: Job, *arguments: Any, die_at: int | None = None, stop_at: int | None = None

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from confluent_kafka.admin import AdminClient
 
+from harness.pipeline import Pipeline
 from local.stack import Stack
 from tests.crash.child import Children
 from tests.messages import order, restaurant, user
-from tests.model import Model
-from tests.pipeline import Pipeline
+from witness.model import Model
 
 GROUP = "dwh-orders"
 BEFORE = [

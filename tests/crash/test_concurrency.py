@@ -6,10 +6,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.crash.child import Children, history_run, load_layers, minute_run, rebuild_run
+from harness.pipeline import Pipeline
+from harness.runs import history_run, load_layers, minute_run, rebuild_run
+from tests.crash.child import Children
 from tests.crash.conftest import World
 from tests.messages import order, restaurant
-from tests.pipeline import Pipeline
 
 MANY = [
     order(n, user=f"guest-{n % 41}", dishes=("pizza", "tea"), update_ts="2026-01-02 10:00:00") for n in range(10, 1_510)

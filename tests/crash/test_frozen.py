@@ -14,11 +14,12 @@ import psycopg
 import pytest
 from airflow.sdk.execution_time.timeout import TimeoutPosix
 
+from harness import runs
+from harness.runs import load_layers, minute_run
 from local.stack import Stack
 from operators.connections import open_redis
-from tests.crash.child import Children, Job, load_layers, minute_run
+from tests.crash.child import Children, Job
 from tests.crash.conftest import World
-from tests.operators import drain_case
 from tests.waiting import wait_for
 from warehouse.constants import REDIS_CONN_ID, SQL_FOLDER
 from warehouse.drain import DrainError
@@ -30,14 +31,14 @@ HOUR_S = 3_600
 
 def run_from(sql_folder: str, topic: str) -> None:
     """Do what `orders_micro_batch` does, with the SQL files of another folder."""
-    drain_case.SQL_FOLDER = sql_folder
+    runs.SQL_FOLDER = sql_folder
     minute_run(topic)
 
 
 def timed_drain(topic: str) -> None:
     """Drain as a task does: Airflow ends it by SIGALRM when its time is over, or when the test says so."""
     with TimeoutPosix(HOUR_S):
-        drain_case.drain(topic)
+        runs.drain(topic)
 
 
 def timed_load() -> None:
@@ -83,7 +84,7 @@ def test_a_task_ends_when_its_time_is_over_though_postgresql_is_frozen(
     world: World, children: Children, stack: Stack, table: str, job: Callable[..., None], whole_server: bool
 ) -> None:
     if job is timed_load:
-        drain_case.drain(world.topic)
+        runs.drain(world.topic)
     with (
         psycopg.connect(world.pipeline.env["DWH_URL"]) as other,
         held(other, table),
@@ -101,7 +102,7 @@ def test_a_task_ends_when_its_time_is_over_though_postgresql_is_frozen(
 
 def test_a_frozen_broker_fails_the_drain(world: World, stack: Stack) -> None:
     with frozen(pids_of(stack, "kafka")), pytest.raises(DrainError):
-        drain_case.drain(world.topic, timeout_s=3, stall_s=3)
+        runs.drain(world.topic, timeout_s=3, stall_s=3)
 
     def drained() -> bool:
         with suppress(DrainError):  # for a moment the broker takes itself for dead

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.crash.child import Children, history_run, minute_run
+from harness.runs import history_run, minute_run
+from tests.crash.child import Children
 from tests.crash.conftest import World
 from tests.messages import order
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.child import load_layers, minute_run
+from harness.runs import load_layers, minute_run
 from tests.crash.conftest import World
 
 REPO = Path(__file__).resolve().parents[2]

@@ -8,14 +8,14 @@ import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import NewTopic
 
+from harness.pipeline import Pipeline
+from harness.runs import drain, history_run, load_layers, minute_run
 from local.stack import Stack
 from operators.connections import UnreachableError
-from tests.crash.child import Children, history_run, load_layers, minute_run
+from tests.crash.child import Children
 from tests.crash.conftest import DURING, GROUP, World
 from tests.crash.second_broker import BROKER, SecondBroker
 from tests.messages import order
-from tests.operators.drain_case import drain
-from tests.pipeline import Pipeline
 from warehouse.drain import DrainError
 
 MANY = [order(n, user=f"guest-{n % 97}", update_ts="2026-01-02 10:00:00") for n in range(10, 5_010)]

@@ -16,11 +16,10 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from deploy import backup
+from harness.pipeline import Pipeline
+from harness.runs import drain, rebuild_run
 from local.services.postgres import find_programs
-from tests.crash.child import rebuild_run
 from tests.messages import order, restaurant, user
-from tests.operators.drain_case import drain
-from tests.pipeline import Pipeline
 from tests.waiting import wait_for
 
 REPO = Path(__file__).resolve().parents[2]

@@ -13,8 +13,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from deploy.watch import REPO, main
+from harness.pipeline import Pipeline
 from tests.messages import order
-from tests.pipeline import Pipeline
 from warehouse.states import read_states
 
 HEALTHY = {

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from harness.pipeline import Pipeline
 from local.airflow_api import FINISHED, AirflowApi, AirflowApiError
-from local.generate import Generator
-from local.seed import OrderProducer, load_reference
 from local.stack import ALL, Stack
+from source.generate import Generator
+from source.seed import OrderProducer, load_reference
 from tests.e2e.conftest import DAGS
 from tests.messages import order, restaurant
 from tests.metrics.airflow_names import LETTERS, TOLD_BY_AIRFLOW
-from tests.model import Model
-from tests.pipeline import Pipeline
 from warehouse.constants import TAG_RULES_FILE
 from warehouse.staging import content_hash
 from warehouse.tag_rules import parse_rules
+from witness.model import Model
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 TOPIC = "order-service_orders"

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from harness.pipeline import Pipeline
 from local.airflow_api import AirflowApi
 from local.stack import Stack
 from tests.alerts_service import PASSWORD, Service
 from tests.e2e.test_airflow import finished
-from tests.pipeline import Pipeline
 from tests.waiting import wait_for
 
 # Until Airflow has run a callback.

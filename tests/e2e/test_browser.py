@@ -13,13 +13,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Frame, Locator, Page, Route, expect
 
+from docs.pictures.browser import log_in, open_browser
+from harness.pipeline import Pipeline
 from local.airflow_api import AirflowApi
-from local.browser import log_in, open_browser
-from local.generate import Generator
-from local.seed import TOPIC, OrderProducer, load_reference
 from local.stack import Stack
+from source.generate import Generator
+from source.seed import TOPIC, OrderProducer, load_reference
 from tests.e2e.conftest import DAGS
-from tests.pipeline import Pipeline
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 ORDERS = 500

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.pipeline import Pipeline
+from harness.runs import drain
 from local.demo import Screen, failure_text, failures, kafka_lag, log_lines
 from tests.messages import order
-from tests.operators.drain_case import drain
-from tests.pipeline import Pipeline
 
 TASK = {"dag_id": "orders_backfill", "dag_run_id": "manual__1", "try_number": 2}
 

@@ -18,12 +18,12 @@ from airflow.observability.metrics.statsd_logger import get_statsd_logger
 
 from deploy import watch
 from deploy.sizes import CHART
+from harness.pipeline import Pipeline
 from local.state import HOST
 from operators.check_laws import CheckLawsOperator
 from tests.deploy.charts import render_airflow
 from tests.messages import order, restaurant, user
 from tests.metrics.airflow_names import TOLD_BY_AIRFLOW
-from tests.pipeline import Pipeline
 from tests.programs import fetched, free_port, program, running
 
 REPO = Path(__file__).resolve().parents[2]

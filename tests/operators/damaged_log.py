@@ -9,8 +9,8 @@ from typing import NamedTuple
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
+from harness.pipeline import Pipeline
 from local.stack import Stack
-from tests.pipeline import Pipeline
 
 HEADER = 61
 # What a header holds, by the place of its last byte.

@@ -13,11 +13,11 @@ from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.log import mask_secret
 
+from harness.pipeline import Pipeline
 from operators.alerts import ERROR_KEY, Failure, failure_of, leave_error, message, send, sentence
 from operators.check_laws import BrokenLawError
 from operators.connections import UnreachableError
 from tests.alerts_service import PASSWORD, Service
-from tests.pipeline import Pipeline
 from warehouse.drain import DrainError
 from warehouse.states import STATES_FILE, said
 

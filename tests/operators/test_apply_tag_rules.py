@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from harness.pipeline import Pipeline
+from harness.runs import run
 from operators.apply_tag_rules import ApplyTagRulesOperator
 from tests.messages import order, restaurant
-from tests.operators.drain_case import run
-from tests.pipeline import Pipeline
 from warehouse.requests import ONE_RULE, THE_FILE
 
 REPO = Path(__file__).resolve().parents[2]

@@ -9,9 +9,9 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from confluent_kafka import Producer
 
+from harness.pipeline import Pipeline
+from harness.runs import backfill, drain
 from tests.messages import order
-from tests.operators.drain_case import backfill, drain
-from tests.pipeline import Pipeline
 from warehouse.drain import Chunk, DrainError, Plan, TopicDrain
 
 

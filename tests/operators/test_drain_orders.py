@@ -12,11 +12,11 @@ import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from harness.pipeline import Pipeline
+from harness.runs import drain
 from operators.connections import UnreachableError
 from operators.drain_orders import DrainOrdersOperator
 from tests.messages import order
-from tests.operators.drain_case import drain
-from tests.pipeline import Pipeline
 from warehouse.drain import DrainError, TopicDrain
 
 GROUP = "dwh-orders"

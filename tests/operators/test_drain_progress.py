@@ -10,9 +10,9 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from harness.pipeline import LOG, PARAMS, Pipeline
+from harness.runs import backfill, drain
 from tests.messages import order
-from tests.operators.drain_case import backfill, drain
-from tests.pipeline import LOG, PARAMS, Pipeline
 from warehouse.laws import ask_laws, read_laws
 
 LAW = "stg.lost_messages"

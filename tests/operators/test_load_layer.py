@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
+from harness.pipeline import Pipeline
 from tests.messages import order, restaurant
-from tests.pipeline import Pipeline
 
 
 def test_the_last_line_of_a_load_says_what_has_changed(pipeline: Pipeline, caplog: pytest.LogCaptureFixture) -> None:

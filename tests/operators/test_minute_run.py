@@ -9,9 +9,9 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 
+from harness.pipeline import Pipeline
 from local.stack import Stack
 from tests.messages import order
-from tests.pipeline import Pipeline
 
 REPO = Path(__file__).resolve().parents[2]
 

@@ -10,13 +10,13 @@ import psutil
 import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
+from harness.pipeline import Pipeline
+from harness.runs import backfill, run
 from local.stack import Stack
 from operators.drain_orders import DrainOrdersOperator
 from tests.crash.child import Children
 from tests.messages import order
 from tests.operators.damaged_log import DamagedLog, damaged_log
-from tests.operators.drain_case import backfill, run
-from tests.pipeline import Pipeline
 
 MB = 1_000_000
 MIB = 1024 * 1024

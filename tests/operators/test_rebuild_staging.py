@@ -8,10 +8,9 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
-from tests.crash.child import minute_run, rebuild_run
+from harness.pipeline import LOG, ORDER_FILES, PARAMS, REFERENCE_FILES, Pipeline
+from harness.runs import backfill, minute_run, rebuild_run
 from tests.messages import order, restaurant, user
-from tests.operators.drain_case import backfill
-from tests.pipeline import LOG, ORDER_FILES, PARAMS, REFERENCE_FILES, Pipeline
 from tests.streams import LAWS, MOMENTS
 from warehouse import fields, judge_again, staging
 from warehouse.laws import ask_laws

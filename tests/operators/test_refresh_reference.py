@@ -9,11 +9,11 @@ from collections.abc import Callable
 import pytest
 import redis
 
+from harness.pipeline import Pipeline
+from harness.runs import run
 from operators.connections import UnreachableError
 from operators.refresh_reference import RefreshReferenceOperator
 from tests.messages import order, restaurant, user
-from tests.operators.drain_case import run
-from tests.pipeline import Pipeline
 from warehouse.fields import MAX_VALUE_BYTES
 
 
@@ -196,7 +196,7 @@ PEAK = """
 import json
 from bench.world import peak_memory_mib
 from operators.refresh_reference import RefreshReferenceOperator
-from tests.operators.drain_case import run
+from harness.runs import run
 before_mib = peak_memory_mib()
 counts = run(RefreshReferenceOperator(task_id="reference"))
 print(json.dumps({"before_mib": before_mib, "peak_mib": peak_memory_mib(), **counts}))

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from harness.pipeline import Pipeline
+from harness.runs import drain, run
 from operators.refresh_reference import RefreshReferenceOperator
 from operators.replay_dead_letters import ReplayDeadLettersOperator
 from tests.messages import order, restaurant, user
-from tests.operators.drain_case import drain, run
-from tests.pipeline import Pipeline
 from warehouse import fields, staging
 
 LONG_ID = "x" * 300

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from harness.pipeline import LOG, PARAMS, Pipeline
+from harness.runs import backfill, drain
 from local.stack import Stack
 from tests.messages import order
 from tests.operators.damaged_log import BASE_OFFSET, CODEC, HEADER, LENGTH, MAGIC, DamagedLog, damaged_log
-from tests.operators.drain_case import backfill, drain
 from tests.operators.test_replay_dead_letters import replay
-from tests.pipeline import LOG, PARAMS, Pipeline
 from warehouse.drain import DrainError
 from warehouse.laws import ask_laws, read_laws
 

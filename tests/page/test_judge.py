@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route
 
-from local.browser import open_browser
-from local.page_assets import STATIC
+from docs.pictures.browser import open_browser
+from docs.pictures.page_assets import STATIC
 
 NOW = 1_780_000_000_000  # 2026-05-28T20:26:40Z
 TYPES = {".js": "text/javascript", ".json": "application/json", ".html": "text/html"}

@@ -21,9 +21,9 @@ from fastapi.testclient import TestClient
 from httpx import ASGITransport, AsyncClient, Response
 
 from guest_tags import page, reader
+from harness.pipeline import Pipeline
 from local.stack import Stack
 from tests.messages import order, restaurant
-from tests.pipeline import Pipeline
 
 SQL = Path(reader.SQL_FOLDER, "page")
 FILES = sorted(path.stem for path in SQL.glob("*.sql"))

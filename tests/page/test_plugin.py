@@ -8,8 +8,8 @@ from pathlib import Path
 from airflow import plugins_manager
 from airflow._shared.module_loading import find_path_from_directory
 
-from local.page_assets import FILES, LIBRARY, STATIC, VERSION, integrity
-from local.screenshots import MAX_BYTES
+from docs.pictures.page_assets import FILES, LIBRARY, STATIC, VERSION, integrity
+from docs.pictures.screenshots import MAX_BYTES
 
 REPO = Path(__file__).resolve().parents[2]
 PLUGINS = REPO / "plugins"

@@ -3,7 +3,7 @@
 import json
 import re
 
-from local.page_assets import STATIC
+from docs.pictures.page_assets import STATIC
 
 STATES = json.loads((STATIC / "states.json").read_text(encoding="utf-8"))
 PLACES = {"age", "as_of", "dag", "error", "since", "task", "time"}

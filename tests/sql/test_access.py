@@ -10,9 +10,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from harness.pipeline import Pipeline
 from local.services.postgres import find_programs
 from tests.messages import order, restaurant, user
-from tests.pipeline import Pipeline
 from tests.streams import Broom
 
 REPO = Path(__file__).resolve().parents[2]

@@ -22,9 +22,9 @@ import psycopg
 import pytest
 import yaml
 
+from harness.pipeline import Pipeline
 from local.stack import Stack
 from tests import messages
-from tests.pipeline import Pipeline
 from tests.streams import Broom, Run, broken_laws, moment
 
 CASES = [

@@ -13,13 +13,12 @@ import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
+from harness.pipeline import LOG, PARAMS, PREPARE, Pipeline
+from harness.runs import rebuild_run, run
 from local.stack import Stack
 from operators import check_laws as operator_module
 from operators.check_laws import BrokenLawError, CheckLawsOperator, UncheckedLawError
-from tests.crash.child import rebuild_run
 from tests.messages import order, restaurant, user
-from tests.operators.drain_case import run
-from tests.pipeline import LOG, PARAMS, PREPARE, Pipeline
 from tests.streams import LAWS, MOMENTS, Broom
 from warehouse import laws as law_module
 from warehouse.constants import SQL_FOLDER, WHOLE

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.pipeline import Pipeline
+from harness.pipeline import Pipeline
 from tests.waiting import wait_for
 
 REPO = Path(__file__).resolve().parents[2]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline import Pipeline
+from harness.pipeline import Pipeline
 from warehouse import constants
 from warehouse.sql_files import CREATED, TEMPORARY
 

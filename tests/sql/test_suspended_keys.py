@@ -3,8 +3,8 @@
 import psycopg
 import pytest
 
+from harness.pipeline import Pipeline
 from tests.messages import order, user
-from tests.pipeline import Pipeline
 
 ORPHAN = """
     insert into dds.s_order_status

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from psycopg import sql
 
+from harness.pipeline import CDM, LOG, PARAMS, PREPARE, Pipeline
+from harness.runs import drain, run
 from local.stack import Stack
 from operators.check_laws import BrokenLawError, CheckLawsOperator
 from tests.messages import order, restaurant
-from tests.operators.drain_case import drain, run
-from tests.pipeline import CDM, LOG, PARAMS, PREPARE, Pipeline
 from tests.streams import STREAMS_PROFILE, Broom, Run, Settle, Step, broken_laws, streams
 from warehouse import constants
 from warehouse.layer_load import load_layer

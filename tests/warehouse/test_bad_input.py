@@ -10,13 +10,13 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.pipeline import Pipeline
+from harness.runs import drain
 from tests.messages import order, restaurant, user
-from tests.model import Model, RefusedError, read_order
-from tests.operators.drain_case import drain
-from tests.pipeline import Pipeline
 from tests.warehouse.bad_messages import CASES, SKIPPED, SPECIAL_TEXTS, STORED, Case
 from warehouse.order_event import parse_order_event
 from warehouse.rejection import Reason, RejectedError
+from witness.model import Model, RefusedError, read_order
 
 GOOD = [order(n, user=f"neighbour {n}") for n in range(len(CASES) + 1)]
 REFUSED = [case for case in CASES if case.verdict not in (STORED, SKIPPED)]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
+from harness.pipeline import Pipeline
 from local.stack import Stack
 from tests.messages import order, restaurant, user
-from tests.pipeline import Pipeline
 
 FEW, MANY = 5, 500
 

@@ -1,7 +1,7 @@
 """Counters and tags: what counts, once, and what takes it back."""
 
+from harness.pipeline import Pipeline
 from tests.messages import order, restaurant
-from tests.pipeline import Pipeline
 
 MENU = (
     "restaurant",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.generate import Generator
+from source.generate import Generator
 from tests.messages import order
 from tests.warehouse.bad_messages import CASES
 from warehouse.order_event import OrderEvent, parse_order_event

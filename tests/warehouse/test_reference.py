@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from harness.pipeline import Pipeline
 from tests.messages import restaurant, user
-from tests.model import Model
-from tests.pipeline import Pipeline
 from tests.warehouse.bad_messages import MEBIBYTE, nested
 from warehouse.reference import ReferenceVersion, parse_reference
 from warehouse.rejection import RejectedError
+from witness.model import Model
 
 STORED = "accepted"
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.pipeline import LOG, ORDER_FILES, PARAMS, Pipeline
 from tests.messages import order, restaurant, user
-from tests.pipeline import LOG, ORDER_FILES, PARAMS, Pipeline
 from warehouse import fields, staging
 from warehouse.order_event import OrderEvent
 from warehouse.sql_files import SqlFile

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.pipeline import Pipeline
 from local.stack import Stack
-from tests.pipeline import Pipeline
 from tests.streams import (
     DDS_LOADS,
     DOCUMENTS,

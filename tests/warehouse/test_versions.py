@@ -8,13 +8,13 @@ from itertools import pairwise, permutations
 
 import pytest
 
+from harness import runs
+from harness.pipeline import Pipeline
 from local.stack import Stack
 from operators.refresh_reference import RefreshReferenceOperator
 from tests.messages import order, restaurant, user
-from tests.model import content_hash
-from tests.operators import drain_case
-from tests.pipeline import Pipeline
 from tests.streams import Broom, Guest, Menu, Order, Refer, Run, Stage
+from witness.model import content_hash
 
 # Each history ends in what it began with: what a load leaves out as unchanged is what a late version brings to light.
 HISTORIES: dict[str, tuple[Order | Menu | Guest, ...]] = {
@@ -143,7 +143,7 @@ def test_whatever_redis_answers_at_each_step_the_marts_equal_the_model(run: Run)
                 redis[key] = value
                 run.pipeline.redis.set(key, value)
         run.send([order(number)])
-        drain_case.run(RefreshReferenceOperator(task_id="reference"))
+        runs.run(RefreshReferenceOperator(task_id="reference"))
         run.model.refresh(redis)
         assert run.settle()["product counters"]["guest", "pizza"][1] == number
     assert run.pipeline.user_category_counters() == {("guest", "Bakery"): len(changes)}

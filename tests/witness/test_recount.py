@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from local.generate import Generator, Mix
-from local.recount import Record, Recount, differences, is_due, read_version, recount
+from source.generate import Generator, Mix
+from witness.recount import Record, Recount, differences, is_due, read_version, recount
 
 
 def test_it_sees_a_history_as_it_was_made() -> None:

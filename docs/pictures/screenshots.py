@@ -1,4 +1,4 @@
-"""The pictures of the README and of docs/page.md, taken from a demo in a stack of its own: `python -m local.screenshots`.
+"""The pictures of the README and of docs/page.md, taken from a demo in a stack of its own: `python -m docs.pictures.screenshots`.
 
 The stack stays when `--keep` is given, to look around in; else its data goes with it.
 """
@@ -13,13 +13,13 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Error, Page, expect
 
+from docs.pictures.browser import NoBrowserError, log_in, open_browser
 from local import demo
 from local.airflow_api import AirflowApi, AirflowApiError
-from local.browser import NoBrowserError, log_in, open_browser
 from local.demo import BACKFILL, MICRO_BATCH
-from local.generate import DEFAULT_ORDERS
 from local.services.base import REPO
 from local.stack import Stack
+from source.generate import DEFAULT_ORDERS
 
 HOME = REPO / ".local-screenshots"
 IMAGES = REPO / "docs" / "images"
@@ -126,7 +126,7 @@ def take(camera: Camera, api: AirflowApi, folder: Path) -> list[Path]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Load a demo, photograph it, stop it."""
-    parser = argparse.ArgumentParser(prog="python -m local.screenshots", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m docs.pictures.screenshots", description=main.__doc__)
     parser.add_argument("--orders", type=int, default=DEFAULT_ORDERS, help="orders of history (default %(default)s)")
     parser.add_argument("--home", type=Path, default=HOME, help="folder of the stack (default %(default)s)")
     parser.add_argument("--images", type=Path, default=IMAGES, help="where the pictures go (default %(default)s)")

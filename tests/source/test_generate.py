@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local.generate import FIRST_ORDER_ID, LONGEST_ORDER_S, Generator, Message, Mix, main, utc_text
+from source.generate import FIRST_ORDER_ID, LONGEST_ORDER_S, Generator, Message, Mix, main, utc_text
 
 ORDERS = 2_000
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from local.generate import Generator
-from local.recount import recount
-from tests.model import Model, content_hash, read_order, tag_events
+from source.generate import Generator
+from witness.model import Model, content_hash, read_order, tag_events
+from witness.recount import recount
 
 GUEST, OTHER_GUEST, CAFE, OTHER_CAFE = "guest-1", "guest-2", "cafe-1", "cafe-2"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from local.generate import FIRST_ORDER_ID, Generator, Message
-from local.live import AlreadyRunningError, flow, only_one, order_ids
+from source.generate import FIRST_ORDER_ID, Generator, Message
+from source.live import AlreadyRunningError, flow, only_one, order_ids
 
 NOON = 1_795_600_800.0
 

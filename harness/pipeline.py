@@ -1,9 +1,9 @@
-"""Drives the warehouse in tests: the same files and functions as the DAGs, without a scheduler.
+"""Drives the warehouse layer by layer: the same files and functions as the DAGs, without a scheduler.
 
     pipeline.stage([order(1, "CLOSED")]); pipeline.refer(...); pipeline.load()
     assert pipeline.user_product_counters() == ...
 
-Results come keyed by the sources' ids, in the form of `tests.model`, so that both can be compared as they are.
+Results come keyed by the sources' ids, in the form of `witness.model`, so that both can be compared as they are.
 """
 
 import logging
@@ -25,7 +25,7 @@ from warehouse.layer_load import load_layer
 from warehouse.sql_files import read_sql
 from warehouse.staging import Document, Record, StagingFiles, stage_documents, stage_records
 
-LOG = logging.getLogger("tests.pipeline")
+LOG = logging.getLogger("harness.pipeline")
 PARAMS = {"statement_timeout_ms": 120_000}
 PREPARE = read_sql([constants.TRANSACTION])
 ORDER_FILES = StagingFiles(PREPARE + read_sql(constants.STG_ORDERS_INCOMING), read_sql(constants.STG_ORDERS))
@@ -56,11 +56,13 @@ class Pipeline:
         self.redis = redis.Redis.from_url(env["REDIS_URL"])
 
     def __enter__(self) -> Self:
+        """Return itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Close the connections."""
         self.etl.close()
         self.owner.close()
         self.redis.close()

@@ -4,7 +4,7 @@ An independent witness: it shares no code with the warehouse and does everything
 It knows the contract's rules for which message is an order and which version of an order is the newest. What it does
 not know is history of the menus: it takes them as Redis holds them now.
 
-    eval "$(make -s env)"; python -m local.recount
+    eval "$(make -s env)"; python -m witness.recount
 
 Reads KAFKA_BOOTSTRAP_SERVERS, REDIS_URL, DWH_URL. Exit code 0: everything equal, 1: differences, which are printed.
 """
@@ -310,15 +310,15 @@ def read_marts(dwh_url: str) -> Marts:
             return connection.execute((SQL / f"{name}.sql").read_bytes(), parameters or None).fetchall()
 
         return Marts(
-            user_product_counters={(u, p): (name, n) for u, p, name, n in rows("recount_product_counters")},
+            user_product_counters={(u, p): (name, n) for u, p, name, n in rows("product_counters")},
             user_category_counters={
                 (u, category): n if category == mart_name else (mart_name, n)
-                for u, category, mart_name, n in rows("recount_category_counters")
+                for u, category, mart_name, n in rows("category_counters")
             },
-            user_tags={(u, tag): tuple(evidence) for u, tag, *evidence in rows("recount_tags")},
-            rules=[(tag, category, threshold) for tag, category, threshold in rows("recount_rules")],
-            loaded=dict(rows("recount_loaded", topic=TOPIC)),
-            queued=rows("recount_queued")[0][0],
+            user_tags={(u, tag): tuple(evidence) for u, tag, *evidence in rows("tags")},
+            rules=[(tag, category, threshold) for tag, category, threshold in rows("rules")],
+            loaded=dict(rows("loaded", topic=TOPIC)),
+            queued=rows("queued")[0][0],
         )
 
 
@@ -369,7 +369,7 @@ def compare(bootstrap_servers: str, redis_url: str, dwh_url: str, wait_s: float 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Compare the marts with an independent recount of the raw messages."""
-    parser = argparse.ArgumentParser(prog="python -m local.recount", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m witness.recount", description=main.__doc__)
     parser.add_argument("--show", type=int, default=20, help="differences to print of each mart (default %(default)s)")
     parser.add_argument(
         "--wait", type=float, default=60, help="seconds to wait for a run that is under way (default %(default)s)"

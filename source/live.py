@@ -1,6 +1,6 @@
 """Orders as they come in: a few a minute, each told status by status within seconds, until somebody says stop.
 
-    eval "$(make -s env)"; python -m local.live --rate 5
+    eval "$(make -s env)"; python -m source.live --rate 5
 
 Reads KAFKA_BOOTSTRAP_SERVERS. One at a time for a stack: while one is running, a second start leaves it alone.
 Order ids are the milliseconds since 1970 at which the orders were placed: no history has them, no restart repeats them.
@@ -23,11 +23,11 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from local.generate import DEFAULT_ORDERS, DEFAULT_SEED, Generator, Message
 from local.processes import Daemon
-from local.seed import OrderProducer, SeedError
 from local.services.base import REPO
 from local.state import State
+from source.generate import DEFAULT_ORDERS, DEFAULT_SEED, Generator, Message
+from source.seed import OrderProducer, SeedError
 
 DEFAULT_RATE = 5.0
 PACE_S = 3
@@ -106,7 +106,7 @@ def start(home: Path, env: dict[str, str], *, rate: float, guests: int, seed: in
     live = daemon(home)
     if live.process() is None:
         options = ["--home", str(home), "--rate", str(rate), "--guests", str(guests), "--seed", str(seed)]
-        live.launch([sys.executable, "-m", "local.live", *options], env=env, cwd=REPO)
+        live.launch([sys.executable, "-m", "source.live", *options], env=env, cwd=REPO)
         live.wait_until(lambda: (home / "live.pid").exists(), timeout_s=30)
     return live
 
@@ -117,7 +117,7 @@ def _log(text: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Keep orders flowing until SIGTERM, Ctrl-C, or the end of the stack."""
-    parser = argparse.ArgumentParser(prog="python -m local.live", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m source.live", description=main.__doc__)
     parser.add_argument("--rate", type=float, default=DEFAULT_RATE, help="orders a minute (default %(default)s)")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="the history's, for the same app")
     parser.add_argument("--guests", type=int, default=None, help="how many there are (default: the history's)")

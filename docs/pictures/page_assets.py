@@ -1,4 +1,4 @@
-"""Fetches the chart library of the page "Guest tags" from npm and pins it: `python -m local.page_assets`.
+"""Fetches the chart library of the page "Guest tags" from npm and pins it: `python -m docs.pictures.page_assets`.
 
 The library lies in the repository, so that the page needs no network and no build. To take another release: change the version
 and the integrity that npm states for it (`npm view chart.js@VERSION dist.integrity`) below, and run this.

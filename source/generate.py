@@ -9,7 +9,7 @@ be of any length.
     for key, value, timestamp_ms in generator.messages(): ...
     for key, document in generator.reference(): ...
 
-For inspection: `python -m local.generate --orders 20 | less`
+For inspection: `python -m source.generate --orders 20 | less`
 """
 
 from __future__ import annotations
@@ -524,7 +524,7 @@ def from_arguments(args: argparse.Namespace) -> Generator:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the messages, or the reference documents, one a line."""
-    parser = argparse.ArgumentParser(prog="python -m local.generate", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m source.generate", description=main.__doc__)
     add_arguments(parser)
     parser.add_argument("--out", default="-", help="file to write, - is the terminal (default %(default)s)")
     parser.add_argument("--reference", action="store_true", help="print the Redis documents, not the messages")

@@ -266,7 +266,7 @@ def read_order(value: bytes | None, zone: tzinfo = UTC) -> OrderVersion | None:
     message = _object(value)
     if _take(message, "object_type", _is_text) != "order":
         return None
-    _check_storable(value, message)
+    _check_storable(message)
     payload = _take(message, "payload", _is_object)
     for money in ("bonus_payment", "bonus_grant"):
         _maybe_number(payload, money)
@@ -314,7 +314,7 @@ def _began(payload: Mapping[str, Any], zone: tzinfo) -> datetime | None:
 def read_document(kind: str, key: str, value: bytes, zone: tzinfo = UTC) -> DocumentVersion:
     """Read what Redis holds under the key of a `user` or `restaurant`. Raises `RefusedError`."""
     document = _object(value)
-    _check_storable(value, document)
+    _check_storable(document)
     if _id(document, "_id") != key or ("menu" in document) != (kind == "restaurant"):
         raise RefusedError("wrong_document")
     menu: dict[str, tuple[str | None, str | None]] = {}
@@ -356,7 +356,7 @@ def _object(value: bytes) -> dict[str, Any]:
     return parsed
 
 
-def _check_storable(value: bytes, document: object) -> None:
+def _check_storable(document: object) -> None:
     """What no field may hold, because the warehouse could not give it back."""
     level = [document]
     depth = 0

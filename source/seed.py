@@ -3,7 +3,7 @@
 Reads KAFKA_BOOTSTRAP_SERVERS and REDIS_URL. One seed is one set of bytes, so a second run adds messages to the topic but
 nothing to the warehouse.
 
-    eval "$(make -s env)"; python -m local.seed --orders 50000
+    eval "$(make -s env)"; python -m source.seed --orders 50000
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the library
 )
 from confluent_kafka.cimpl import NewTopic
 
-from local.generate import Generator, Message, add_arguments, from_arguments
+from source.generate import Generator, Message, add_arguments, from_arguments
 
 TOPIC = "order-service_orders"
 PARTITIONS = 3
@@ -172,7 +172,7 @@ def progress_line(what: str) -> Callable[[int], None]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Fill Redis with reference documents and Kafka with a history of orders."""
-    parser = argparse.ArgumentParser(prog="python -m local.seed", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m source.seed", description=main.__doc__)
     add_arguments(parser)
     args = parser.parse_args(argv)
     missing = [name for name in ("KAFKA_BOOTSTRAP_SERVERS", "REDIS_URL") if name not in os.environ]

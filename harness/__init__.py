@@ -1,0 +1,1 @@
+"""Runs layers and operators as the DAGs do, without a scheduler: for tests, benchmarks and campaigns of faults."""

@@ -1,0 +1,110 @@
+"""Runs operators as tasks would, and chains of them as the DAGs do, without a scheduler."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+from airflow.sdk import BaseOperator
+
+from operators.backfill_orders import BackfillOrdersOperator
+from operators.drain_orders import DrainOrdersOperator
+from operators.load_layer import LoadLayerOperator
+from operators.rebuild_staging import RebuildStagingOperator
+from operators.refresh_reference import RefreshReferenceOperator
+from operators.replay_dead_letters import ReplayDeadLettersOperator
+from warehouse.constants import (
+    BATCH,
+    CDM_CLAIM,
+    CDM_LOAD,
+    CDM_PREPARE,
+    CDM_REBUILD,
+    DDS_CLAIM,
+    DDS_LOAD,
+    DDS_PREPARE,
+    DDS_REBUILD,
+    REBUILD_BATCH,
+    SQL_FOLDER,
+)
+from warehouse.requests import DDS_AND_CDM, STG_DDS_AND_CDM
+
+
+def run(operator: BaseOperator, **context: Any) -> Any:
+    """Resolve the operator's SQL files by the DAGs' search path and execute it."""
+    import jinja2
+
+    operator.get_template_env = lambda dag=None: jinja2.Environment(loader=jinja2.FileSystemLoader(SQL_FOLDER))  # type: ignore[method-assign]
+    operator.resolve_template_files()
+    return operator.execute(context)
+
+
+def drain(topic: str, **arguments: Any) -> dict[str, int]:
+    """Drain a topic with the minute run's operator."""
+    return run(DrainOrdersOperator(task_id="drain", topic=topic, **arguments))
+
+
+def backfill(
+    topic: str, run_id: str = "run", conf: dict[str, Any] | None = None, *, try_number: int = 1, **params: Any
+) -> dict[str, int]:
+    """Drain a topic's history with the backfill's operator, as a run with these parameters."""
+    declared = {"from": "beginning", "chunk_messages": 50_000, **params}
+    run_of = SimpleNamespace(run_id=run_id, conf=conf if conf is not None else params)
+    dag = SimpleNamespace(dag_id="orders_backfill")
+    task = SimpleNamespace(try_number=try_number)
+    return run(BackfillOrdersOperator(task_id="drain", topic=topic), dag=dag, dag_run=run_of, params=declared, ti=task)
+
+
+def after_the_drain(batch: Mapping[str, int | None] = BATCH) -> dict[str, Callable[[], BaseOperator]]:
+    """Return what follows a drain, in order: task id -> what makes the operator. `batch`: sizes of the vault's batches."""
+    return {
+        "reference": lambda: RefreshReferenceOperator(task_id="reference"),
+        "dds": lambda: LoadLayerOperator(
+            task_id="dds", prepare=DDS_PREPARE, claim=DDS_CLAIM, load=DDS_LOAD, parameters=batch
+        ),
+        "cdm": lambda: LoadLayerOperator(task_id="cdm", prepare=CDM_PREPARE, claim=CDM_CLAIM, load=CDM_LOAD),
+    }
+
+
+def load_layers() -> None:
+    """Do what follows the drain."""
+    for make in after_the_drain().values():
+        run(make())
+
+
+def minute_run(topic: str) -> None:
+    """Do what `orders_micro_batch` does."""
+    drain(topic)
+    load_layers()
+
+
+def history_run(topic: str, run_id: str) -> None:
+    """Do what `orders_backfill` does, in chunks of 100 messages."""
+    backfill(topic, run_id=run_id, chunk_messages=100)
+    load_layers()
+
+
+def rebuild_run(layers: str = DDS_AND_CDM, **staging: Any) -> None:
+    """Do what `marts_rebuild` does where these layers are asked for; `staging`: arguments for what judges STG again."""
+    context: dict[str, Any] = {
+        "dag": SimpleNamespace(dag_id="marts_rebuild"),
+        "dag_run": SimpleNamespace(run_id="run", conf={}, start_date=datetime.now(UTC)),
+        "params": {"layers": layers},
+    }
+    if layers == STG_DDS_AND_CDM:
+        zone = {"zone": staging["zone"]} if "zone" in staging else {}
+        run(ReplayDeadLettersOperator(task_id="letters", everything=True, **zone), **context)
+    run(RebuildStagingOperator(task_id="stg", **staging), **context)
+    for task_id, prepare, claim, load in (
+        ("dds", DDS_PREPARE + DDS_REBUILD, DDS_CLAIM, DDS_LOAD),
+        ("cdm", CDM_PREPARE + CDM_REBUILD, CDM_CLAIM, CDM_LOAD),
+    ):
+        run(
+            LoadLayerOperator(
+                task_id=task_id,
+                prepare=prepare,
+                claim=claim,
+                load=load,
+                parameters=REBUILD_BATCH,
+                max_batches=1,
+            )
+        )

@@ -1,0 +1,1 @@
+"""The made-up app: its catalogue and guests, a history of its orders, orders as they come in."""

@@ -20,13 +20,14 @@ import psycopg
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from psycopg.rows import namedtuple_row
 
+from local import flow
 from local.airflow_api import FINISHED, AirflowApi, AirflowApiError
 from local.processes import StartError
 from local.services.base import REPO
 from local.stack import DEFAULT_HOME, Stack
 from local.state import State
-from source import live
 from source.generate import DEFAULT_DAYS, DEFAULT_ORDERS, DEFAULT_SEED, Generator, moment
+from source.live import DEFAULT_RATE
 from source.seed import TOPIC, SeedError, load_reference, produce
 from witness.recount import compare
 
@@ -173,13 +174,13 @@ class Demo:
 
     def _go_live(self, api: AirflowApi, generator: Generator) -> None:
         began = datetime.now(UTC) - timedelta(seconds=1)
-        flow = live.start(self._stack.home, self._env, rate=self._rate, guests=generator.guests, seed=generator.seed)
+        orders = flow.start(self._stack.home, self._env, rate=self._rate, guests=generator.guests, seed=generator.seed)
         for dag_id in api.dag_ids():
             api.unpause(dag_id)
         deadline = time.monotonic() + MICRO_BATCH_TIMEOUT_S
         while True:
-            if flow.process() is None:
-                raise DemoError(f"no orders are flowing: the producer ended, see {flow.log}")
+            if orders.process() is None:
+                raise DemoError(f"no orders are flowing: the producer ended, see {orders.log}")
             runs = [r for r in api.runs(MICRO_BATCH) if r["start_date"] and moment(r["start_date"]) >= began]
             finished = [run for run in runs if run["state"] in FINISHED]
             if finished:
@@ -243,7 +244,7 @@ class Demo:
                 f"freshness     newest order {total.newest_order_age_s:.0f} s old; {lag:,} messages behind in Kafka; {queued}",
                 "",
                 f"Airflow       {address}   user {user}   password {password}",
-                f"data, logs    {_shown(home)}, {_shown(home / 'log')}; live orders: {_shown(live.daemon(home).log)}",
+                f"data, logs    {_shown(home)}, {_shown(home / 'log')}; live orders: {_shown(flow.daemon(home).log)}",
                 'look          eval "$(make -s env)"; psql "$DWH_URL" -c \'select * from cdm.user_tags limit 10\'',
                 'check         eval "$(make -s env)"; python -m witness.recount',
                 "stop          make down (data stays; make reset deletes it)",
@@ -314,9 +315,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Show the whole warehouse at work, from an empty machine."""
     parser = argparse.ArgumentParser(prog="python -m local.demo", description=main.__doc__)
     parser.add_argument("--orders", type=int, default=DEFAULT_ORDERS, help="orders of history (default %(default)s)")
-    parser.add_argument(
-        "--rate", type=float, default=live.DEFAULT_RATE, help="new orders a minute (default %(default)s)"
-    )
+    parser.add_argument("--rate", type=float, default=DEFAULT_RATE, help="new orders a minute (default %(default)s)")
     parser.add_argument("--home", type=Path, default=DEFAULT_HOME, help="folder of the stack (default %(default)s)")
     args = parser.parse_args(argv)
     begin = time.monotonic()

@@ -2,7 +2,7 @@
 
     eval "$(make -s env)"; python -m source.live --rate 5
 
-Reads KAFKA_BOOTSTRAP_SERVERS. One at a time for a stack: while one is running, a second start leaves it alone.
+Reads KAFKA_BOOTSTRAP_SERVERS. One at a time for a folder: while one is running, a second start leaves it alone.
 Order ids are the milliseconds since 1970 at which the orders were placed: no history has them, no restart repeats them.
 """
 
@@ -23,12 +23,10 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from local.processes import Daemon
-from local.services.base import REPO
-from local.state import State
 from source.generate import DEFAULT_ORDERS, DEFAULT_SEED, Generator, Message
 from source.seed import OrderProducer, SeedError
 
+HOME = Path(__file__).resolve().parents[1] / ".local"
 DEFAULT_RATE = 5.0
 PACE_S = 3
 # How soon a stopped stack is noticed.
@@ -36,7 +34,7 @@ LOOK_EVERY_S = 1.0
 
 
 class AlreadyRunningError(Exception):
-    """Another process keeps the orders of this stack flowing."""
+    """Another process keeps the orders flowing."""
 
 
 def order_ids(clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> Iterator[int]:
@@ -82,7 +80,7 @@ def flow(
 
 @contextmanager
 def only_one(home: Path) -> Iterator[None]:
-    """Be the only flow of this stack, with the process id in `<home>/live.pid`; raise `AlreadyRunningError` if not."""
+    """Be the only flow of this folder, with the process id in `<home>/live.pid`; raise `AlreadyRunningError` if not."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / "live.pid").open("a+") as file:
         try:
@@ -96,32 +94,17 @@ def only_one(home: Path) -> Iterator[None]:
         yield
 
 
-def daemon(home: Path) -> Daemon:
-    """The flow in the background of a stack; its log is `<home>/log/live.log`."""
-    return Daemon("live", State(home / "state.json"), home / "log" / "live.log", signal.SIGTERM)
-
-
-def start(home: Path, env: dict[str, str], *, rate: float, guests: int, seed: int) -> Daemon:
-    """Have orders flow in the background of the stack in `home`; one that runs already is left alone."""
-    live = daemon(home)
-    if live.process() is None:
-        options = ["--home", str(home), "--rate", str(rate), "--guests", str(guests), "--seed", str(seed)]
-        live.launch([sys.executable, "-m", "source.live", *options], env=env, cwd=REPO)
-        live.wait_until(lambda: (home / "live.pid").exists(), timeout_s=30)
-    return live
-
-
 def _log(text: str) -> None:
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {text}", flush=True)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Keep orders flowing until SIGTERM, Ctrl-C, or the end of the stack."""
+def main(argv: Sequence[str] | None = None, is_over: Callable[[], bool] = lambda: False) -> int:
+    """Keep orders flowing until SIGTERM, Ctrl-C, or the time when `is_over()`."""
     parser = argparse.ArgumentParser(prog="python -m source.live", description=main.__doc__)
     parser.add_argument("--rate", type=float, default=DEFAULT_RATE, help="orders a minute (default %(default)s)")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="the history's, for the same app")
     parser.add_argument("--guests", type=int, default=None, help="how many there are (default: the history's)")
-    parser.add_argument("--home", type=Path, default=REPO / ".local", help="folder of the stack (default %(default)s)")
+    parser.add_argument("--home", type=Path, default=HOME, help="one flow a folder (default %(default)s)")
     args = parser.parse_args(argv)
     if args.rate <= 0:
         parser.error("--rate must be above 0")
@@ -130,25 +113,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    kafka = Daemon("kafka", State(args.home / "state.json"), args.home / "log" / "kafka.log", signal.SIGTERM)
-    of_this_stack = kafka.process() is not None
-
-    def broker_is_gone() -> bool:
-        return of_this_stack and kafka.process() is None
-
-    def goes_on(seconds: float) -> bool:
-        return not broker_is_gone() and not stopped.wait(seconds)
-
     try:
         with only_one(args.home):
             producer = OrderProducer(os.environ["KAFKA_BOOTSTRAP_SERVERS"])
             generator = Generator(args.seed, orders=DEFAULT_ORDERS, guests=args.guests)
             _log(f"{args.rate:g} orders a minute to {producer.topic}")
-            begun = flow(generator, producer.send, rate=args.rate, goes_on=goes_on)
-            why = "the broker of this stack was stopped" if broker_is_gone() else "asked to stop"
-            if not broker_is_gone():
+            begun = flow(
+                generator, producer.send, rate=args.rate, goes_on=lambda s: not is_over() and not stopped.wait(s)
+            )
+            over = is_over()
+            if not over:
                 producer.flush()
-            _log(f"{why}; {begun} orders")
+            _log(f"{'the stack was stopped' if over else 'asked to stop'}; {begun} orders")
     except AlreadyRunningError as error:
         _log(str(error))
         return 0

@@ -176,7 +176,7 @@ def dump_database(settings: Settings, database: str, stamp: str) -> tuple[Dump, 
         # The snapshot lives as long as its transaction.
         with connect(settings.urls[database]) as connection:
             snapshot, messages = whole_snapshot(connection) if database == WAREHOUSE else (None, None)
-            tables = set(connection.execute(text_of("backup/tables.sql")))
+            tables = set(connection.execute(text_of("ask/backup/tables.sql")))
             with part.open("wb") as file:
                 found = write_dump(settings.urls[database], snapshot, settings.recipients, file)
                 os.fsync(file.fileno())
@@ -203,7 +203,7 @@ def whole_snapshot(connection: psycopg.Connection[Any]) -> tuple[str, int]:
         run_sql(connection, read_sql([TRANSACTION, WHOLE]), PARAMS, LOG)
     except psycopg.errors.LockNotAvailable as error:
         raise BackupError(f"the vault is being built again for over {REBUILD_WAIT_S} s (marts_rebuild)") from error
-    ((snapshot, messages),) = connection.execute(text_of("backup/snapshot.sql"))
+    ((snapshot, messages),) = connection.execute(text_of("ask/backup/snapshot.sql"))
     return snapshot, messages
 
 
@@ -266,7 +266,7 @@ def judge(url: str, promised: int | None) -> tuple[int, list[str]]:
         broken, unanswered = check_laws(
             connection, prepare=read_sql([TRANSACTION, WHOLE]), laws=laws, params=PARAMS, max_rows=0, log=LOG
         )
-        ((messages,),) = connection.execute(text_of("backup/messages.sql"))
+        ((messages,),) = connection.execute(text_of("ask/backup/messages.sql"))
     problems = [f"broken: {law} ({rows} rows)" for law, rows in broken.items()]
     problems += [f"not answered: {law}" for law in unanswered]
     if promised is not None and messages != promised:
@@ -290,7 +290,7 @@ def restore(file: Dump, url: str, identity: str) -> None:
             password=password,
         )
         with suppress(BrokenPipeError):
-            psql.stdin.write(b"begin;\n" + (b"" if options else text_of("backup/clear.sql")))
+            psql.stdin.write(b"begin;\n" + (b"" if options else text_of("rebuild/backup/clear.sql")))
             while chunk := script.stdout.read(CHUNK_BYTES):
                 psql.stdin.write(chunk)
             failure = source.failure() or script.failure()
@@ -333,7 +333,7 @@ def scratch_database(warehouse_url: str) -> Iterator[str]:
 def promised_messages(settings: Settings, stamp: str) -> int | None:
     """Return how many messages a dump held when it was made; None where nobody has noted it."""
     with connect(settings.urls[WAREHOUSE]) as connection:
-        row = connection.execute(text_of("backup/promised.sql"), {"stamp": stamp}).fetchone()
+        row = connection.execute(text_of("ask/backup/promised.sql"), {"stamp": stamp}).fetchone()
     return row[0] if row else None
 
 

@@ -26,7 +26,7 @@ ROLES = {
     "dwh_bi": ("DWH_BI_PASSWORD", "connect"),
 }
 # What keeps a dashboard, or a transaction that somebody has forgotten, from holding up the loads. Defaults of a session: what the
-# role may see and do is said by grants, and the pipeline sets limits of its own (sql/transaction.sql, sql/*/lock.sql).
+# role may see and do is said by grants, and the pipeline sets limits of its own (sql/turn/transaction.sql, sql/turn/*/lock.sql).
 LIMITS = {
     # The weekly test of the backup restores a dump into a database of its own.
     OWNER: ("set idle_in_transaction_session_timeout = '5min'", "createdb"),

@@ -74,7 +74,7 @@ def make_base(env: Mapping[str, str]) -> Base:
     for part in folder.glob("base-*.part"):
         part.unlink()
     with connect(env["WAL_URL"]) as connection:
-        ((segment,),) = connection.execute(text_of("backup/segment.sql"))
+        ((segment,),) = connection.execute(text_of("ask/backup/segment.sql"))
     made = datetime.now(UTC).replace(microsecond=0)
     name = f"base-{made.strftime(STAMP_FORMAT)}-{segment}.tar.gz.age"
     part = folder / f"{name}.part"

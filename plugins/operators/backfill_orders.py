@@ -52,7 +52,9 @@ class BackfillOrdersOperator(DrainOrdersOperator):
                 {"reader": ORDERS_READER, **progress_params(moved, restart=minute.restarted)},
             )
             self.write_progress(
-                connection, ["stg/drain_progress_done.sql"], {"reader": reader, "gone_partitions": sorted(positions)}
+                connection,
+                ["settle/stg/drain_progress_done.sql"],
+                {"reader": reader, "gone_partitions": sorted(positions)},
             )
         self.log.info("the minute run was moved past the history in %d partitions", len(moved))
         return {**counts, "lost": 0, "behind_transaction": plan.behind_transaction}

@@ -175,7 +175,7 @@ class DrainOrdersOperator(PipelineOperator):
         params = {**self._params(), "reader": reader}
         with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
             run_sql(connection, self._files(TRANSACTION), params, self.log)
-            rows = cursor.execute(self._sql["stg/drain_positions.sql"].text, params).fetchall()
+            rows = cursor.execute(self._sql["ask/stg/drain_positions.sql"].text, params).fetchall()
         return {partition: Position(*rest) for partition, *rest in rows}
 
     def write_progress(
@@ -202,7 +202,7 @@ class DrainOrdersOperator(PipelineOperator):
             return  # the first chunk stores it
         self.write_progress(
             connection,
-            ["stg/lost_messages.sql", "stg/drain_progress_done.sql", "stg/drain_progress.sql"],
+            ["stg/lost_messages.sql", "settle/stg/drain_progress_done.sql", "stg/drain_progress.sql"],
             {
                 "reader": ORDERS_READER,
                 "gone_partitions": plan.gone,

@@ -194,7 +194,7 @@ class RefreshReferenceOperator(PipelineOperator):
 
 
 def _identities(portion: Sequence[Sought]) -> dict[str, Any]:
-    """Return the parameters of `stg/reference_unseen.sql`."""
+    """Return the parameters of `ask/stg/reference_unseen.sql`."""
     return {
         "value_hashes": [content_hash(found.value) if isinstance(found, Document) else None for found in portion],
         "refusal_hashes": [refusal_hash(found) for found in portion],

@@ -30,32 +30,32 @@ CONSUMER_GROUP = "dwh-orders"
 # again what is stored.
 SOURCE_ZONE = "UTC"
 
-TRANSACTION = "transaction.sql"
-LOAD_SETTINGS = "load_settings.sql"
+TRANSACTION = "turn/transaction.sql"
+LOAD_SETTINGS = "turn/load_settings.sql"
 # For who reads everything in one snapshot: after TRANSACTION, before the first look.
-WHOLE = "whole.sql"
-STG_LOCK = "stg/lock.sql"
+WHOLE = "turn/whole.sql"
+STG_LOCK = "turn/stg/lock.sql"
 
 # A chunk of messages of Kafka: the temporary tables that it is copied into, and, from its turn on, the tables that it enters.
-STG_ORDERS_INCOMING = (LOAD_SETTINGS, "stg/incoming_orders.sql", "stg/incoming_dead_letters.sql")
+STG_ORDERS_INCOMING = (LOAD_SETTINGS, "batch/stg/incoming_orders.sql", "batch/stg/incoming_dead_letters.sql")
 STG_ORDERS_ACCEPTED = (
-    "stg/incoming_withdrawn.sql",
-    "stg/incoming_newest.sql",
+    "batch/stg/incoming_withdrawn.sql",
+    "batch/stg/incoming_newest.sql",
     STG_LOCK,
-    "stg/incoming_hours.sql",
+    "batch/stg/incoming_hours.sql",
     "stg/order_hours.sql",
     "stg/order_statuses.sql",
     "stg/order_events.sql",
     "stg/order_event_log.sql",
     "stg/reference_keys.sql",
 )
-STG_ORDERS = (*STG_ORDERS_ACCEPTED, "stg/dead_letters.sql", "stg/dead_letters_solved.sql")
+STG_ORDERS = (*STG_ORDERS_ACCEPTED, "stg/dead_letters.sql", "settle/stg/dead_letters_solved.sql")
 
 # How far a drain has come: what is stored with its chunks and beside them.
 STG_PROGRESS = (
-    "stg/drain_positions.sql",
+    "ask/stg/drain_positions.sql",
     "stg/drain_progress.sql",
-    "stg/drain_progress_done.sql",
+    "settle/stg/drain_progress_done.sql",
     "stg/lost_messages.sql",
     "stg/drain_ends.sql",
 )
@@ -67,15 +67,15 @@ STG_BACKUPS = ("stg/backups.sql",)
 STG_LAW_CHECKS = ("stg/law_checks.sql",)
 
 # The documents of Redis.
-STG_REFERENCE_QUERIES = ("stg/reference_wanted.sql", "stg/reference_unseen.sql")
-STG_REFERENCE_INCOMING = (LOAD_SETTINGS, "stg/incoming_references.sql", "stg/incoming_dead_letters.sql")
-STG_REFERENCE_ACCEPTED = (STG_LOCK, "stg/reference_log.sql", "stg/reference_keys_found.sql")
-STG_REFERENCE = (*STG_REFERENCE_ACCEPTED, "stg/dead_letters.sql", "stg/dead_letters_unread.sql")
+STG_REFERENCE_QUERIES = ("ask/stg/reference_wanted.sql", "ask/stg/reference_unseen.sql")
+STG_REFERENCE_INCOMING = (LOAD_SETTINGS, "batch/stg/incoming_references.sql", "batch/stg/incoming_dead_letters.sql")
+STG_REFERENCE_ACCEPTED = (STG_LOCK, "stg/reference_log.sql", "settle/stg/reference_keys_found.sql")
+STG_REFERENCE = (*STG_REFERENCE_ACCEPTED, "stg/dead_letters.sql", "settle/stg/dead_letters_unread.sql")
 
 # Dead letters on their second way through the door: which they are, and what is noted of each.
-STG_REPLAY_QUERIES = ("stg/dead_letters_last.sql", "stg/dead_letters_wanted.sql")
-STG_REPLAY_ORDERS = (*STG_ORDERS_ACCEPTED, "stg/dead_letters_tried.sql")
-STG_REPLAY_REFERENCE = (*STG_REFERENCE_ACCEPTED, "stg/dead_letters_tried.sql")
+STG_REPLAY_QUERIES = ("ask/stg/dead_letters_last.sql", "ask/stg/dead_letters_wanted.sql")
+STG_REPLAY_ORDERS = (*STG_ORDERS_ACCEPTED, "settle/stg/dead_letters_tried.sql")
+STG_REPLAY_REFERENCE = (*STG_REFERENCE_ACCEPTED, "settle/stg/dead_letters_tried.sql")
 
 # How many events a batch of the vault takes: few where a minute's run may wait for its end; many where it is the first, which is
 # loaded without keys; all in a rebuild. A million take 1.2 GB of disk for the batch's tables, and as much for sorts.
@@ -85,18 +85,18 @@ REBUILD_BATCH = {"max_events": None, "max_first_events": None}
 
 # The vault: what opens the transaction, what is claimed from the queue, and how that is loaded. Hubs before links before
 # satellites.
-DDS_PREPARE = (LOAD_SETTINGS, "dds/lock.sql")
-DDS_CLAIM = ("dds/batch_events.sql",)
+DDS_PREPARE = (LOAD_SETTINGS, "turn/dds/lock.sql")
+DDS_CLAIM = ("batch/dds/batch_events.sql",)
 DDS_LOAD = (
-    "dds/batch_orders.sql",
-    "dds/batch_lines.sql",
-    "dds/batch_sold.sql",
-    "dds/batch_references.sql",
-    "dds/batch_menus.sql",
-    "dds/batch_names.sql",
-    "dds/batch_changed_products.sql",
-    "dds/batch_new_products.sql",
-    "dds/suspend_keys.sql",
+    "batch/dds/batch_orders.sql",
+    "batch/dds/batch_lines.sql",
+    "batch/dds/batch_sold.sql",
+    "batch/dds/batch_references.sql",
+    "batch/dds/batch_menus.sql",
+    "batch/dds/batch_names.sql",
+    "batch/dds/batch_changed_products.sql",
+    "batch/dds/batch_new_products.sql",
+    "turn/dds/suspend_keys.sql",
     "dds/h_order.sql",
     "dds/h_user.sql",
     "dds/h_product.sql",
@@ -114,41 +114,45 @@ DDS_LOAD = (
     "dds/es_order_user.sql",
     "dds/es_order_product.sql",
     "dds/es_product_category.sql",
-    "dds/restore_keys.sql",
+    "turn/dds/restore_keys.sql",
     "dds/counter_queue.sql",
 )
 
 # The marts, the same way.
-CDM_PREPARE = (LOAD_SETTINGS, "cdm/lock.sql")
-CDM_CLAIM = ("cdm/batch_guests.sql", "cdm/batch_rules.sql")
+CDM_PREPARE = (LOAD_SETTINGS, "turn/cdm/lock.sql")
+CDM_CLAIM = ("batch/cdm/batch_guests.sql", "batch/cdm/batch_rules.sql")
 CDM_LOAD = (
-    "cdm/batch_closed_lines.sql",
-    "cdm/batch_products.sql",
-    "cdm/batch_totals_before.sql",
-    "cdm/suspend_keys.sql",
+    "batch/cdm/batch_closed_lines.sql",
+    "batch/cdm/batch_products.sql",
+    "batch/cdm/batch_totals_before.sql",
+    "turn/cdm/suspend_keys.sql",
     "cdm/user_product_counters.sql",
     "cdm/user_category_counters.sql",
-    "cdm/restore_keys.sql",
+    "turn/cdm/restore_keys.sql",
     "cdm/product_totals.sql",
     "cdm/category_histogram.sql",
-    "cdm/batch_tags.sql",
-    "cdm/tag_events_revoked.sql",
+    "batch/cdm/batch_tags.sql",
+    "settle/cdm/tag_events_revoked.sql",
     "cdm/tag_events.sql",
     "cdm/tag_days.sql",
     "cdm/user_tags.sql",
 )
 
 # The rules that people write: what they may name, and how one is set.
-CDM_RULES_QUERY = ("cdm/rule_categories.sql",)
+CDM_RULES_QUERY = ("ask/cdm/rule_categories.sql",)
 CDM_RULES = ("cdm/tag_rules.sql",)
 
 # What is stored, judged again by the rules of today: read whole, compared chunk by chunk, put right in one turn.
-STG_JUDGE_QUERIES = ("stg/order_event_log_all.sql", "stg/reference_log_all.sql")
-STG_JUDGE_PREPARE = ("stg/incoming_orders.sql", "stg/incoming_references.sql", "stg/incoming_dead_letters.sql")
-STG_JUDGE_CHUNK = ("stg/judged_orders.sql", "stg/judged_references.sql")
-STG_JUDGE_LOAD = (STG_LOCK, "stg/rebuild_logs.sql", "stg/rebuild.sql")
+STG_JUDGE_QUERIES = ("ask/stg/order_event_log_all.sql", "ask/stg/reference_log_all.sql")
+STG_JUDGE_PREPARE = (
+    "batch/stg/incoming_orders.sql",
+    "batch/stg/incoming_references.sql",
+    "batch/stg/incoming_dead_letters.sql",
+)
+STG_JUDGE_CHUNK = ("batch/stg/judged_orders.sql", "batch/stg/judged_references.sql")
+STG_JUDGE_LOAD = (STG_LOCK, "rebuild/stg/logs.sql", "rebuild/stg/sums.sql")
 
 # What is queued or set right before a layer is built again; of STG always the sums.
-STG_REBUILD = (STG_LOCK, "stg/rebuild.sql")
-DDS_REBUILD = ("dds/rebuild.sql",)
-CDM_REBUILD = ("cdm/rebuild_totals.sql", "cdm/rebuild.sql")
+STG_REBUILD = (STG_LOCK, "rebuild/stg/sums.sql")
+DDS_REBUILD = ("rebuild/dds/queue.sql",)
+CDM_REBUILD = ("rebuild/cdm/sums.sql", "rebuild/cdm/queue.sql")

@@ -70,8 +70,8 @@ def check_laws(
 
     Each law is logged with its rows and seconds, the first `max_rows` offending rows as JSON. A law that PostgreSQL does not
     answer (a statement timeout, a table that is gone) costs none of the others. Nothing is written and no load waits: one
-    repeatable-read transaction sees the loads that have committed, each whole. `prepare` ends with `sql/whole.sql`, which keeps
-    rebuilds of the vault out; raises `RebuildIsOnError` where one does not end within its `lock_timeout_ms`.
+    repeatable-read transaction sees the loads that have committed, each whole. `prepare` ends with `sql/turn/whole.sql`, which
+    keeps rebuilds of the vault out; raises `RebuildIsOnError` where one does not end within its `lock_timeout_ms`.
     """
     connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
     connection.set_read_only(True)

@@ -30,8 +30,8 @@ class SqlFile(NamedTuple):
 
     @property
     def table(self) -> str:
-        """The table that the file fills, such as `dds.h_order`."""
-        return self.name.removesuffix(".sql").replace("/", ".")
+        """The table that the file fills, such as `dds.h_order`, in whichever room of `sql/` it lies."""
+        return ".".join(self.name.removesuffix(".sql").split("/")[-2:])
 
 
 def read_sql(names: Sequence[str]) -> list[SqlFile]:

@@ -1,4 +1,4 @@
--- One row = an order in its newest version, as stg/incoming_newest.sql compares them.
+-- One row = an order in its newest version, as batch/stg/incoming_newest.sql compares them.
 -- From: incoming_newest
 -- Grain: object_id
 -- Rerun: changes nothing. No "on conflict": that would burn an id for every known order

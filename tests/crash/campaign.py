@@ -274,7 +274,7 @@ class Round:
         pipeline.etl.rollback()
         broken, unanswered = check_laws(
             pipeline.etl,
-            prepare=read_sql(["transaction.sql"]),
+            prepare=read_sql(["turn/transaction.sql"]),
             laws=read_laws(),
             params={
                 "statement_timeout_ms": 60_000,

@@ -52,7 +52,7 @@ def hasty_sql(tmp_path: Path) -> str:
     """The SQL files with 2 s in place of the minute that a silent writer may keep its turn."""
     folder = shutil.copytree(SQL_FOLDER, tmp_path / "sql")
     for layer in LAYERS:
-        lock = folder / layer / "lock.sql"
+        lock = folder / "turn" / layer / "lock.sql"
         text = lock.read_text(encoding="utf-8")
         assert LIMIT in text
         lock.write_text(text.replace(LIMIT, LIMIT.replace("60s", "2s")), encoding="utf-8")

@@ -8,14 +8,20 @@ import pytest
 
 from harness.pipeline import Pipeline
 from warehouse import constants
-from warehouse.sql_files import CREATED, TEMPORARY
+from warehouse.sql_files import CREATED, TEMPORARY, SqlFile
 
 REPO = Path(__file__).resolve().parents[2]
 LAYERS = ("stg", "dds", "cdm")
+ROOMS = (*LAYERS, "batch", "turn", "rebuild", "ask", "settle")
 FILES = sorted(
-    path.relative_to(REPO / "sql").as_posix() for layer in LAYERS for path in (REPO / "sql" / layer).glob("*.sql")
+    path.relative_to(REPO / "sql").as_posix() for room in ROOMS for path in (REPO / "sql" / room).glob("**/*.sql")
 )
-LISTED = list(chain.from_iterable(value for value in vars(constants).values() if isinstance(value, tuple)))
+TABLE_FILES = [name for name in FILES if name.split("/")[0] in LAYERS]
+LISTED = [
+    *chain.from_iterable(value for value in vars(constants).values() if isinstance(value, tuple)),
+    *(value for value in vars(constants).values() if isinstance(value, str) and value.endswith(".sql")),
+    *re.findall(r'text_of\("([\w/.]+)"\)', "".join(path.read_text() for path in (REPO / "deploy").glob("*.py"))),
+]
 HEADER = ("Rerun", "Params")
 # Tables that no file of their own fills: queues, which are filled together with what they queue.
 QUEUES = {"stg.load_queue", "cdm.rule_queue"}
@@ -23,6 +29,10 @@ QUEUES = {"stg.load_queue", "cdm.rule_queue"}
 INTERNAL = {"dds.suspended_keys", "cdm.tag_rule_versions"}
 # People fill it, by a function.
 BY_HAND = {"stg.withdrawn"}
+# Unlogged: what a rebuild holds from chunk to chunk.
+JUDGED = {"stg.judged_orders", "stg.judged_references"}
+# Of a batch: moves rows from one of its tables to another.
+NOT_MADE = {"stg.incoming_withdrawn"}
 
 
 def text_of(name: str) -> str:
@@ -30,7 +40,8 @@ def text_of(name: str) -> str:
 
 
 def test_there_are_files() -> None:
-    assert len(FILES) > 40
+    assert len(TABLE_FILES) > 30
+    assert set(ROOMS) == {name.split("/")[0] for name in FILES}
 
 
 def test_every_file_belongs_to_a_load() -> None:
@@ -78,15 +89,34 @@ def test_temporary_tables_and_nothing_else_are_named_as_such(name: str) -> None:
     assert set(TEMPORARY.findall(code)) <= made
 
 
+def tables_of(pipeline: Pipeline) -> set[str]:
+    query = "select schemaname || '.' || tablename from pg_tables where schemaname in ('stg', 'dds', 'cdm')"
+    return {table for (table,) in pipeline.rows(query)}
+
+
 def test_every_table_is_filled_by_a_file_of_its_name(pipeline: Pipeline) -> None:
-    tables = {
-        table
-        for (table,) in pipeline.rows(
-            "select schemaname || '.' || tablename from pg_tables where schemaname in ('stg', 'dds', 'cdm')"
-        )
-    }
-    filled = {name.removesuffix(".sql").replace("/", ".") for name in FILES}
-    assert tables - filled == QUEUES | INTERNAL | BY_HAND
+    filled = {SqlFile(name, "").table for name in TABLE_FILES}
+    assert tables_of(pipeline) - filled == QUEUES | INTERNAL | BY_HAND | JUDGED
+
+
+def test_a_layer_holds_tables_and_nothing_else(pipeline: Pipeline) -> None:
+    for name in TABLE_FILES:
+        table = SqlFile(name, "").table
+        assert table in tables_of(pipeline), name
+        assert re.search(rf"^\s*(insert|merge) into {re.escape(table)}\b", text_of(name), re.MULTILINE), name
+
+
+def test_what_is_settled_later_names_its_table_first(pipeline: Pipeline) -> None:
+    for name in (name for name in FILES if name.startswith("settle/")):
+        table = SqlFile(name, "").table
+        assert any(re.match(rf"{re.escape(known)}_[a-z]+$", table) for known in tables_of(pipeline)), name
+
+
+def test_a_batch_makes_the_temporary_table_of_its_name() -> None:
+    for name in (name for name in FILES if name.startswith("batch/")):
+        table = SqlFile(name, "").table
+        made = CREATED.findall(text_of(name))
+        assert made == [table.split(".")[1]] or table in NOT_MADE | JUDGED, name
 
 
 @pytest.mark.parametrize(("log", "judged"), [("order_event_log", "orders"), ("reference_log", "references")])
@@ -97,7 +127,7 @@ def test_what_is_read_from_a_message_is_judged_again_by_a_rebuild(pipeline: Pipe
     again = {name for (name,) in pipeline.rows(columns, [f"stg.judged_{judged}"])}
     assert again == read | {"is_accepted"}
     function = pipeline.value("select prosrc from pg_proc where oid = 'stg.amend_logs()'::regprocedure")
-    file = text_of(f"stg/judged_{judged}.sql")
+    file = text_of(f"batch/stg/judged_{judged}.sql")
     for column in read - {"value_hash"}:
         assert f"{column} = judged.{column}" in function
         assert f"today.{column},\n" in file.replace("\n    )\n", ",\n")

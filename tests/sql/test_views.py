@@ -220,7 +220,7 @@ def test_the_audience_has_every_utc_day_from_the_first_event_to_today(
             [str(number), tag, event, moment],
         )
     pipeline.etl.execute("set timezone = 'Pacific/Auckland'")
-    run_sql(pipeline.etl, read_sql(["cdm/rebuild_totals.sql"]), {}, LOG)
+    run_sql(pipeline.etl, read_sql(["rebuild/cdm/sums.sql"]), {}, LOG)
     pipeline.etl.commit()
     bi.execute("set timezone = 'America/Los_Angeles'")
     fan = [(2, 0, 2), (0, 0, 2), (1, 1, 2), (0, 0, 2), (0, 1, 1), (0, 0, 1)]

@@ -1,5 +1,6 @@
 -- Before a dump is restored, in its transaction: removes every schema that the owner has made, so that nothing newer than the
 -- dump is left beside what it holds. Readers who do not let go for a minute keep the old.
+-- Rerun: harmless
 -- Params: none
 set local lock_timeout = '60s';
 do $$

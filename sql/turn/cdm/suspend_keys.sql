@@ -1,4 +1,4 @@
--- Marts that hold no counter yet are filled without the keys of their counters, as dds/suspend_keys.sql does with the vault.
+-- Marts that hold no counter yet are filled without the keys of their counters, as turn/dds/suspend_keys.sql does with the vault.
 -- From: cdm.user_product_counters, cdm.user_category_counters
 -- Rerun: harmless; does nothing where the marts hold counters
 -- Params: none

@@ -1,5 +1,6 @@
 -- One row = how old the last good dump and test restore are.
 -- From: cdm.v_backups
+-- Rerun: reads only
 -- Params: none
 select
     dump_dt,

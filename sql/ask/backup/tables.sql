@@ -1,5 +1,6 @@
 -- One row = a table of the database: a whole dump holds the rows of each.
 -- From: the catalog
+-- Rerun: reads only
 -- Params: none
 select
     schemaname,

@@ -68,7 +68,9 @@ def measured(world: World) -> dict[str, float]:
 def pass_minutes(count: int) -> None:
     """Let so many minutes pass, a session an hour's worth, as runs are sessions of their own; tell how far it is."""
     tables = [
-        columns for path in sorted((REPO / "sql").glob("*/*.sql")) for columns in CREATED.findall(path.read_text())
+        columns
+        for path in sorted((REPO / "sql").glob("batch/**/*.sql"))
+        for columns in CREATED.findall(path.read_text())
     ]
     statement: Any = (REPO / "bench" / "year.sql").read_text()
     started, done = time.monotonic(), 0

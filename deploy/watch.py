@@ -26,9 +26,10 @@ from psycopg.rows import dict_row
 REPO = Path(__file__).resolve().parents[1]
 sys.path.append(str(REPO / "plugins"))
 
+from warehouse.sql_files import read_sql  # noqa: E402
 from warehouse.states import age, moment, said  # noqa: E402
 
-BACKUPS = REPO / "sql" / "backup" / "state.sql"
+BACKUPS = read_sql(["ask/backup/state.sql"])[0].text.encode()
 NOW = """
 select
     lag_s,
@@ -76,7 +77,7 @@ def warehouse_complaints(
     try:
         with psycopg.connect(**conninfo, row_factory=dict_row) as connection:
             now = connection.execute(NOW).fetchone() or {}
-            backups = connection.execute(BACKUPS.read_bytes()).fetchone() or {}
+            backups = connection.execute(BACKUPS).fetchone() or {}
     except psycopg.Error as error:
         return [said("unknown", "en", {"error": f"The warehouse does not answer: {str(error).strip()}"})]
     complaints = []

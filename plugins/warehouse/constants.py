@@ -124,7 +124,8 @@ CDM_CLAIM = ("batch/cdm/batch_guests.sql", "batch/cdm/batch_rules.sql")
 CDM_LOAD = (
     "batch/cdm/batch_closed_lines.sql",
     "batch/cdm/batch_products.sql",
-    "batch/cdm/batch_totals_before.sql",
+    "batch/cdm/batch_products_before.sql",
+    "batch/cdm/batch_categories_before.sql",
     "turn/cdm/suspend_keys.sql",
     "cdm/user_product_counters.sql",
     "cdm/user_category_counters.sql",

@@ -1,5 +1,5 @@
--- One row = a guest gets a tag, with the evidence; those who lose one: settle/cdm/tag_events_revoked.sql. Runs before cdm.user_tags, which still
--- shows who carried what.
+-- One row = a guest gets a tag, with the evidence; those who lose one: settle/cdm/tag_events_revoked.sql. Runs before
+-- cdm.user_tags, which still shows who carried what.
 -- From: batch_tags, cdm.user_tags
 -- Grain: user_id, tag, event
 -- Rerun: adds nothing: what has been decided is in cdm.user_tags

@@ -20,7 +20,7 @@ TABLE_FILES = [name for name in FILES if name.split("/")[0] in LAYERS]
 LISTED = [
     *chain.from_iterable(value for value in vars(constants).values() if isinstance(value, tuple)),
     *(value for value in vars(constants).values() if isinstance(value, str) and value.endswith(".sql")),
-    *re.findall(r'text_of\("([\w/.]+)"\)', "".join(path.read_text() for path in (REPO / "deploy").glob("*.py"))),
+    *re.findall(r'"(\w+/\w+/\w+\.sql)"', "".join(path.read_text() for path in (REPO / "deploy").glob("*.py"))),
 ]
 HEADER = ("Rerun", "Params")
 # Tables that no file of their own fills: queues, which are filled together with what they queue.

@@ -18,8 +18,6 @@ from local.services.kafka import ORDERS_PARTITIONS, ORDERS_TOPIC
 from local.stack import NotStartedError, Stack
 from local.state import DEFAULT_PORTS, EPHEMERAL_PORTS_BEGIN, State, is_free
 
-pytestmark = pytest.mark.enable_socket
-
 
 @pytest.fixture
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:

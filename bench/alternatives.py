@@ -59,7 +59,7 @@ def row_by_row(topic: str) -> float:
 
 def _insert_rows(messages: list[Message]) -> None:
     rows = [(content_hash(value), value.decode()) for value in (message.value() or b"" for message in messages)]
-    PostgresHook(POSTGRES_CONN_ID).insert_rows(
+    PostgresHook(POSTGRES_CONN_ID).insert_rows(  # type: ignore[no-untyped-call]
         "bench.floor", rows, ["value_hash", "value"], replace=True, replace_index="value_hash"
     )
 
@@ -70,7 +70,7 @@ def _table() -> Iterator[None]:
     with psycopg.connect(os.environ["DWH_URL"], autocommit=True) as connection:
         connection.execute("create schema bench")
         connection.execute("set search_path = bench")
-        connection.execute(TABLE.read_text())  # type: ignore[arg-type]  # the text of a file of ours
+        connection.execute(TABLE.read_text())
         connection.execute("grant usage on schema bench to dwh_etl")
         connection.execute("grant select, insert, update on floor to dwh_etl")
         try:

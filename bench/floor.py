@@ -17,7 +17,7 @@ def floor(topic: str) -> float:
     with psycopg.connect(os.environ["DWH_URL"]) as connection:
         connection.execute("create schema if not exists bench")
         connection.execute("set search_path = bench")
-        connection.execute(TABLE.read_text())  # type: ignore[arg-type]  # the text of a file of ours
+        connection.execute(TABLE.read_text())
         connection.commit()
         started = time.perf_counter()
         connection.execute("create temporary table incoming (like floor) on commit drop")

@@ -24,17 +24,17 @@ def grow(connection: psycopg.Connection[Any], copies: int) -> None:
     """Multiply the history: `copies` times as many orders and guests as one demo history, which must be all there is."""
     keys = connection.execute(CONSTRAINTS, [["f", "p", "u"]]).fetchall()
     for table, name, _ in keys:
-        connection.execute(f'alter table {table} drop constraint "{name}"')  # type: ignore[arg-type]
+        connection.execute(f'alter table {table} drop constraint "{name}"')
     indexes = connection.execute(INDEXES).fetchall()
     for name, _ in indexes:
-        connection.execute(f"drop index {name}")  # type: ignore[arg-type]
+        connection.execute(f"drop index {name}")
     connection.execute("set maintenance_work_mem = '1GB'; set work_mem = '256MB'")
     for statement in GROW.read_text().split(";\n"):
         if statement.strip():
             with psycopg.ClientCursor(connection) as cursor:
-                cursor.execute(statement, {"first_copy": 1, "last_copy": copies - 1})  # type: ignore[arg-type]
+                cursor.execute(statement, {"first_copy": 1, "last_copy": copies - 1})
     for table, name, definition in reversed(keys):
-        connection.execute(f'alter table {table} add constraint "{name}" {definition}')  # type: ignore[arg-type]
+        connection.execute(f'alter table {table} add constraint "{name}" {definition}')
     for _, definition in indexes:
         connection.execute(definition)
     connection.execute("vacuum analyze")

@@ -28,7 +28,7 @@ def overhead(world: World, runs: int, orders: int = 5) -> dict[str, Any]:
         seen: list[str] = []
         starts: dict[str, list[float]] = {stage: [] for stage in STAGES}
         works: dict[str, list[float]] = {stage: [] for stage in STAGES}
-        wholes = []
+        wholes: list[float] = []
         deadline = time.monotonic() + TIMEOUT_S + 60 * runs
         while len(wholes) <= runs:
             if time.monotonic() > deadline:

@@ -51,7 +51,7 @@ def measure(url: str, runs: int = 7) -> dict[str, float]:
 
 
 def _value(connection: psycopg.Connection[Any], query: str, params: list[Any]) -> Any:
-    row = connection.execute(query, params).fetchone()  # type: ignore[arg-type]
+    row = connection.execute(query, params).fetchone()
     if row is None:
         raise RuntimeError("no guest carries a tag: load a history and rules before measuring")
     return row[0]
@@ -61,7 +61,7 @@ def _median_ms(connection: psycopg.Connection[Any], query: str, params: list[Any
     seconds = []
     for _ in range(runs):
         started = time.perf_counter()
-        connection.execute(query, params)  # type: ignore[arg-type]  # returns when all rows have arrived
+        connection.execute(query, params)  # returns when all rows have arrived
         seconds.append(time.perf_counter() - started)
     return round(statistics.median(seconds) * 1000, 2)
 

@@ -12,7 +12,7 @@ class GuestTagsPage(AirflowPlugin):
     """An entry of the navigation that shows the page in a frame. Addresses are relative: Airflow may live below a path."""
 
     name = "guest_tags"
-    external_views: ClassVar[list[dict[str, Any]]] = [
+    external_views: ClassVar[list[dict[str, Any]]] = [  # type: ignore[misc]
         {
             "name": "Guest tags",
             "href": "guest-tags/",
@@ -25,7 +25,7 @@ class GuestTagsPage(AirflowPlugin):
     ]
 
     @property
-    def fastapi_apps(self) -> list[dict[str, Any]]:
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """The app, made when it is first asked for."""
         from guest_tags.page import app
 

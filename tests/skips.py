@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Generator
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import pytest
 
@@ -22,7 +22,7 @@ ALLOWED = {
 def judged(report: Report) -> Report:
     """Return the report of a test or a file; a skip whose reason is not on the list has failed."""
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI"):
-        *_, reason = report.longrepr
+        *_, reason = cast("tuple[str, int, str]", report.longrepr)
         if not any(re.search(pattern, reason) for pattern in ALLOWED):
             report.outcome, report.longrepr = "failed", f"{reason}: not among the reasons in tests/skips.py"
     return report

@@ -50,7 +50,7 @@ class Brief:
 
     def __repr__(self) -> str:
         shown = []
-        for item in dataclasses.fields(self):  # type: ignore[arg-type]  # every heir is a dataclass
+        for item in dataclasses.fields(self):
             value = getattr(self, item.name)
             if value != item.default:
                 shown.append(f"{item.name}={value!r}")
@@ -433,7 +433,7 @@ class Broom:
         if self.uses % 500 == 1:
             self.pipeline.clear()
         else:
-            self.admin.execute(self.statement)  # type: ignore[arg-type]  # names of our own tables
+            self.admin.execute(self.statement)
 
     def close(self) -> None:
         """Close the connection."""

@@ -122,7 +122,7 @@ class AlertNotifier(BaseNotifier):
         return is_taken
 
 
-ALERTS = {"on_failure_callback": AlertNotifier(), "on_success_callback": AlertNotifier(well=True)}
+ALERTS: dict[str, Any] = {"on_failure_callback": AlertNotifier(), "on_success_callback": AlertNotifier(well=True)}
 
 
 def leave_error(context: Context) -> None:

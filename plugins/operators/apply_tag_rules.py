@@ -56,7 +56,7 @@ class ApplyTagRulesOperator(PipelineOperator):
         with open_postgres(self.postgres_conn_id) as connection, connection.transaction():
             run_sql(connection, named_sql([TRANSACTION], self.prepare), params, self.log)
             with psycopg.ClientCursor(connection) as cursor:
-                known = [name for (name,) in cursor.execute(query.text).fetchall()]  # type: ignore[arg-type]  # a file of ours
+                known = [name for (name,) in cursor.execute(query.text).fetchall()]
             for complaint in unknown_categories(rules, known):
                 if not request.insists:
                     raise AirflowFailException(f"{complaint} (if it is to come, tick 'category is new')")

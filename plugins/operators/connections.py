@@ -41,7 +41,7 @@ def open_postgres(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
             "Check its host, port, login, password and database, and that the server is up"
         ) from error
     try:
-        yield connection
+        yield connection  # type: ignore[misc]  # of psycopg 3, for the hook an older one, too
     finally:
         connection.close()
 
@@ -60,7 +60,7 @@ def hang_up(connection: psycopg.Connection[Any]) -> None:
 @contextmanager
 def open_redis(conn_id: str) -> Iterator[redis.Redis]:
     """Yield a client of Redis that has answered a ping, and close it. Raises `UnreachableError`."""
-    client = RedisHook(redis_conn_id=conn_id).get_conn()
+    client = RedisHook(redis_conn_id=conn_id).get_conn()  # type: ignore[no-untyped-call]
     try:
         try:
             client.ping()
@@ -120,7 +120,8 @@ class OrdersConsumerHook(KafkaConsumerHook):
 
     def open_admin(self) -> AdminClient:
         """Return a client for questions about topics."""
-        return TopicAdminHook(self.kafka_config_id).get_conn
+        client: AdminClient = TopicAdminHook(self.kafka_config_id).get_conn  # type: ignore[no-untyped-call]
+        return client
 
     def topic_id(self, admin: AdminClient, timeout_s: float) -> str:
         """Return the uuid of the topic, which is new when a topic is created again. Raises `DrainError`."""

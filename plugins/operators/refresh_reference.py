@@ -127,7 +127,7 @@ class RefreshReferenceOperator(PipelineOperator):
     ) -> list[tuple[Any, ...]]:
         with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
             run_sql(connection, prepare, params, self.log)
-            return cursor.execute(query.text, params).fetchall()  # type: ignore[arg-type]  # the text of a file of ours
+            return cursor.execute(query.text, params).fetchall()
 
     def _portions(self, client: redis.Redis, wanted: Sequence[Wanted]) -> Iterator[list[Sought]]:
         """Yield the documents that are there, in portions of about `portion_bytes`."""
@@ -189,7 +189,7 @@ class RefreshReferenceOperator(PipelineOperator):
     def _values(self, client: redis.Redis, keys: Sequence[Wanted]) -> Iterator[Document]:
         """Yield the documents that are there."""
         for key, value in zip(keys, client.mget([self.key_prefix + object_id for _, object_id in keys]), strict=True):
-            if value is not None:
+            if isinstance(value, bytes):
                 yield Document(*key, value)
 
 

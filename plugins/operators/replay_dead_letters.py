@@ -74,10 +74,10 @@ class ReplayDeadLettersOperator(PipelineOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Try what the run's parameters ask for."""
-        request = EVERYTHING if self.everything else request_of(context)
+        request: dict[str, Any] = EVERYTHING if self.everything else request_of(context)
         run = context["dag_run"]
         # A run that is cleared begins again, and has another start. Compared for being the same, never for what came first.
-        name = f"{context['dag'].dag_id}:{run.run_id}:{run.start_date.isoformat()}"
+        name = f"{context['dag'].dag_id}:{run.run_id}:{run.start_date.isoformat()}"  # type: ignore[union-attr]
         totals: Counter[str] = Counter(tried=0, solved=0, refused=0, not_whole=0)
         with open_postgres(self.postgres_conn_id) as connection:
             ((last_id,),) = self._ask(connection, LAST, {})
@@ -133,7 +133,7 @@ class ReplayDeadLettersOperator(PipelineOperator):
         params = {**params, "statement_timeout_ms": int(self.statement_timeout_s * 1000)}
         with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
             run_sql(connection, [settings], params, self.log)
-            return cursor.execute(queries[question].text, params).fetchall()  # type: ignore[arg-type]  # a file of ours
+            return cursor.execute(queries[question].text, params).fetchall()
 
     def _try(self, connection: psycopg.Connection[Any], kind: str, items: list[Any], run: str) -> dict[str, int]:
         """Put one batch through the door; return its counts."""

@@ -33,7 +33,7 @@ from confluent_kafka import (
     Message,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from warehouse.staging import Record, Stretch, refusal_hash
 from warehouse.unreadable import FAULTS, Prober, is_displaced, is_echo

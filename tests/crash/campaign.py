@@ -107,7 +107,7 @@ class Round:
         def note(number: int) -> Callable[[Any, Message], None]:
             def delivered(error: Any, message: Message) -> None:
                 assert error is None, error
-                self.places[number] = (message.partition(), message.offset())
+                self.places[number] = (message.partition(), message.offset())  # type: ignore[assignment]
 
             return delivered
 
@@ -126,7 +126,7 @@ class Round:
         return self.random.choice(faults)()
 
     def _job(self) -> tuple[Job, tuple[str, ...]]:
-        return self.random.choice(
+        return self.random.choice(  # type: ignore[return-value]
             [
                 (minute_run, (self.topic,)),
                 (history_run, (self.topic, f"run-{self.random.random()}")),

@@ -125,7 +125,7 @@ def _count_steps(step: Callable[[str], None]) -> None:
         commit(self, next_offsets)
         step("after the commit of Kafka")
 
-    psycopg.ClientCursor.execute = counted_execute  # type: ignore[method-assign]
+    psycopg.ClientCursor.execute = counted_execute  # type: ignore[method-assign, assignment]
     psycopg.Cursor.copy = counted_copy  # type: ignore[method-assign]
     psycopg.Connection.transaction = counted_transaction  # type: ignore[method-assign]
     TopicDrain.commit = counted_commit  # type: ignore[method-assign]

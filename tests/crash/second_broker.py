@@ -39,7 +39,7 @@ class SecondBroker:
             for line in (home / "kafka/data/meta.properties").read_text().splitlines()
             if not line.startswith("#")
         )
-        arguments = ["format", "--config", self.config, "--cluster-id", meta["cluster.id"], "--ignore-formatted"]
+        arguments = ["format", "--config", str(self.config), "--cluster-id", meta["cluster.id"], "--ignore-formatted"]
         subprocess.run(
             [*_java(), "kafka.tools.StorageTool", *arguments], check=True, capture_output=True, env=inherited_env()
         )
@@ -47,7 +47,7 @@ class SecondBroker:
     def start(self) -> None:
         """Start it and wait until the cluster knows it."""
         with (self.config.parent / "log").open("ab") as log:
-            command = [*_java(), *JVM_OPTIONS, "kafka.Kafka", self.config]
+            command = [*_java(), *JVM_OPTIONS, "kafka.Kafka", str(self.config)]
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=inherited_env())
         self._wait(lambda: BROKER in self.admin.list_topics(timeout=10).brokers)
 

@@ -91,7 +91,7 @@ def test_a_task_ends_when_its_time_is_over_though_postgresql_is_frozen(
         started(children, job, *[world.topic] * (job is timed_drain)) as (process, pid),
     ):
         backend = wait_for(lambda: waiting_backend(world))
-        with frozen([*pids_of(stack, "postgres"), backend] if whole_server else [backend]):
+        with frozen([*pids_of(stack, "postgres"), backend] if whole_server else [backend]):  # type: ignore[list-item]
             os.kill(pid, signal.SIGALRM)
             process.join(60)
             assert process.exitcode is not None, "the task's own limit ends it"

@@ -86,13 +86,13 @@ def test_every_task_ends_in_time_and_is_tried_again(dag: DAG) -> None:
     for task in dag.tasks:
         assert isinstance(task.execution_timeout, timedelta), task.task_id
         assert task.execution_timeout <= dag.dagrun_timeout, task.task_id
-        assert task.retries >= 1, task.task_id
+        assert (task.retries or 0) >= 1, task.task_id
 
 
 def test_a_task_that_only_stands_for_the_state_of_a_run_takes_no_process(dag: DAG) -> None:
     for task in dag.tasks:
         if task not in working(dag):
-            assert [*task.on_execute_callback, *task.on_success_callback, *task.inlets, *task.outlets] == []
+            assert not any((task.on_execute_callback, task.on_success_callback, task.inlets, task.outlets))
             assert task.upstream_task_ids == {other.task_id for other in working(dag)}
 
 
@@ -123,7 +123,7 @@ def test_airflow_finds_every_sql_file_of_a_task(dag: DAG) -> None:
 
 
 def test_the_minute_run_is_every_minute_and_the_others_wait_for_a_person(dag_bag: DagBag) -> None:
-    schedules = {dag_id: dag.schedule for dag_id, dag in dag_bag.dags.items()}
+    schedules: dict[str, Any] = {dag_id: dag.schedule for dag_id, dag in dag_bag.dags.items()}
     assert schedules["orders_micro_batch"] == "* * * * *"
     assert schedules["orders_backfill"] is None
     assert schedules["marts_rebuild"] is None
@@ -148,8 +148,8 @@ def test_a_form_can_be_sent_as_it_opens(dag: DAG) -> None:
 def begin(dag: DAG, conf: dict[str, Any] | None) -> None:
     """Let every task of a run begin with this conf, with the parameters as Airflow makes them of it."""
     for task in dag.tasks:
-        params = process_params(dag, task, conf, suppress_exception=False)  # type: ignore[arg-type]
-        task.pre_execute({"dag": dag, "dag_run": SimpleNamespace(conf=conf), "params": params})  # type: ignore[typeddict-item]
+        params = process_params(dag, task, conf, suppress_exception=False)
+        task.pre_execute({"dag": dag, "dag_run": SimpleNamespace(conf=conf), "params": params})
 
 
 def test_a_dag_judges_every_parameter_of_its_form_and_no_other(dag: DAG) -> None:

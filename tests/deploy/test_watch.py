@@ -69,7 +69,12 @@ def servers() -> Iterator[Servers]:
 def env(pipeline: Pipeline, servers: Servers) -> dict[str, str]:
     address = f"http://127.0.0.1:{servers.server_port}"
     known = conninfo_to_dict(pipeline.env["DWH_BI_URL"])
-    connection = {"conn_type": "postgres", "host": known["host"], "port": int(known["port"]), "login": known["user"]}
+    connection: dict[str, Any] = {
+        "conn_type": "postgres",
+        "host": known["host"],
+        "port": int(known["port"]),
+        "login": known["user"],
+    }
     connection |= {"password": known["password"], "schema": known["dbname"], "extra": {"application_name": "watch"}}
     return {
         "AIRFLOW_URL": f"{address}/airflow",

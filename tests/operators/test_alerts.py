@@ -83,7 +83,7 @@ def test_a_task_that_left_no_word_is_told_as_such() -> None:
 
 def test_a_run_of_which_airflow_says_nothing_is_told_all_the_same() -> None:
     bare = {"dag": context()["dag"], "run_id": RUN.run_id, "reason": "task_failure"}
-    title, text = message(bare, DUE.isoformat(), failure_of(bare), language="en")  # type: ignore[arg-type]
+    title, text = message(bare, DUE.isoformat(), failure_of(bare), language="en")
     assert title == "orders_micro_batch: broken"
     assert "/dags/orders_micro_batch\n" in text
 

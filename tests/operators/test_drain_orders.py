@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -254,7 +255,7 @@ def connection_kafka() -> Iterator[dict[str, object]]:
 
 
 def test_a_broker_that_does_not_answer_fails_the_task_and_says_what_to_check(
-    pipeline: Pipeline, connection_kafka: dict[str, object]
+    pipeline: Pipeline, connection_kafka: dict[str, Any]
 ) -> None:
     connection_kafka["extra"] |= {"bootstrap.servers": "127.0.0.1:9"}
     os.environ["AIRFLOW_CONN_KAFKA_ORDERS"] = json.dumps(connection_kafka)

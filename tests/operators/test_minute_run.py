@@ -29,7 +29,7 @@ def metadata(stack: Stack) -> None:
 def minute_run(pipeline: Pipeline, metadata: None) -> DAG:
     """The DAG over a topic of this test alone; a task that fails is not tried again, which would only take time."""
     dag = DagBag(str(REPO / "dags" / "orders_micro_batch.py")).dags["orders_micro_batch"]
-    dag.get_task("drain").topic = pipeline.topic(partitions=1)  # type: ignore[attr-defined]
+    dag.get_task("drain").topic = pipeline.topic(partitions=1)
     for task in dag.tasks:
         task.retries = 0
     return dag
@@ -48,7 +48,7 @@ def away(monkeypatch: pytest.MonkeyPatch, connection: str, **change: Any) -> Non
 
 
 def test_a_run_in_which_all_is_well_succeeds(pipeline: Pipeline, minute_run: DAG) -> None:
-    pipeline.produce(minute_run.get_task("drain").topic, [order(1)])  # type: ignore[attr-defined]
+    pipeline.produce(minute_run.get_task("drain").topic, [order(1)])
     state, tasks = run(minute_run)
     assert (state, set(tasks.values())) == ("success", {"success"})
     assert pipeline.user_product_counters() == {("guest", "pizza"): ("", 1)}
@@ -57,7 +57,7 @@ def test_a_run_in_which_all_is_well_succeeds(pipeline: Pipeline, minute_run: DAG
 def test_orders_become_counters_while_redis_is_away_and_the_run_is_red(
     pipeline: Pipeline, minute_run: DAG, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pipeline.produce(minute_run.get_task("drain").topic, [order(1)])  # type: ignore[attr-defined]
+    pipeline.produce(minute_run.get_task("drain").topic, [order(1)])
     away(monkeypatch, "redis_reference", port=9)
     state, tasks = run(minute_run)
     assert pipeline.user_product_counters() == {("guest", "pizza"): ("", 1)}
@@ -69,7 +69,7 @@ def test_what_is_staged_becomes_counters_while_kafka_is_away_and_the_run_is_red(
     pipeline: Pipeline, minute_run: DAG, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline.stage([order(1)])
-    minute_run.get_task("drain").timeout_s = 1.0  # type: ignore[attr-defined]
+    minute_run.get_task("drain").timeout_s = 1.0
     away(monkeypatch, "kafka_orders", extra={"bootstrap.servers": "127.0.0.1:9", "group.id": "dwh-orders"})
     state, tasks = run(minute_run)
     assert pipeline.user_product_counters() == {("guest", "pizza"): ("", 1)}

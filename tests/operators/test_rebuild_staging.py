@@ -20,7 +20,17 @@ from warehouse.staging import Document, Record, content_hash, stage_documents, s
 MOSCOW = ZoneInfo("Europe/Moscow")
 LONG_ID = "x" * 150
 # What tells when and how something came about, not what is: events are append-only, ids count what came first.
-HISTORY = ("id", "load_dt", "attempt_dt", "event_dt", "assigned_dt", "attempts", "topic", "partition", "offset")
+HISTORY: tuple[str, ...] = (
+    "id",
+    "load_dt",
+    "attempt_dt",
+    "event_dt",
+    "assigned_dt",
+    "attempts",
+    "topic",
+    "partition",
+    "offset",
+)
 HISTORY += ("load_src", "message_key", "tried_by")
 NOT_COMPARED = ("cdm.tag_events", "cdm.tag_days", "cdm.tag_rules", "cdm.tag_rule_versions", "cdm.rule_queue")
 

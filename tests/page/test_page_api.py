@@ -28,7 +28,7 @@ from tests.messages import order, restaurant
 SQL = Path(reader.SQL_FOLDER, "page")
 FILES = sorted(path.stem for path in SQL.glob("*.sql"))
 CONNECTION = f"AIRFLOW_CONN_{reader.CONN_ID.upper()}"
-ADDRESSES = sorted(route.path for route in page.app.routes if "{" not in route.path)
+ADDRESSES = sorted(path for route in page.app.routes if "{" not in (path := str(getattr(route, "path", "{}"))))
 NUMBERS = [address for address in ADDRESSES if address.startswith("/api/") and "guest" not in address]
 
 

@@ -152,13 +152,13 @@ def test_nobody_but_the_bi_role_and_the_pipeline_reads_the_views(pipeline: Pipel
 @pytest.mark.parametrize("table", HIDDEN)
 def test_a_table_is_closed_to_the_bi_role(bi: psycopg.Connection, table: str) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        bi.execute(f"select 1 from {table}")  # type: ignore[arg-type]
+        bi.execute(f"select 1 from {table}")
 
 
 @pytest.mark.parametrize("statement", REFUSED)
 def test_the_bi_role_can_change_nothing(bi: psycopg.Connection, statement: str) -> None:
     with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState)):
-        bi.execute(statement)  # type: ignore[arg-type]
+        bi.execute(statement)
 
 
 def test_no_view_shows_who_a_guest_is(pipeline: Pipeline, bi: psycopg.Connection) -> None:
@@ -224,7 +224,7 @@ def test_a_guest_is_found_by_an_index_behind_the_barrier(pipeline: Pipeline, bi:
 def test_the_limits_are_in_force(pipeline: Pipeline) -> None:
     with psycopg.connect(pipeline.env["DWH_BI_URL"], autocommit=True) as connection:
         shown = [
-            connection.execute(f"show {name}").fetchone()  # type: ignore[arg-type]
+            connection.execute(f"show {name}").fetchone()
             for name in ("statement_timeout", "idle_in_transaction_session_timeout", "default_transaction_read_only")
         ]
         assert shown == [("30s",), ("1min",), ("on",)]
@@ -301,7 +301,13 @@ def copy_rows(pipeline: Pipeline, url: str) -> None:
     target = source.rsplit("/", 1)[0] + "/" + url.rsplit("/", 1)[1]
     schemas = [f"--schema={name}" for name in ("stg", "dds", "cdm")]
     # The queue is empty here, and has had another column since.
-    later = ("dds.suspended_keys", "stg.load_queue", "stg.drain_progress", "stg.drain_ends", "stg.lost_messages")
+    later: tuple[str, ...] = (
+        "dds.suspended_keys",
+        "stg.load_queue",
+        "stg.drain_progress",
+        "stg.drain_ends",
+        "stg.lost_messages",
+    )
     # Dead letters have had another column since, too, and there are none here.
     later += (
         "stg.dead_letters",
@@ -349,7 +355,7 @@ def test_the_migration_counts_what_is_stored_already(pipeline: Pipeline, old_dat
 
     copy_rows(pipeline, old_database)
     alembic(old_database, "head")
-    with Pipeline(pipeline.env | {"DWH_URL": old_database}) as migrated:
+    with Pipeline({**pipeline.env, "DWH_URL": old_database}) as migrated:
         assert {name: rows for name, rows in migrated.snapshot().items() if name in NEW_TABLES} == maintained
         migrated.owner.execute("insert into cdm.tag_rules (tag, category_name, threshold) values ('gone', 'Pizza', 7)")
         versions = migrated.rows("select tag, version, threshold from cdm.tag_rule_versions order by 1, 2")

@@ -136,7 +136,9 @@ def progress(
     category: str, count: int, rules: dict[str, tuple[Any, ...]]
 ) -> list[tuple[str | None, int | None, int | None]]:
     """Return (tag, threshold, orders missing) of the category's rules."""
-    found = [(tag, rule[1], max(0, rule[1] + 1 - count)) for tag, rule in rules.items() if rule[0] == category]
+    found: list[Any] = [
+        (tag, rule[1], max(0, rule[1] + 1 - count)) for tag, rule in rules.items() if rule[0] == category
+    ]
     return found or [(None, None, None)]
 
 
@@ -340,18 +342,18 @@ def fill(pipeline: Pipeline) -> None:
     pipeline.load()
 
 
+DOUBLED = dict(zip(SUMS, ("orders", "orders", "guests", "guests", "assigned"), strict=True))
 DRIFTS: dict[str, Callable[[str], str]] = {
     "lost": lambda name: f"delete from {name}",
     "doubled": lambda name: f"update {name} set {DOUBLED[name]} = {DOUBLED[name]} * 2",
 }
-DOUBLED = dict(zip(SUMS, ("orders", "orders", "guests", "guests", "assigned"), strict=True))
 
 
 @pytest.mark.parametrize("drift", DRIFTS)
 def test_sums_that_have_drifted_hold_up_no_load_and_a_rebuild_sets_them_right(pipeline: Pipeline, drift: str) -> None:
     fill(pipeline)
     for name in SUMS:
-        pipeline.owner.execute(DRIFTS[drift](name))  # type: ignore[arg-type]
+        pipeline.owner.execute(DRIFTS[drift](name))
     # Rows that are taken out of sums in which they are not, and put into others.
     pipeline.stage([order(1, "CANCELLED", update_ts="2026-01-02 00:00:00"), order(3, update_ts="2026-01-02 00:00:00")])
     pipeline.load()

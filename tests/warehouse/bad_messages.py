@@ -230,15 +230,15 @@ FIELDS = [
     ("the least order id", changed(object_id=-(2**63)), STORED),
     ("a payload of a list", changed(payload=[]), "wrong_type"),
     ("a user of text", changed(payload__user="guest"), "wrong_type"),
-    ("a user id of a number", order(user=7), "wrong_type"),  # type: ignore[arg-type]  # on purpose
+    ("a user id of a number", order(user=7), "wrong_type"),
     ("an empty user id", order(user=""), "missing_field"),
     ("a blank user id", order(user=" "), STORED),
-    ("a restaurant id of a list", order(restaurant=["diner"]), "wrong_type"),  # type: ignore[arg-type]  # on purpose
+    ("a restaurant id of a list", order(restaurant=["diner"]), "wrong_type"),
     ("an empty restaurant id", order(restaurant=""), "missing_field"),
     ("an id of 200 letters of four bytes", order(user="🍕" * 200), STORED),
     ("an id of 201 letters", order(user="x" * 201), "too_long"),
     ("a status of 201 letters", order(status="x" * 201), "too_long"),
-    ("a status of a number", order(status=1), "wrong_type"),  # type: ignore[arg-type]  # on purpose
+    ("a status of a number", order(status=1), "wrong_type"),
     ("an empty status", order(status=""), STORED),
     ("an unknown status", order(status="LOST"), STORED),
     ("a lower-case status", order(status="closed"), STORED),
@@ -288,7 +288,7 @@ SPECIAL = [
 
 def _cases() -> list[Case]:
     """Give each message an order id of its own, so that one batch can hold them all; those that are about ids keep theirs."""
-    groups = [WHOLE_VALUES, TEXTS, NUMBERS, TIMES, FIELDS, OTHER_TYPES, SPECIAL]
+    groups: list[list[tuple[Any, ...]]] = [WHOLE_VALUES, TEXTS, NUMBERS, TIMES, FIELDS, OTHER_TYPES, SPECIAL]
     cases = []
     for number, (name, value, verdict) in enumerate((case for group in groups for case in group), start=1000):
         if value is not None and len(value) != MEBIBYTE:

@@ -54,12 +54,12 @@ lint: install ## Check Python, types and SQL; changes nothing
 	@$(BIN)/mypy
 	@$(BIN)/deptry . plugins --ignore DEP004   # what is imported is declared, and what is declared is imported
 	@$(BIN)/deptry dags plugins migrations deploy --ignore DEP001,DEP002,DEP003   # the image's rooms import no tool of the tests
-	@$(BIN)/sqlfluff lint --disable-progress-bar sql local/sql witness/sql
+	@$(BIN)/sqlfluff lint --disable-progress-bar .
 
 format: install ## Let the tools correct what they can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
-	@$(BIN)/sqlfluff fix --disable-progress-bar sql local/sql witness/sql
+	@$(BIN)/sqlfluff fix --disable-progress-bar .
 
 soak: install ## Compare random streams with the reference model; ARGS="--minutes 60"
 	@$(BIN)/python -m tests.soak $(ARGS)

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Context
 
 from operators.backfill_orders import BackfillOrdersOperator
 from operators.drain_orders import DrainOrdersOperator
@@ -29,13 +29,14 @@ from warehouse.constants import (
 from warehouse.requests import DDS_AND_CDM, STG_DDS_AND_CDM
 
 
-def run(operator: BaseOperator, **context: Any) -> Any:
+def run(operator: BaseOperator, **context: Any) -> dict[str, Any]:
     """Resolve the operator's SQL files by the DAGs' search path and execute it."""
     import jinja2
 
     operator.get_template_env = lambda dag=None: jinja2.Environment(loader=jinja2.FileSystemLoader(SQL_FOLDER))  # type: ignore[method-assign]
     operator.resolve_template_files()
-    return operator.execute(context)
+    counts: dict[str, Any] = operator.execute(cast("Context", context))
+    return counts
 
 
 def drain(topic: str, **arguments: Any) -> dict[str, int]:

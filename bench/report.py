@@ -8,6 +8,7 @@ from bench.world import STAGES
 
 TITLE = "# Benchmarks\n"
 LIMITS = {"backfill_50k_over_floor": 5.0, "minute_5m_over_50k": 1.3, "drain_peak_mib": 512.0, "slowest_view_ms": 300.0}
+MARK = "<!-- measured: written by `make bench` -->"
 COLOURS = {"drain": "#4c78a8", "reference": "#72b7b2", "dds": "#f58518", "cdm": "#54a24b"}
 
 
@@ -151,9 +152,8 @@ def write(results: dict[str, Any], folder: Path) -> None:
     (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     (folder / "results.svg").write_text(picture(results))
     readme = folder / "README.md"
-    mark = "<!-- measured: written by `make bench` -->"
-    said = readme.read_text().split(mark)[0] if readme.exists() else TITLE
-    readme.write_text(f"{said.rstrip()}\n\n{mark}\n\n{table(results)}")
+    said = readme.read_text().split(MARK)[0] if readme.exists() else TITLE
+    readme.write_text(f"{said.rstrip()}\n\n{MARK}\n\n{table(results)}")
 
 
 def _short(orders: int) -> str:

@@ -159,7 +159,8 @@ select
     held.sent_dttm,
     md5(held.value_hash::text || orders.k)::uuid,
     held.load_dt,
-    held.load_src
+    held.load_src,
+    held.closed_dttm
 from dds.s_order_status as held
 inner join grown_orders as orders on held.h_order_pk = orders.old_pk;
 

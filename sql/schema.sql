@@ -250,6 +250,7 @@ begin
         user_id = judged.user_id,
         restaurant_id = judged.restaurant_id,
         final_status = judged.final_status,
+        closed_dttm = judged.closed_dttm,
         cost = judged.cost,
         payment = judged.payment,
         item_ids = judged.item_ids,
@@ -1777,7 +1778,8 @@ CREATE TABLE dds.s_order_status (
     sent_dttm timestamp with time zone NOT NULL,
     value_hash uuid NOT NULL,
     load_dt timestamp with time zone NOT NULL,
-    load_src character varying NOT NULL
+    load_src character varying NOT NULL,
+    closed_dttm timestamp with time zone
 );
 
 COMMENT ON TABLE dds.s_order_status IS 'Satellite, status of an order: one row = a change, by business time. The row in force is the last by (effective_dttm, sent_dttm, value_hash)';
@@ -1797,6 +1799,8 @@ COMMENT ON COLUMN dds.s_order_status.value_hash IS 'The message or document in S
 COMMENT ON COLUMN dds.s_order_status.load_dt IS 'When the row was loaded';
 
 COMMENT ON COLUMN dds.s_order_status.load_src IS 'Where it came from: kafka:<topic> or redis';
+
+COMMENT ON COLUMN dds.s_order_status.closed_dttm IS 'When the order became CLOSED, as the source says (effective_dttm is that of the version that says so); NULL where the row is of another status, or the source says no time';
 
 CREATE TABLE dds.s_user_names (
     hk_user_names_pk uuid NOT NULL,
@@ -1878,7 +1882,8 @@ CREATE UNLOGGED TABLE stg.judged_orders (
     cost numeric,
     payment numeric,
     item_ids text[],
-    item_names text[]
+    item_names text[],
+    closed_dttm timestamp with time zone
 );
 
 COMMENT ON TABLE stg.judged_orders IS 'Messages of stg.order_event_log of which the rules of today say something else; only ever holds rows within a rebuild';
@@ -1908,6 +1913,8 @@ COMMENT ON COLUMN stg.judged_orders.payment IS 'As in stg.order_event_log';
 COMMENT ON COLUMN stg.judged_orders.item_ids IS 'As in stg.order_event_log';
 
 COMMENT ON COLUMN stg.judged_orders.item_names IS 'As in stg.order_event_log';
+
+COMMENT ON COLUMN stg.judged_orders.closed_dttm IS 'As in stg.order_event_log';
 
 CREATE UNLOGGED TABLE stg.judged_references (
     value_hash uuid NOT NULL,
@@ -1971,6 +1978,7 @@ CREATE TABLE stg.order_event_log (
     partition integer,
     "offset" bigint,
     load_dt timestamp with time zone NOT NULL,
+    closed_dttm timestamp with time zone,
     CONSTRAINT item_arrays_are_parallel CHECK ((cardinality(item_ids) = cardinality(item_names)))
 );
 
@@ -2009,6 +2017,8 @@ COMMENT ON COLUMN stg.order_event_log.partition IS 'Partition it was first read 
 COMMENT ON COLUMN stg.order_event_log."offset" IS 'Offset it was first read from';
 
 COMMENT ON COLUMN stg.order_event_log.load_dt IS 'When the warehouse accepted it';
+
+COMMENT ON COLUMN stg.order_event_log.closed_dttm IS 'When an order of final_status CLOSED became so: the first of the last CLOSED entries of payload.statuses, by their dttm; NULL where it is not CLOSED, or no entry says when';
 
 ALTER TABLE stg.order_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME stg.order_events_id_seq

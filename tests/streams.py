@@ -68,12 +68,16 @@ def moment(minute: int) -> str:
 
 @dataclass(frozen=True, repr=False)
 class Order(Brief):
-    """A version of an order. `basket`: (dish, name or None) of each line; `blank`: a re-encoded copy of the same."""
+    """A version of an order. `basket`: (dish, name or None) of each line; `blank`: a re-encoded copy of the same.
+
+    `since`: when it came to its status; None where its statuses don't say.
+    """
 
     id: int = 1
     at: int = 0
     sent: int = 0
     status: str = "CLOSED"
+    since: int | None = 0
     user: str = "ann"
     restaurant: str = "x"
     basket: tuple[tuple[str, str | None], ...] = ()
@@ -92,6 +96,7 @@ class Order(Brief):
                 update_ts=moment(self.at),
                 sent=moment(self.sent),
                 cost=self.cost,
+                statuses=[] if self.since is None else [{"status": self.status, "dttm": moment(self.since)}],
             )
             + b" " * self.blank
         )
@@ -202,6 +207,7 @@ ORDERS = st.builds(
     at=MINUTES,
     sent=st.integers(0, 1),
     status=st.sampled_from(["CLOSED", "CLOSED", "CANCELLED", "OPEN"]),
+    since=st.sampled_from([0, 0, 1, None]),
     user=USERS,
     restaurant=RESTAURANTS,
     basket=st.lists(st.tuples(DISHES, NAMES), max_size=3).map(tuple),
@@ -299,6 +305,12 @@ CURRENT = {
             )
         from dds.h_order as hub
     """,
+    "closed": """
+        select distinct on (s.h_order_pk) hub.order_id, s.closed_dttm
+        from dds.s_order_status as s
+        inner join dds.h_order as hub on s.h_order_pk = hub.h_order_pk
+        order by s.h_order_pk, s.effective_dttm desc, s.sent_dttm desc, s.value_hash desc
+    """,
     "costs": """
         select distinct on (s.h_order_pk) hub.order_id, s.cost, s.payment
         from dds.s_order_cost as s
@@ -342,6 +354,7 @@ def warehouse_state(pipeline: Pipeline) -> dict[str, Any]:
     rows = {name: pipeline.rows(query) for name, query in CURRENT.items()}
     return {
         "orders": {i: (user, status, frozenset(dishes or ())) for i, user, status, dishes in rows["orders"]},
+        "closed": dict(rows["closed"]),
         "costs": {i: (cost, payment) for i, cost, payment in rows["costs"]},
         "guests": {i: (name, login) for i, name, login in rows["guests"]},
         "restaurants": dict(rows["restaurants"]),
@@ -358,6 +371,7 @@ def model_state(model: Model) -> dict[str, Any]:
     """Return what it must say."""
     return {
         "orders": {i: tuple(state) for i, state in model.orders().items()},
+        "closed": model.closed_times(),
         "costs": model.order_costs(),
         "guests": model.user_names(),
         "restaurants": model.restaurant_names(),

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal, DecimalException
+from itertools import dropwhile, takewhile
 from typing import Any, NamedTuple
 
 MAX_VALUE_BYTES = 1024 * 1024
@@ -62,6 +63,7 @@ class OrderVersion:
     user_id: str
     restaurant_id: str
     status: str
+    closed_at: datetime | None
     cost: Decimal | None
     payment: Decimal | None
     dishes: Mapping[str, str | None]
@@ -169,6 +171,10 @@ class Model:
             for order_id, version in self.current().items()
         }
 
+    def closed_times(self) -> dict[int, datetime | None]:
+        """Order id -> when it became CLOSED; None where it is not, or nothing says when."""
+        return {order_id: version.closed_at for order_id, version in self.current().items()}
+
     def order_costs(self) -> dict[int, tuple[Decimal | None, Decimal | None]]:
         """Order id -> (cost, payment) as they are now."""
         return {order_id: (version.cost, version.payment) for order_id, version in self.current().items()}
@@ -275,13 +281,16 @@ def read_order(value: bytes | None, zone: tzinfo = UTC) -> OrderVersion | None:
     if not -(2**63) <= order_id < 2**63:
         raise RefusedError("bad_number")
     status: str = _take(payload, "final_status", _is_text)
+    history = _history(payload, zone)
+    date = None if payload.get("date") is None else _time(payload["date"], zone)
     return OrderVersion(
         age=Age(update_ts, _time(_present(message, "sent_dttm"), zone), content_hash(value)),
         order_id=order_id,
-        order_dt=_began(payload, zone) or update_ts,
+        order_dt=min((moment for moment, _ in history), default=date or update_ts),
         user_id=_id(_take(payload, "user", _is_object), "id"),
         restaurant_id=_id(_take(payload, "restaurant", _is_object), "id"),
         status=_key(status),
+        closed_at=_last_closing(history) if status == "CLOSED" else None,
         cost=_maybe_number(payload, "cost"),
         payment=_maybe_number(payload, "payment"),
         dishes=_dishes(payload),
@@ -300,15 +309,22 @@ def _dishes(payload: Mapping[str, Any]) -> dict[str, str | None]:
     return dishes
 
 
-def _began(payload: Mapping[str, Any], zone: tzinfo) -> datetime | None:
-    """The earliest time of a status, else the date of the order."""
-    times = []
+def _history(payload: Mapping[str, Any], zone: tzinfo) -> list[tuple[datetime, str | None]]:
+    """(time, status) of each entry of the statuses that has a time, the newest first; of equal times as they stand."""
+    history = []
     for step in _objects(payload["statuses"]) if payload.get("statuses") is not None else []:
-        _maybe_text(step, "status")
+        status = _maybe_text(step, "status")
         if step.get("dttm") is not None:
-            times.append(_time(step["dttm"], zone))
-    date = None if payload.get("date") is None else _time(payload["date"], zone)
-    return min(times, default=date)
+            history.append((_time(step["dttm"], zone), status))
+    return sorted(history, key=lambda step: step[0], reverse=True)
+
+
+def _last_closing(history: list[tuple[datetime, str | None]]) -> datetime | None:
+    """The time since when it has been CLOSED without a break, of the last such stretch; entries without a status say nothing."""
+    named = [(moment, status) for moment, status in history if status is not None]
+    from_closed = dropwhile(lambda step: step[1] != "CLOSED", named)
+    stretch = [moment for moment, _ in takewhile(lambda step: step[1] == "CLOSED", from_closed)]
+    return min(stretch, default=None)
 
 
 def read_document(kind: str, key: str, value: bytes, zone: tzinfo = UTC) -> DocumentVersion:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
-from typing import NamedTuple
+from operator import itemgetter
+from typing import NamedTuple, TypeAlias
 
 from warehouse.fields import (
     JsonObject,
@@ -25,6 +26,10 @@ from warehouse.fields import (
 from warehouse.rejection import Reason, RejectedError
 
 ORDER = "order"
+CLOSED = "CLOSED"
+
+Step: TypeAlias = tuple[datetime, str | None]
+"""When an order came to a status, and to which."""
 
 
 class OrderEvent(NamedTuple):
@@ -37,6 +42,7 @@ class OrderEvent(NamedTuple):
     user_id: str
     restaurant_id: str
     final_status: str
+    closed_dttm: datetime | None
     cost: Number | None
     payment: Number | None
     item_ids: Sequence[str]
@@ -61,14 +67,22 @@ def parse_order_event(value: bytes | None, zone: tzinfo = UTC) -> OrderEvent | N
     optional_number(payload, "bonus_payment", "payload.")
     optional_number(payload, "bonus_grant", "payload.")
     items = _items(payload)
+    object_id = required_bigint(message, "object_id")
+    sent_dttm = required_time(message, "sent_dttm", zone)
+    steps = _steps(payload, zone)
+    user_id = required_id(required_object(payload, "user", "payload."), "id", "payload.user.")
+    restaurant_id = required_id(required_object(payload, "restaurant", "payload."), "id", "payload.restaurant.")
+    final_status = key_text(payload, "final_status", "payload.")
+    began, closed_dttm = began_and_closed(steps, final_status)
     return OrderEvent(
-        required_bigint(message, "object_id"),
+        object_id,
         update_ts,
-        required_time(message, "sent_dttm", zone),
-        _first_status_time(payload, zone) or date or update_ts,
-        required_id(required_object(payload, "user", "payload."), "id", "payload.user."),
-        required_id(required_object(payload, "restaurant", "payload."), "id", "payload.restaurant."),
-        key_text(payload, "final_status", "payload."),
+        sent_dttm,
+        began or date or update_ts,
+        user_id,
+        restaurant_id,
+        final_status,
+        closed_dttm,
         optional_number(payload, "cost", "payload."),
         optional_number(payload, "payment", "payload."),
         tuple(items),
@@ -76,18 +90,35 @@ def parse_order_event(value: bytes | None, zone: tzinfo = UTC) -> OrderEvent | N
     )
 
 
-def _first_status_time(payload: JsonObject, zone: tzinfo) -> datetime | None:
-    """Return the earliest `dttm` of the statuses."""
+def _steps(payload: JsonObject, zone: tzinfo) -> list[Step]:
+    """Return the statuses that have a time, in the order of the message."""
+    steps: list[Step] = []
     statuses = payload.get("statuses")
-    if statuses is None:
-        return None
-    first = None
-    for status in objects(statuses, "payload.statuses"):
-        optional_text(status, "status", "payload.statuses[].")
-        dttm = optional_time(status, "dttm", zone, "payload.statuses[].")
-        if dttm is not None and (first is None or dttm < first):
-            first = dttm
-    return first
+    for entry in [] if statuses is None else objects(statuses, "payload.statuses"):
+        status = optional_text(entry, "status", "payload.statuses[].")
+        dttm = optional_time(entry, "dttm", zone, "payload.statuses[].")
+        if dttm is not None:
+            steps.append((dttm, status))
+    return steps
+
+
+def began_and_closed(steps: Sequence[Step], final_status: str) -> tuple[datetime | None, datetime | None]:
+    """Return when an order began, its earliest step, and when one that is CLOSED became so: the first of its last CLOSED steps.
+
+    None where no step says so. Steps follow each other by their times; of equal ones the first in the message is the newest, as
+    the source writes them.
+    """
+    if not steps:
+        return None, None
+    newest_first = sorted(steps, key=itemgetter(0), reverse=True)
+    closed_dttm = None
+    if final_status == CLOSED:
+        for dttm, status in newest_first:
+            if status == CLOSED:
+                closed_dttm = dttm
+            elif closed_dttm and status is not None:
+                break
+    return newest_first[-1][0], closed_dttm
 
 
 def _items(payload: JsonObject) -> dict[str, str | None]:

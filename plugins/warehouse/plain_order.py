@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from warehouse.fields import BIGINT, MAX_DEPTH, MAX_KEY_CHARACTERS, MAX_VALUE_BYTES, in_utc
-from warehouse.order_event import OrderEvent
+from warehouse.order_event import OrderEvent, began_and_closed
 
 # What a decoder does not look at in fields that it does not know: U+0000 and surrogates, and numbers beyond any. What it takes
 # for a time and the rules do not: a "t" in the middle, digits beyond the microseconds; and either may be hidden in an escape.
@@ -88,11 +88,12 @@ def plain_order_event(value: bytes | None, zone: tzinfo = UTC) -> OrderEvent | N
         update_ts = in_utc(payload.update_ts, zone)
         sent_dttm = in_utc(message.sent_dttm, zone)
         date = None if payload.date is None else in_utc(payload.date, zone)
-        begun = [in_utc(status.dttm, zone) for status in payload.statuses or () if status.dttm is not None]
+        steps = [(in_utc(step.dttm, zone), step.status) for step in payload.statuses or () if step.dttm is not None]
     except (msgspec.DecodeError, ValueError, OverflowError):
         return None
     if message.object_id not in BIGINT:
         return None
+    began, closed_dttm = began_and_closed(steps, payload.final_status)
     items: dict[str, str | None] = {}
     for line in payload.order_items:
         if items.get(line.id) is None:
@@ -101,10 +102,11 @@ def plain_order_event(value: bytes | None, zone: tzinfo = UTC) -> OrderEvent | N
         message.object_id,
         update_ts,
         sent_dttm,
-        min(begun) if begun else date or update_ts,
+        began or date or update_ts,
         payload.user.id,
         payload.restaurant.id,
         payload.final_status,
+        closed_dttm,
         payload.cost,
         payload.payment,
         tuple(items),

@@ -357,7 +357,8 @@ def copy_rows(connection: psycopg.Connection[Any], statement: str, rows: Sequenc
 def _order_row(record: Record, identity: str, event: OrderEvent) -> tuple[Any, ...]:
     """Return the columns of `incoming_orders`; times as text, here and not in the thread that copies, which has more to do."""
     assert record.value is not None  # noqa: S101  # an event was read from it
-    update_ts, sent_dttm, order_dt = msgspec.to_builtins((event.update_ts, event.sent_dttm, event.order_dt))
+    times = (event.update_ts, event.sent_dttm, event.order_dt, event.closed_dttm)
+    update_ts, sent_dttm, order_dt, closed_dttm = msgspec.to_builtins(times)
     return (
         identity,
         event.object_id,
@@ -367,6 +368,7 @@ def _order_row(record: Record, identity: str, event: OrderEvent) -> tuple[Any, .
         event.user_id,
         event.restaurant_id,
         event.final_status,
+        closed_dttm,
         event.cost,
         event.payment,
         array_literal(event.item_ids),

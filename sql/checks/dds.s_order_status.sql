@@ -1,23 +1,26 @@
 -- Law dds.s_order_status: the parent of each row stands in its hub, STG holds the version that says so, and the key is dds.hash_key
--- of both.
+-- of both. Only what is CLOSED became so at some time.
 -- Params: none
 select
     satellite.hk_order_status_pk,
     satellite.h_order_pk,
-    satellite.value_hash
+    satellite.value_hash,
+    satellite.status,
+    satellite.closed_dttm
 from dds.s_order_status as satellite
 left join dds.h_order as hub on satellite.h_order_pk = hub.h_order_pk
 where
     hub.h_order_pk is null
     or satellite.hk_order_status_pk <> dds.hash_key(satellite.h_order_pk::text, satellite.value_hash::text)
+    or (satellite.closed_dttm is not null and satellite.status <> 'CLOSED')
     or not exists (
         select 1
         from stg.order_event_log as log
         where log.value_hash = satellite.value_hash
     );
 
--- Law dds.s_order_status.newest: the current status of each order is that of its newest message. Orders with a message in the queue
--- are left out.
+-- Law dds.s_order_status.newest: the current status of each order, and when it became CLOSED, are those of its newest message. Orders
+-- with a message in the queue are left out.
 -- Params: none
 with queued as (
     select distinct log.object_id
@@ -29,7 +32,8 @@ with queued as (
 current_rows as (
     select distinct on (h_order_pk)
         h_order_pk,
-        status
+        status,
+        closed_dttm
     from dds.s_order_status
     order by h_order_pk asc, effective_dttm desc, sent_dttm desc, value_hash desc
 )
@@ -37,10 +41,12 @@ current_rows as (
 select
     newest.object_id as order_id,
     log.final_status as newest_status,
-    current_rows.status
+    log.closed_dttm as newest_closed_dttm,
+    current_rows.status,
+    current_rows.closed_dttm
 from stg.order_events as newest
 inner join stg.order_event_log as log on newest.value_hash = log.value_hash
 left join current_rows on dds.hash_key(newest.object_id::text) = current_rows.h_order_pk
 where
-    current_rows.status is distinct from log.final_status
+    (current_rows.status, current_rows.closed_dttm) is distinct from (log.final_status, log.closed_dttm)
     and newest.object_id not in (select queued.object_id from queued);

@@ -1,4 +1,4 @@
--- One row = a change of an order's status, by business time.
+-- One row = a change of an order's status, or of the time at which it became CLOSED, by business time.
 -- From: batch_orders
 -- Grain: h_order_pk, a version that differs from the one before it
 -- Rerun: adds no row
@@ -7,6 +7,7 @@ insert into dds.s_order_status (
     hk_order_status_pk,
     h_order_pk,
     status,
+    closed_dttm,
     effective_dttm,
     sent_dttm,
     value_hash,
@@ -17,6 +18,7 @@ select
     version_pk,
     h_order_pk,
     status,
+    closed_dttm,
     update_ts,
     sent_dttm,
     value_hash,

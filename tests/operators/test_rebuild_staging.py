@@ -146,6 +146,28 @@ def test_a_second_rebuild_changes_nothing(pipeline: Pipeline) -> None:
     assert pipeline.snapshot(("load_dt", "attempt_dt", "attempts", "tried_by")) == before
 
 
+def test_what_was_stored_before_a_field_was_read_has_it_after_a_rebuild(pipeline: Pipeline) -> None:
+    """An older release did not know `closed_dttm`. An order that it stored seems to learn it by its next version, till then."""
+    steps = [{"status": "CLOSED", "dttm": "2026-01-01 11:00:00"}]
+    stored, dearer = order(8, statuses=steps), order(8, statuses=steps, update_ts="2026-01-02 12:00:00", cost=200)
+    closed = "select closed_dttm is not null from dds.s_order_status where h_order_pk = dds.hash_key('8') order by 1"
+    add_rules(pipeline)
+    refer(pipeline, DOCUMENTS, UTC)
+    read(pipeline, [*EARLY, stored], UTC)
+    pipeline.load()
+    for table in ("stg.order_event_log", "dds.s_order_status"):
+        pipeline.owner.execute(f"update {table} set closed_dttm = null")
+    read(pipeline, [*LATE, dearer], UTC)
+    pipeline.load()
+    assert broken_laws(pipeline) == {}
+    assert pipeline.rows(closed) == [(False,), (True,)]
+    rebuild_run(STG_DDS_AND_CDM)
+    assert broken_laws(pipeline) == {}
+    assert pipeline.rows(closed) == [(True,)]
+    rebuilt = whole(pipeline)
+    assert rebuilt == fresh(pipeline, values=[*EARLY, stored, *LATE, dearer])
+
+
 def test_what_a_rule_refuses_by_now_becomes_a_dead_letter(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     add_rules(pipeline)
     refer(pipeline, DOCUMENTS, UTC)

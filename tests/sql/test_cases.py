@@ -2,12 +2,14 @@
 
 A file of cases/ holds a list of cases. A case opens with its expectation in words; its steps are taken in order:
 
-    given    orders: messages of one chunk (fields of tests.messages.order; at, sent: minutes)
+    given    orders: messages of one chunk (fields of tests.messages.order; at, sent: minutes; statuses: [status minute],
+                     of which there is one by default, since: its minute)
              redis: what a run reads; {restaurant or user id: its document, or any text as it is}
              rules: {tag: [category, threshold]}; a threshold of null deletes the rule
     when     all of it is loaded, unless `load: false`
     expect   products: {guest/dish: [name, orders]}, categories: {guest/category: orders}, tags: [guest/tag],
-             events: [guest/tag event count] of the whole case, dead: [reason] of the whole case
+             events: [guest/tag event count] of the whole case, dead: [reason] of the whole case,
+             closed: {order: minute at which it became CLOSED, or null}
 
 What is not named under `expect` is still compared: after each step everything equals the model, and no law of sql/checks is
 broken.
@@ -15,6 +17,7 @@ broken.
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,17 +63,25 @@ def laws_broken_now(run: Run) -> dict[str, int]:
 
 
 def message(fields: dict[str, Any]) -> bytes:
-    """Return an order message; `order` is its id, `at` and `sent` are minutes."""
+    """Return an order message; `order` is its id; `at`, `sent` and `since`, when it came to its status, are minutes."""
     given = dict(fields)
     at = given.pop("at", 0)
+    steps = given.pop("statuses", [f"{given.get('status', 'CLOSED')} {given.pop('since', 0)}"])
     return messages.order(
         given.pop("order", 1),
         given.pop("status", "CLOSED"),
         dishes=tuple(given.pop("dishes", ["pizza"])),
         update_ts=moment(at),
         sent=moment(given.pop("sent", at)),
+        statuses=[entry(step) for step in steps],
         **given,
     )
+
+
+def entry(step: str) -> dict[str, str]:
+    """Return an entry of the statuses: `CLOSED 5`, `CLOSED 2099-01-01 12:00:00`, or `CLOSED` where it does not say when."""
+    status, _, time = step.partition(" ")
+    return {"status": status} | ({"dttm": moment(int(time)) if time.isdigit() else time} if time else {})
 
 
 def document(key: str, given: dict[str, Any] | str) -> tuple[str, str, bytes]:
@@ -101,6 +112,12 @@ def shown(run: Run, part: str) -> Any:
             return [f"{user}/{tag} {event} {count}" for user, tag, event, count, *_ in pipeline.tag_events()]
         case "dead":
             return [reason for reason, _ in pipeline.dead_letters()]
+        case "closed":
+            begin = datetime.fromisoformat(moment(0)).replace(tzinfo=UTC)
+            return {
+                order: None if at is None else (at - begin).total_seconds() / 60
+                for order, at in run.settle()["closed"].items()
+            }
         case "guests":
             return {user: list(names) for user, names in run.settle()["guests"].items()}
     raise AssertionError(f"a case expects {part}, which nobody can show")

@@ -164,6 +164,10 @@ BREAKS: dict[str, list[str]] = {
     "dds.s_order_status": [
         satellite("s_order_status", H3, f"'{NOBODY}'", H1, f"'OPEN', '{EARLIER}', '{EARLIER}'"),
         satellite("s_order_status", H3, row_key(H3, f"'{NOBODY}'"), f"'{NOBODY}'", f"'OPEN', '{EARLIER}', '{EARLIER}'"),
+        f"""
+        {satellite("s_order_status", H3, row_key(H3, H1), H1, f"'OPEN', '{EARLIER}', '{EARLIER}'")};
+        update dds.s_order_status set closed_dttm = '{EARLIER}' where h_order_pk = {H3} and value_hash = {H1}
+        """,
     ],
     "dds.s_user_names": [satellite("s_user_names", ANN, f"'{NOBODY}'", DOCUMENT, f"'A', 'a', '{EARLIER}'")],
     "dds.s_product_names": [
@@ -199,6 +203,8 @@ BREAKS: dict[str, list[str]] = {
     ],
     "dds.s_order_status.newest": [
         satellite("s_order_status", H3, row_key(H3, H1), H1, f"'COOKING', '{LATER}', '{LATER}'"),
+        "update dds.s_order_status set closed_dttm = closed_dttm + interval '1 hour' where status = 'CLOSED'",
+        "update dds.s_order_status set closed_dttm = null where status = 'CLOSED'",
     ],
     "dds.s_order_cost.newest": [
         satellite("s_order_cost", H3, row_key(H3, H1), H1, f"null, 1, '{LATER}', '{LATER}'"),

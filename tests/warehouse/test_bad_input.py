@@ -239,6 +239,9 @@ PLACES = [
 ]
 
 
+HOURS = [*(f"2026-11-25 1{hour}:00:00" for hour in range(4)), None]
+
+
 def replaced(message: Any, place: tuple[Any, ...], value: Any) -> Any:
     """`message` with the value at `place` replaced, where there is such a place; ... drops it."""
     parent = message
@@ -284,6 +287,10 @@ def odd_orders(draw: st.DrawFn) -> bytes:
     """Mostly lawful messages of odd texts, times and numbers."""
     text = st.text(LETTERS, min_size=1, max_size=8)
     moments = st.datetimes().map(lambda moment: moment.isoformat(" "))
+    step = st.fixed_dictionaries(
+        {},
+        optional={"status": st.sampled_from(["CLOSED", "CLOSED", "CANCELLED", None]), "dttm": st.sampled_from(HOURS)},
+    )
     money = st.one_of(st.decimals(allow_nan=False, places=2).map(str), st.integers(-(2**70), 2**70), st.none())
     return order(
         draw(st.integers(-(2**63), 2**63 - 1)),
@@ -295,6 +302,7 @@ def odd_orders(draw: st.DrawFn) -> bytes:
         cost=draw(money),
         payment=draw(money),
         date=draw(moments),
+        statuses=draw(st.lists(step, max_size=6)),
     )
 
 
@@ -331,6 +339,7 @@ def test_anything_is_taken_skipped_or_refused_and_an_independent_reading_agrees(
     assert version is not None
     assert (event.object_id, event.update_ts, event.sent_dttm) == (version.order_id, version.age[0], version.age[1])
     assert (event.order_dt, event.final_status) == (version.order_dt, version.status)
+    assert event.closed_dttm == version.closed_at
     assert (event.user_id, event.restaurant_id) == (version.user_id, version.restaurant_id)
     assert (event.cost, event.payment) == (version.cost, version.payment)
     assert dict(zip(event.item_ids, event.item_names, strict=True)) == version.dishes

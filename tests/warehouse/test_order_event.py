@@ -7,7 +7,7 @@ import pytest
 
 from tests.messages import order
 from tests.warehouse.bad_messages import changed
-from warehouse.order_event import OrderEvent, parse_order_event
+from warehouse.order_event import OrderEvent, began_and_closed, parse_order_event
 
 
 def read(value: bytes) -> OrderEvent:
@@ -38,6 +38,7 @@ def test_an_order_is_read_field_by_field() -> None:
         user_id="u",
         restaurant_id="r",
         final_status="CLOSED",
+        closed_dttm=datetime(2026, 1, 2, 12, tzinfo=UTC),
         cost=event.cost,
         payment=None,
         item_ids=("pizza", "tea"),
@@ -64,6 +65,38 @@ STEPS = [
 )
 def test_an_order_began_with_its_first_status_else_at_its_date_else_with_this_version(value: bytes, hour: int) -> None:
     assert read(value).order_dt == datetime(2026, 1, 1, hour, tzinfo=UTC)
+
+
+def test_closed_since_is_kept_only_of_what_is_closed() -> None:
+    assert read(order(status="CLOSED", statuses=STEPS)).closed_dttm == datetime(2026, 1, 1, 12, tzinfo=UTC)
+    assert read(order(status="CANCELLED", statuses=STEPS)).closed_dttm is None
+    assert read(order(status="CLOSED", statuses=None)).closed_dttm is None
+
+
+@pytest.mark.parametrize(
+    ("steps", "hour"),
+    [
+        ((), None),
+        (("CLOSED 5",), 5),
+        (("CLOSED 5", "DELIVERING 4", "OPEN 3"), 5),
+        (("CLOSED 6", "CLOSED 5", "OPEN 3"), 5),
+        (("CLOSED 7", "CANCELLED 6", "CLOSED 5"), 7),
+        (("CANCELLED 6", "CLOSED 5", "OPEN 3"), 5),
+        (("OPEN 3", "CLOSED 7", "CLOSED 5", "CANCELLED 6"), 7),
+        (("CLOSED 5", "CANCELLED 5", "CLOSED 4"), 5),
+        (("CANCELLED 5", "CLOSED 5", "CLOSED 4"), 4),
+        (("CLOSED 7", "closed 6", "CLOSED 5"), 7),
+        (("CLOSED 7", " 6", "CLOSED 5"), 7),
+        (("CLOSED 7", None, "CLOSED 5"), 5),
+    ],
+)
+def test_an_order_became_closed_with_the_first_of_its_last_closed_steps(
+    steps: tuple[str | None, ...], hour: int | None
+) -> None:
+    """A text is a status and its hour; None, at 6, has no status."""
+    parsed = [(None, "6") if step is None else step.split(" ") for step in steps]
+    known = [(datetime(2026, 1, 1, int(at), tzinfo=UTC), status) for status, at in parsed]
+    assert began_and_closed(known, "CLOSED")[1] == (None if hour is None else datetime(2026, 1, 1, hour, tzinfo=UTC))
 
 
 def test_a_dish_stands_once_and_its_first_name_counts() -> None:

@@ -223,6 +223,23 @@ def test_the_quick_reading_differs_from_the_rules_on_no_damaged_message(data: st
     agrees(bytes(value))
 
 
+STEPS = st.fixed_dictionaries(
+    {},
+    optional={
+        "status": st.sampled_from(["CLOSED", "CLOSED", "CANCELLED", "closed", "", None]),
+        "dttm": st.sampled_from(["2026-03-29 01:30:00", "2026-03-29 02:30:00", "2026-03-29T03:30:00", None]),
+    },
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(steps=st.lists(STEPS, max_size=6), status=st.sampled_from(["CLOSED", "CLOSED", "CANCELLED", "closed"]))
+def test_the_quick_reading_knows_as_the_rules_do_when_an_order_began_and_was_closed(
+    steps: list[dict[str, Any]], status: str
+) -> None:
+    assert agrees(order(status=status, statuses=steps), ZoneInfo("Europe/Berlin"))
+
+
 def test_keys_written_as_escapes_and_twice_are_read_as_by_the_rules() -> None:
     value = order()
     for known, odd in (

@@ -23,6 +23,16 @@ HISTORIES: dict[str, tuple[Order | Menu | Guest, ...]] = {
         Order(at=2, status="CANCELLED", basket=(("a", None),)),
         Order(at=3, basket=(("a", None),), cost=2),
     ),
+    "when it became CLOSED, corrected and back": (
+        Order(at=1, since=0),
+        Order(at=2, since=1),
+        Order(at=3, since=0, cost=2),
+    ),
+    "when it became CLOSED, not said for once": (
+        Order(at=1, since=0),
+        Order(at=2, since=None),
+        Order(at=3, since=0, cost=2),
+    ),
     "a basket edited and back": (
         Order(at=1, basket=(("a", None), ("b", None))),
         Order(at=2, basket=(("b", None), ("c", None))),

@@ -501,6 +501,27 @@ def test_times_mean_what_iso_8601_says(written: str, meant: datetime) -> None:
     assert version.age.update_ts == meant
 
 
+@pytest.mark.parametrize(
+    ("status", "steps", "hour"),
+    [
+        ("CLOSED", [("CLOSED", 13), ("OPEN", 12)], 13),
+        ("CANCELLED", [("CANCELLED", 14), ("CLOSED", 13)], None),
+        ("CLOSED", [("CLOSED", 14), ("CLOSED", 13), ("OPEN", 12)], 13),
+        ("CLOSED", [("CLOSED", 13), ("CANCELLED", 14), ("CLOSED", 15)], 15),
+        ("CLOSED", [("CLOSED", 14), ("CANCELLED", 14), ("CLOSED", 13)], 14),
+        ("CLOSED", [("CANCELLED", 14), ("CLOSED", 14), (None, 13), ("CLOSED", 12)], 12),
+        ("CLOSED", [], None),
+    ],
+)
+def test_an_order_became_closed_with_the_first_of_its_last_closed_steps(
+    status: str, steps: list[tuple[str | None, int]], hour: int | None
+) -> None:
+    statuses = [{"status": name, "dttm": f"2026-11-25 {at}:00:00"} for name, at in steps]
+    model = Model()
+    model.message(changed(payload__statuses=statuses, payload__final_status=status))
+    assert list(model.closed_times().values()) == [hour and datetime(2026, 11, 25, hour, tzinfo=UTC)]
+
+
 def test_an_order_began_with_its_first_status_else_at_its_date_else_now() -> None:
     steps = [{"status": "CLOSED", "dttm": "2026-11-25 12:00:00"}, {"status": "OPEN", "dttm": "2026-11-25 11:00:00"}]
     hours = []

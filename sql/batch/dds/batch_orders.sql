@@ -28,6 +28,7 @@ create temporary table batch_orders (
     restaurant_id text,
     order_dt timestamptz,
     status text,
+    closed_dttm timestamptz,
     cost numeric,
     payment numeric,
     item_ids text[],
@@ -118,13 +119,19 @@ select
     and (
         placed.version = 1 or (placed.cost, placed.payment) is distinct from (placed.cost_before, placed.payment_before)
     ),
-    not placed.is_before and (placed.version = 1 or placed.final_status <> placed.status_before),
+    not placed.is_before
+    and (
+        placed.version = 1
+        or placed.final_status <> placed.status_before
+        or placed.closed_dttm is distinct from placed.closed_before
+    ),
     not placed.is_before and (placed.version = 1 or placed.user_id <> placed.user_before),
     placed.object_id,
     placed.user_id,
     placed.restaurant_id,
     placed.order_dt,
     placed.final_status,
+    placed.closed_dttm,
     placed.cost,
     placed.payment,
     placed.item_ids,
@@ -139,6 +146,7 @@ from (
         lag(versions.cost) over timeline as cost_before,
         lag(versions.payment) over timeline as payment_before,
         lag(versions.final_status) over timeline as status_before,
+        lag(versions.closed_dttm) over timeline as closed_before,
         lag(versions.user_id) over timeline as user_before
     from versions
     window timeline as (

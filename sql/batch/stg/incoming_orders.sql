@@ -11,6 +11,7 @@ create temporary table incoming_orders (
     user_id text,
     restaurant_id text,
     final_status text,
+    closed_dttm timestamptz,
     cost numeric,
     payment numeric,
     item_ids text[],

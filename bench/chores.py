@@ -10,17 +10,7 @@ from bench.world import World, plain_orders
 from harness.runs import run
 from operators.check_laws import CheckLawsOperator
 from operators.load_layer import LoadLayerOperator
-from warehouse.constants import (
-    CDM_CLAIM,
-    CDM_LOAD,
-    CDM_PREPARE,
-    CDM_REBUILD,
-    DDS_CLAIM,
-    DDS_LOAD,
-    DDS_PREPARE,
-    DDS_REBUILD,
-    REBUILD_BATCH,
-)
+from warehouse.layers import CDM, CDM_REBUILD, DDS_REBUILD, REBUILD_BATCH, Layer
 
 # The bench's last drain may be hours ago: no fault of what is measured.
 DAY_S = 86_400.0
@@ -38,12 +28,8 @@ MANY_RULES = """
 def chores(world: World, runs: int) -> dict[str, Any]:
     """Measure each on what is loaded; return seconds by name. Leaves 500 rules behind."""
     results = {
-        "marts_rebuild, cdm": _seconds(
-            lambda: _load("cdm", CDM_PREPARE + CDM_REBUILD, CDM_CLAIM, CDM_LOAD),
-        ),
-        "marts_rebuild, dds": _seconds(
-            lambda: _load("dds", DDS_PREPARE + DDS_REBUILD, DDS_CLAIM, DDS_LOAD, **REBUILD_BATCH),
-        ),
+        "marts_rebuild, cdm": _seconds(lambda: _load(CDM_REBUILD)),
+        "marts_rebuild, dds": _seconds(lambda: _load(DDS_REBUILD, **REBUILD_BATCH)),
         "cdm after it": _seconds(_marts),
         "data_checks": _seconds(lambda: run(CheckLawsOperator(task_id="laws", max_lag_s=DAY_S))),
     }
@@ -56,16 +42,12 @@ def chores(world: World, runs: int) -> dict[str, Any]:
     return {"seconds": results, "minute_s": {"1 rule": few, "501 rules": many}, "rules_501_over_1": many / few}
 
 
-def _load(task_id: str, prepare: Any, claim: Any, load: Any, **parameters: Any) -> None:
-    run(
-        LoadLayerOperator(
-            task_id=task_id, prepare=prepare, claim=claim, load=load, parameters=parameters, max_batches=1
-        )
-    )
+def _load(layer: Layer, **parameters: Any) -> None:
+    run(LoadLayerOperator(task_id="load", layer=layer, parameters=parameters, max_batches=1))
 
 
 def _marts() -> None:
-    _load("cdm", CDM_PREPARE, CDM_CLAIM, CDM_LOAD)
+    _load(CDM)
 
 
 def _minute(world: World, runs: int, start: datetime) -> float:

@@ -20,7 +20,7 @@ from harness.runs import after_the_drain, backfill, drain, run
 from local.stack import Stack
 from source.generate import Generator, Message
 from source.seed import load_reference
-from warehouse.constants import HISTORY_BATCH
+from warehouse.layers import HISTORY_BATCH
 
 STAGES = ("drain", "reference", "dds", "cdm")
 SCHEMAS = ["stg", "dds", "cdm"]

@@ -12,34 +12,20 @@ it; they are skipped where it takes over ten minutes.
 See docs/runbook.md, "data_checks".
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.sdk import DAG
 
-from operators.alerts import ALERTS
 from operators.check_laws import CheckLawsOperator
-from warehouse.constants import OWNER, SQL_FOLDER
-
-TASK_TIMEOUT = timedelta(minutes=30)
+from operators.dag import usual
 
 with DAG(
     dag_id="data_checks",
     description="Every hour: do the laws of the data still hold?",
     doc_md=__doc__,
     schedule="17 * * * *",
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    catchup=False,
-    max_active_runs=1,
     dagrun_timeout=timedelta(minutes=50),
-    template_searchpath=SQL_FOLDER,
-    default_args={
-        "owner": OWNER,
-        "retries": 1,
-        "retry_delay": timedelta(seconds=30),
-        "execution_timeout": TASK_TIMEOUT,
-        "statement_timeout_s": TASK_TIMEOUT.total_seconds(),
-    },
-    **ALERTS,
     tags=["maintenance"],
+    **usual(task_timeout=timedelta(minutes=30), retries=1),
 ) as dag:
     CheckLawsOperator(task_id="laws")

@@ -13,76 +13,29 @@ writers of a layer take turns.
 **If it fails**: the log of the task says what to check. See docs/runbook.md, "dead_letters_replay".
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
-from operators.alerts import ALERTS
+from operators.dag import form, usual
 from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
 from operators.replay_dead_letters import ReplayDeadLettersOperator
-from warehouse.constants import (
-    BATCH,
-    CDM_CLAIM,
-    CDM_LOAD,
-    CDM_PREPARE,
-    DDS_CLAIM,
-    DDS_LOAD,
-    DDS_PREPARE,
-    OWNER,
-    SQL_FOLDER,
-)
-from warehouse.requests import ANY_REASON, MAX_LETTERS, REASONS
-
-TASK_TIMEOUT = timedelta(hours=1)
+from warehouse.layers import BATCH, CDM, DDS
 
 with DAG(
     dag_id="dead_letters_replay",
     description="Refused messages tried again by the rules of today",
     doc_md=__doc__,
     schedule=None,
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    catchup=False,
-    max_active_runs=1,
     dagrun_timeout=timedelta(hours=4),
-    template_searchpath=SQL_FOLDER,
-    default_args={
-        "owner": OWNER,
-        "retries": 2,
-        "retry_delay": timedelta(seconds=30),
-        "execution_timeout": TASK_TIMEOUT,
-        "statement_timeout_s": TASK_TIMEOUT.total_seconds(),
-    },
-    params={
-        "reason": Param(
-            ANY_REASON,
-            type="string",
-            enum=list(REASONS),
-            title="Reason",
-            description="Only dead letters of this reason code (docs/messages.md)",
-        ),
-        "ids": Param(
-            [],
-            type="array",
-            items={"type": "integer", "minimum": 1},
-            title="Ids",
-            description_md="Only these, by `stg.dead_letters.id`, one a line; none given: all",
-        ),
-        "limit": Param(
-            10_000,
-            type="integer",
-            minimum=MAX_LETTERS[0],
-            maximum=MAX_LETTERS[-1],
-            title="Limit",
-            description="At most so many are tried, the oldest first",
-        ),
-    },
-    **ALERTS,
+    params=form("dead_letters_replay"),
     tags=["orders", "maintenance"],
+    **usual(task_timeout=timedelta(hours=1)),
 ) as dag:
     replay = ReplayDeadLettersOperator(task_id="replay")
     reference = RefreshReferenceOperator(task_id="reference")
-    dds = LoadLayerOperator(task_id="dds", prepare=DDS_PREPARE, claim=DDS_CLAIM, load=DDS_LOAD, parameters=BATCH)
-    cdm = LoadLayerOperator(task_id="cdm", prepare=CDM_PREPARE, claim=CDM_CLAIM, load=CDM_LOAD)
+    dds = LoadLayerOperator(task_id="dds", layer=DDS, parameters=BATCH)
+    cdm = LoadLayerOperator(task_id="cdm", layer=CDM)
 
     replay >> reference >> dds >> cdm

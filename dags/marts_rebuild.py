@@ -15,31 +15,17 @@ the vault itself waits while it is built. Loads of the minute run wait, too, and
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from airflow.sdk import DAG, Context, Param, TriggerRule
+from airflow.sdk import DAG, Context, TriggerRule
 from airflow.sdk.exceptions import AirflowSkipException
 
-from operators.alerts import ALERTS
+from operators.dag import form, usual
 from operators.load_layer import LoadLayerOperator
 from operators.rebuild_staging import RebuildStagingOperator
 from operators.replay_dead_letters import ReplayDeadLettersOperator
-from warehouse.constants import (
-    CDM_CLAIM,
-    CDM_LOAD,
-    CDM_PREPARE,
-    CDM_REBUILD,
-    DDS_CLAIM,
-    DDS_LOAD,
-    DDS_PREPARE,
-    DDS_REBUILD,
-    OWNER,
-    REBUILD_BATCH,
-    SQL_FOLDER,
-)
-from warehouse.requests import DDS_AND_CDM, LAYERS, ONLY_CDM, STG_DDS_AND_CDM
-
-TASK_TIMEOUT = timedelta(hours=6)
+from warehouse.layers import CDM_REBUILD, DDS_REBUILD, REBUILD_BATCH
+from warehouse.requests import DDS_AND_CDM, STG_DDS_AND_CDM
 
 
 def only_with(*layers: str) -> Callable[[Context], None]:
@@ -57,46 +43,23 @@ with DAG(
     description="Counters and tags again from the vault, the vault from STG, STG by the rules of today",
     doc_md=__doc__,
     schedule=None,
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    catchup=False,
-    max_active_runs=1,
     dagrun_timeout=timedelta(hours=25),
-    template_searchpath=SQL_FOLDER,
-    default_args={
-        "owner": OWNER,
-        "retries": 1,
-        "retry_delay": timedelta(seconds=30),
-        "execution_timeout": TASK_TIMEOUT,
-        "statement_timeout_s": TASK_TIMEOUT.total_seconds(),
-    },
-    params={
-        "layers": Param(
-            ONLY_CDM,
-            type="string",
-            enum=list(LAYERS),
-            title="Layers",
-            description="The marts from the vault; or before that the vault from STG; or before that STG, by the rules of today",
-        )
-    },
-    **ALERTS,
+    params=form("marts_rebuild"),
     tags=["maintenance"],
+    **usual(task_timeout=timedelta(hours=6), retries=1),
 ) as dag:
     letters = ReplayDeadLettersOperator(task_id="letters", pre_execute=only_with(STG_DDS_AND_CDM), everything=True)
     stg = RebuildStagingOperator(task_id="stg", trigger_rule=TriggerRule.NONE_FAILED)
     dds = LoadLayerOperator(
         task_id="dds",
         pre_execute=only_with(DDS_AND_CDM, STG_DDS_AND_CDM),
-        prepare=DDS_PREPARE + DDS_REBUILD,
-        claim=DDS_CLAIM,
-        load=DDS_LOAD,
+        layer=DDS_REBUILD,
         parameters=REBUILD_BATCH,
         max_batches=1,
     )
     cdm = LoadLayerOperator(
         task_id="cdm",
-        prepare=CDM_PREPARE + CDM_REBUILD,
-        claim=CDM_CLAIM,
-        load=CDM_LOAD,
+        layer=CDM_REBUILD,
         max_batches=1,
         trigger_rule=TriggerRule.NONE_FAILED,
     )

@@ -16,66 +16,39 @@ that failed or was missed is made good by the next one.
 **If it fails**: the log of the task says what to check. See docs/runbook.md, "orders_micro_batch".
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, TriggerRule
 
-from operators.alerts import ALERTS
+from operators.dag import usual
 from operators.drain_orders import DrainOrdersOperator
 from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
-from warehouse.constants import (
-    BATCH,
-    CDM_CLAIM,
-    CDM_LOAD,
-    CDM_PREPARE,
-    DDS_CLAIM,
-    DDS_LOAD,
-    DDS_PREPARE,
-    OWNER,
-    SQL_FOLDER,
-)
-
-TASK_TIMEOUT = timedelta(minutes=5)
+from warehouse.layers import BATCH, CDM, DDS
 
 with DAG(
     dag_id="orders_micro_batch",
     description="Every minute: orders from Kafka become counters and tags of guests",
     doc_md=__doc__,
     schedule="* * * * *",
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    catchup=False,
-    max_active_runs=1,
     dagrun_timeout=timedelta(minutes=15),
-    template_searchpath=SQL_FOLDER,
-    default_args={
-        "owner": OWNER,
-        "retries": 2,
-        "retry_delay": timedelta(seconds=10),
-        "execution_timeout": TASK_TIMEOUT,
-        "statement_timeout_s": TASK_TIMEOUT.total_seconds(),
-    },
-    **ALERTS,
     tags=["orders"],
+    **usual(task_timeout=timedelta(minutes=5), retry_delay=timedelta(seconds=10)),
 ) as dag:
     drain = DrainOrdersOperator(task_id="drain", max_messages=50_000)
     reference = RefreshReferenceOperator(task_id="reference", trigger_rule=TriggerRule.ALL_DONE)
     dds = LoadLayerOperator(
         task_id="dds",
         trigger_rule=TriggerRule.ALL_DONE,
-        prepare=DDS_PREPARE,
-        claim=DDS_CLAIM,
-        load=DDS_LOAD,
+        layer=DDS,
         parameters=BATCH,
         max_batches=2,
     )
     cdm = LoadLayerOperator(
         task_id="cdm",
         trigger_rule=TriggerRule.ALL_DONE,
-        prepare=CDM_PREPARE,
-        claim=CDM_CLAIM,
-        load=CDM_LOAD,
+        layer=CDM,
         max_batches=1,
     )
     # The scheduler marks this one by itself, without a process or a pod.

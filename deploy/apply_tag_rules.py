@@ -15,7 +15,9 @@ import psycopg
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "plugins"))
 
-from warehouse.constants import CDM_RULES, TAG_RULES_FILE  # found by the line above
+from warehouse.constants import TAG_RULES_FILE  # found by the line above
+from warehouse.layers import TAG_RULES
+from warehouse.session import Session
 from warehouse.sql_files import read_sql
 from warehouse.tag_rules import BadRulesError, apply_rules, parse_rules
 
@@ -28,7 +30,8 @@ def main() -> None:
     try:
         rules = parse_rules(Path(TAG_RULES_FILE).read_text(encoding="utf-8"))
         with psycopg.connect(url) as connection:
-            counts = apply_rules(connection, rules, read_sql(CDM_RULES), logging.getLogger(__name__))
+            session = Session(connection, read_sql([TAG_RULES]), log=logging.getLogger(__name__))
+            counts = apply_rules(session, rules)
     except (BadRulesError, OSError, psycopg.Error) as error:
         raise SystemExit(f"the rules of {TAG_RULES_FILE} are not applied: {error}") from error
     print("{changed} of {rules} tag rules have changed".format(**counts))

@@ -47,9 +47,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "plugins"))
 
 from deploy.bucket import Bucket, BucketError, bucket_of
 from deploy.pipes import CHUNK_BYTES, Program, ProgramError, decrypting, pour, running
-from warehouse.constants import POSTGRES_LIMITS, STG_BACKUPS, TRANSACTION, WHOLE
+from warehouse.constants import POSTGRES_LIMITS
 from warehouse.laws import RebuildIsOnError, check_laws, read_laws
-from warehouse.sql_files import read_sql, run_sql
+from warehouse.layers import BACKUPS, TRANSACTION, WHOLE
+from warehouse.session import Session
+from warehouse.sql_files import read_sql
 
 LOG = logging.getLogger("backup")
 WAREHOUSE, AIRFLOW = "dwh", "airflow"
@@ -70,7 +72,7 @@ LAWS_OF_THE_WORLD = ("stg.backups.age", "stg.dead_letters.unreadable", "stg.lost
 MOMENTS = dict.fromkeys(
     ("queued_before", "checked_before", "dumped_before", "restored_before", "begun_before"), "-infinity"
 )
-PARAMS = {"statement_timeout_ms": LIMIT_S * 1000, "lock_timeout_ms": REBUILD_WAIT_S * 1000, **MOMENTS}
+PARAMS = {"lock_timeout_ms": REBUILD_WAIT_S * 1000, **MOMENTS}
 
 
 class BackupError(Exception):
@@ -200,7 +202,7 @@ def whole_snapshot(connection: psycopg.Connection[Any]) -> tuple[str, int]:
     connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
     connection.set_read_only(True)
     try:
-        run_sql(connection, read_sql([TRANSACTION, WHOLE]), PARAMS, LOG)
+        session_of(connection).run([TRANSACTION, WHOLE], PARAMS)
     except psycopg.errors.LockNotAvailable as error:
         raise BackupError(f"the vault is being built again for over {REBUILD_WAIT_S} s (marts_rebuild)") from error
     ((snapshot, messages),) = connection.execute(text_of("ask/backup/snapshot.sql"))
@@ -263,9 +265,7 @@ def judge(url: str, promised: int | None) -> tuple[int, list[str]]:
     """Return how many messages a restored warehouse holds, and what is wrong with it."""
     laws = [law for law in read_laws() if law.name not in LAWS_OF_THE_WORLD]
     with connect(url) as connection:
-        broken, unanswered = check_laws(
-            connection, prepare=read_sql([TRANSACTION, WHOLE]), laws=laws, params=PARAMS, max_rows=0, log=LOG
-        )
+        broken, unanswered = check_laws(session_of(connection), laws, PARAMS, max_rows=0)
         ((messages,),) = connection.execute(text_of("ask/backup/messages.sql"))
     problems = [f"broken: {law} ({rows} rows)" for law, rows in broken.items()]
     problems += [f"not answered: {law}" for law in unanswered]
@@ -405,6 +405,11 @@ def connect(url: str, *, autocommit: bool = False) -> psycopg.Connection[Any]:
     return psycopg.connect(url, autocommit=autocommit, **limits)
 
 
+def session_of(connection: psycopg.Connection[Any]) -> Session:
+    """Return what runs the files of ours on a connection."""
+    return Session(connection, read_sql([TRANSACTION, WHOLE, BACKUPS]), statement_timeout_s=LIMIT_S, log=LOG)
+
+
 def without_password(url: str) -> tuple[str, str]:
     """Return a connection without its password, and that: the arguments of a program are no secret."""
     parts: dict[str, Any] = dict(conninfo_to_dict(url))
@@ -435,7 +440,7 @@ def note(settings: Settings, made: Try) -> None:
     }
     try:
         with connect(settings.urls[WAREHOUSE]) as connection:
-            run_sql(connection, read_sql(STG_BACKUPS), params, LOG)
+            session_of(connection).run([BACKUPS], params)
     except psycopg.Error as error:
         LOG.error("this try stands in no row of stg.backups: %s", one_line(error))  # noqa: TRY400  # the text says it all
 

@@ -9,7 +9,8 @@ Results come keyed by the sources' ids, in the form of `witness.model`, so that 
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, tzinfo
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
@@ -20,26 +21,15 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from psycopg import sql
 
-from warehouse import constants
+from warehouse.constants import SQL_FOLDER
 from warehouse.layer_load import load_layer
+from warehouse.layers import CDM, DDS, ORDERS, REFERENCE
+from warehouse.session import Session
 from warehouse.sql_files import read_sql
-from warehouse.staging import Document, Record, StagingFiles, stage_documents, stage_records
+from warehouse.staging import Document, DocumentStore, Record, RecordStore
 
 LOG = logging.getLogger("harness.pipeline")
-PARAMS = {"statement_timeout_ms": 120_000}
-PREPARE = read_sql([constants.TRANSACTION])
-ORDER_FILES = StagingFiles(PREPARE + read_sql(constants.STG_ORDERS_INCOMING), read_sql(constants.STG_ORDERS))
-REFERENCE_FILES = StagingFiles(PREPARE + read_sql(constants.STG_REFERENCE_INCOMING), read_sql(constants.STG_REFERENCE))
-DDS = {
-    "prepare": PREPARE + read_sql(constants.DDS_PREPARE),
-    "claim": read_sql(constants.DDS_CLAIM),
-    "load": read_sql(constants.DDS_LOAD),
-}
-CDM = {
-    "prepare": PREPARE + read_sql(constants.CDM_PREPARE),
-    "claim": read_sql(constants.CDM_CLAIM),
-    "load": read_sql(constants.CDM_LOAD),
-}
+SQL = read_sql(path.relative_to(SQL_FOLDER).as_posix() for path in Path(SQL_FOLDER).glob("*/**/*.sql"))
 TIMES_AND_POSITIONS = (
     *("load_dt", "attempt_dt", "tried_by", "as_of", "checked_dt"),
     *("next_offset", "last_offset", "last_hash", "end_offset"),
@@ -53,6 +43,7 @@ class Pipeline:
         self.env = env
         self.etl = psycopg.connect(env["DWH_ETL_URL"])
         self.owner = psycopg.connect(env["DWH_URL"], autocommit=True)
+        self.session = Session(self.etl, SQL, statement_timeout_s=120, log=LOG)
         self.redis = redis.Redis.from_url(env["REDIS_URL"])
 
     def __enter__(self) -> Self:
@@ -79,26 +70,26 @@ class Pipeline:
         self.owner.execute("truncate cdm.rule_queue restart identity")  # the trigger of cdm.tag_rules has filled it
         self.redis.flushall()
 
-    def stage(self, values: Iterable[bytes | None], topic: str = "test") -> dict[str, int]:
+    def stage(self, values: Iterable[bytes | None], topic: str = "test", zone: tzinfo = UTC) -> dict[str, int]:
         """Put messages into STG as one chunk, without Kafka."""
         records = [Record(value, None, topic, 0, offset) for offset, value in enumerate(values)]
-        return stage_records(self.etl, records, ORDER_FILES, zone=UTC, params=PARAMS, log=LOG)
+        return RecordStore(self.session, ORDERS, zone).store(records)
 
-    def refer(self, documents: Sequence[tuple[str, str, bytes]]) -> dict[str, int]:
+    def refer(self, documents: Sequence[tuple[str, str, bytes]], zone: tzinfo = UTC) -> dict[str, int]:
         """Put reference documents (kind, key, value) into STG, without Redis."""
         found = [Document(*document) for document in documents]
-        return stage_documents(self.etl, found, REFERENCE_FILES, zone=UTC, params=PARAMS, log=LOG)
+        return DocumentStore(self.session, REFERENCE, zone).store(found)
 
     def load_dds(
         self, max_events: int | None = None, max_batches: int | None = None, max_first_events: int | None = None
     ) -> dict[str, int]:
         """Load the vault from the queue; the first batch is as large as the others, unless another size is given."""
-        params = {**PARAMS, "max_events": max_events, "max_first_events": max_first_events or max_events}
-        return load_layer(self.etl, **DDS, params=params, max_batches=max_batches, log=LOG)
+        params = {"max_events": max_events, "max_first_events": max_first_events or max_events}
+        return load_layer(self.session, DDS, params, max_batches=max_batches)
 
     def load_cdm(self) -> dict[str, int]:
         """Load the marts from the queue."""
-        return load_layer(self.etl, **CDM, params=PARAMS, max_batches=None, log=LOG)
+        return load_layer(self.session, CDM)
 
     def load(self) -> None:
         """Load both layers."""

@@ -13,19 +13,8 @@ from operators.load_layer import LoadLayerOperator
 from operators.rebuild_staging import RebuildStagingOperator
 from operators.refresh_reference import RefreshReferenceOperator
 from operators.replay_dead_letters import ReplayDeadLettersOperator
-from warehouse.constants import (
-    BATCH,
-    CDM_CLAIM,
-    CDM_LOAD,
-    CDM_PREPARE,
-    CDM_REBUILD,
-    DDS_CLAIM,
-    DDS_LOAD,
-    DDS_PREPARE,
-    DDS_REBUILD,
-    REBUILD_BATCH,
-    SQL_FOLDER,
-)
+from warehouse.constants import SQL_FOLDER
+from warehouse.layers import BATCH, CDM, CDM_REBUILD, DDS, DDS_REBUILD, REBUILD_BATCH
 from warehouse.requests import DDS_AND_CDM, STG_DDS_AND_CDM
 
 
@@ -59,10 +48,8 @@ def after_the_drain(batch: Mapping[str, int | None] = BATCH) -> dict[str, Callab
     """Return what follows a drain, in order: task id -> what makes the operator. `batch`: sizes of the vault's batches."""
     return {
         "reference": lambda: RefreshReferenceOperator(task_id="reference"),
-        "dds": lambda: LoadLayerOperator(
-            task_id="dds", prepare=DDS_PREPARE, claim=DDS_CLAIM, load=DDS_LOAD, parameters=batch
-        ),
-        "cdm": lambda: LoadLayerOperator(task_id="cdm", prepare=CDM_PREPARE, claim=CDM_CLAIM, load=CDM_LOAD),
+        "dds": lambda: LoadLayerOperator(task_id="dds", layer=DDS, parameters=batch),
+        "cdm": lambda: LoadLayerOperator(task_id="cdm", layer=CDM),
     }
 
 
@@ -92,20 +79,7 @@ def rebuild_run(layers: str = DDS_AND_CDM, **staging: Any) -> None:
         "params": {"layers": layers},
     }
     if layers == STG_DDS_AND_CDM:
-        zone = {"zone": staging["zone"]} if "zone" in staging else {}
-        run(ReplayDeadLettersOperator(task_id="letters", everything=True, **zone), **context)
+        run(ReplayDeadLettersOperator(task_id="letters", everything=True), **context)
     run(RebuildStagingOperator(task_id="stg", **staging), **context)
-    for task_id, prepare, claim, load in (
-        ("dds", DDS_PREPARE + DDS_REBUILD, DDS_CLAIM, DDS_LOAD),
-        ("cdm", CDM_PREPARE + CDM_REBUILD, CDM_CLAIM, CDM_LOAD),
-    ):
-        run(
-            LoadLayerOperator(
-                task_id=task_id,
-                prepare=prepare,
-                claim=claim,
-                load=load,
-                parameters=REBUILD_BATCH,
-                max_batches=1,
-            )
-        )
+    run(LoadLayerOperator(task_id="dds", layer=DDS_REBUILD, parameters=REBUILD_BATCH, max_batches=1))
+    run(LoadLayerOperator(task_id="cdm", layer=CDM_REBUILD, max_batches=1))

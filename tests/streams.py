@@ -7,7 +7,6 @@ orders, two guests, three dishes, five moments), so that versions collide all th
 
 import dataclasses
 import json
-import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,20 +17,20 @@ import psycopg
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from harness.pipeline import CDM, DDS, LOG, ORDER_FILES, PARAMS, PREPARE, Pipeline
+from harness.pipeline import LOG, SQL, Pipeline
 from tests import messages
-from warehouse import constants
+from warehouse import layers
 from warehouse.laws import check_laws, read_laws
 from warehouse.layer_load import load_layer
-from warehouse.sql_files import SqlFile, read_sql
-from warehouse.staging import Record, StagingFiles, stage_records
+from warehouse.session import Session
+from warehouse.sql_files import SqlFile
+from warehouse.staging import Record, RecordStore
 from witness.model import Model, tag_events
 
 LAWS = read_laws()
 # The parameters of laws about what waits, stands still or is old.
 MOMENTS = ("queued_before", "checked_before", "dumped_before", "restored_before", "begun_before")
-CRASH = SqlFile("crash", "do $$ begin raise exception 'crash'; end $$")
-REBUILDS = {"dds": read_sql(constants.DDS_REBUILD), "cdm": read_sql(constants.CDM_REBUILD)}
+CRASH = SqlFile("crash.sql", "do $$ begin raise exception 'crash'; end $$")
 
 _COMMON = settings(
     deadline=None,
@@ -234,9 +233,9 @@ RULES = st.builds(
 FEW = st.one_of(st.none(), st.integers(1, 3))
 DDS_LOADS = st.builds(LoadDds, max_events=FEW, max_batches=FEW)
 DDS_CRASHES = st.builds(
-    LoadDds, max_events=FEW, max_batches=FEW, crash_at=st.integers(0, len(DDS["claim"] + DDS["load"]))
+    LoadDds, max_events=FEW, max_batches=FEW, crash_at=st.integers(0, len(layers.DDS.claim + layers.DDS.load))
 )
-CDM_CRASHES = st.builds(LoadCdm, crash_at=st.integers(0, len(CDM["claim"] + CDM["load"])))
+CDM_CRASHES = st.builds(LoadCdm, crash_at=st.integers(0, len(layers.CDM.claim + layers.CDM.load)))
 CDM_LOADS = st.just(LoadCdm())
 
 
@@ -391,19 +390,11 @@ def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[s
     ]
 
 
-def broken_laws(connection: psycopg.Connection[Any], log: logging.Logger = LOG) -> dict[str, int]:
+def broken_laws(connection: psycopg.Connection[Any]) -> dict[str, int]:
     """Return the laws of sql/checks that the warehouse breaks now, with the number of rows."""
-    broken, unanswered = check_laws(
-        connection,
-        prepare=PREPARE,
-        laws=LAWS,
-        params={
-            **PARAMS,
-            **dict.fromkeys(MOMENTS, datetime.now(UTC) - timedelta(minutes=30)),
-        },
-        max_rows=5,
-        log=log,
-    )
+    session = Session(connection, SQL, log=LOG)
+    params = {"lock_timeout_ms": 0, **dict.fromkeys(MOMENTS, datetime.now(UTC) - timedelta(minutes=30))}
+    broken, unanswered = check_laws(session, LAWS, params, max_rows=5)
     assert not unanswered
     return broken
 
@@ -512,9 +503,8 @@ class Run:
     def send(self, values: Sequence[bytes], *, crash: bool = False) -> None:
         """Stage messages as one chunk; with `crash` the first try fails."""
         if crash:
-            files = StagingFiles(ORDER_FILES.prepare, [*ORDER_FILES.load, CRASH])
-            records = [Record(value, None, "test", 0, offset) for offset, value in enumerate(values)]
-            self._crash(lambda: stage_records(self.pipeline.etl, records, files, zone=UTC, params=PARAMS, log=LOG))
+            store = RecordStore(self._session(), layers.ORDERS._replace(finish=(CRASH.name,)), UTC)
+            self._crash(lambda: store.store([Record(value, None, "test", 0, n) for n, value in enumerate(values)]))
         self.pipeline.stage(values)
         self.model.messages(values)
         self.values += values
@@ -546,13 +536,15 @@ class Run:
 
     def _load_dds(self, step: LoadDds) -> None:
         if step.crash_at is not None:
-            self._load_and_crash(DDS, step.crash_at, max_events=step.max_events, max_first_events=step.max_events)
+            self._load_and_crash(
+                layers.DDS, step.crash_at, max_events=step.max_events, max_first_events=step.max_events
+            )
         else:
             TALLY.batches += self.pipeline.load_dds(step.max_events, step.max_batches)["batches"]
 
     def _load_cdm(self, crash_at: int | None) -> None:
         if crash_at is not None:
-            self._load_and_crash(CDM, crash_at)
+            self._load_and_crash(layers.CDM, crash_at)
             return
         before, events = self.pipeline.user_tags(), len(self.pipeline.tag_events())
         TALLY.batches += self.pipeline.load_cdm()["batches"]
@@ -568,31 +560,20 @@ class Run:
         assert carried == after.keys(), "the events add up to the tags"
 
     def _rebuild(self, layer: str) -> None:
-        files, params = (DDS, constants.REBUILD_BATCH) if layer == "dds" else (CDM, {})
-        load_layer(
-            self.pipeline.etl,
-            prepare=[*files["prepare"], *REBUILDS[layer]],
-            claim=files["claim"],
-            load=files["load"],
-            params={**PARAMS, **params},
-            max_batches=1,
-            log=LOG,
-        )
+        if layer == "dds":
+            load_layer(self.pipeline.session, layers.DDS_REBUILD, layers.REBUILD_BATCH, max_batches=1)
+        else:
+            load_layer(self.pipeline.session, layers.CDM_REBUILD, max_batches=1)
 
-    def _load_and_crash(self, files: Mapping[str, list[SqlFile]], crash_at: int, **params: Any) -> None:
-        run = [*files["claim"], *files["load"]]
-        run.insert(crash_at, CRASH)
-        self._crash(
-            lambda: load_layer(
-                self.pipeline.etl,
-                prepare=files["prepare"],
-                claim=run,
-                load=(),
-                params={**PARAMS, **params},
-                max_batches=1,
-                log=LOG,
-            )
-        )
+    def _session(self) -> Session:
+        """Return a session that can crash."""
+        return Session(self.pipeline.etl, [*SQL, CRASH], log=LOG)
+
+    def _load_and_crash(self, layer: layers.Layer, crash_at: int, **params: Any) -> None:
+        run = [*layer.claim, *layer.load]
+        run.insert(crash_at, CRASH.name)
+        crashing = layer._replace(claim=tuple(run), load=())
+        self._crash(lambda: load_layer(self._session(), crashing, params, max_batches=1))
 
     def _crash(self, load: Any) -> None:
         TALLY.crashes += 1

@@ -1,9 +1,11 @@
 """`BackfillOrdersOperator`: the history of the topic to STG."""
 
+from dataclasses import replace
+
 from airflow.sdk import Context
 
 from operators.base import request_of
-from operators.drain_orders import DrainOrdersOperator, progress_params
+from operators.drain_orders import DrainOrdersOperator
 from warehouse.constants import ORDERS_READER
 from warehouse.requests import BEGINNING
 
@@ -25,20 +27,17 @@ class BackfillOrdersOperator(DrainOrdersOperator):
         self.chunk_messages = request["chunk_messages"]
         begin = begin_at.isoformat() if begin_at else BEGINNING
         reader = f"backfill:{context['dag_run'].run_id}:{begin}"
-        with self.open_drain(context) as (drain, connection):
-            plan = drain.plan(self.positions(connection, reader), begin_at)
+        with self.open_drain(context, reader) as (drain, progress):
+            plan = drain.plan(progress.positions(), begin_at)
             if plan.restarted:
-                self.write_progress(
-                    connection,
-                    ["stg/drain_progress.sql"],
-                    {"reader": reader, **progress_params(plan.positions, restart=True)},
-                )
-            counts, positions = self.drain(drain, plan, connection, reader)
-        with self.open_drain(context) as (drain, connection):
+                progress.write(plan.positions, restart=True)
+            counts, positions = self.take_in(drain, progress, plan)
+        with self.open_drain(context, reader) as (drain, progress):
             # A new consumer: partitions that were read to their end are paused.
             # What the minute run has still to read, and the range of this request from its beginning, as both are by now.
+            of_the_minute = replace(progress, reader=ORDERS_READER)
             begun = drain.plan({}, begin_at).positions
-            minute = drain.plan(self.positions(connection, ORDERS_READER))
+            minute = drain.plan(of_the_minute.positions())
             unread = {loss.partition for loss in minute.losses}
             moved = {
                 partition: position
@@ -46,15 +45,7 @@ class BackfillOrdersOperator(DrainOrdersOperator):
                 if partition not in unread
                 and begun[partition].next_offset <= minute.positions[partition].next_offset < position.next_offset
             }
-            self.write_progress(
-                connection,
-                ["stg/drain_progress.sql"],
-                {"reader": ORDERS_READER, **progress_params(moved, restart=minute.restarted)},
-            )
-            self.write_progress(
-                connection,
-                ["settle/stg/drain_progress_done.sql"],
-                {"reader": reader, "gone_partitions": sorted(positions)},
-            )
+            of_the_minute.write(moved, restart=minute.restarted)
+            progress.forget(positions)
         self.log.info("the minute run was moved past the history in %d partitions", len(moved))
         return {**counts, "lost": 0, "behind_transaction": plan.behind_transaction}

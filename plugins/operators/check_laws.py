@@ -8,10 +8,8 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from operators.base import PipelineOperator
-from operators.connections import open_postgres
-from warehouse.constants import POSTGRES_CONN_ID, STG_LAW_CHECKS, TRANSACTION, WHOLE
 from warehouse.laws import RebuildIsOnError, check_laws, read_laws, store_answers
-from warehouse.sql_files import named_sql
+from warehouse.layers import LAW_CHECKS, WHOLE
 
 
 class BrokenLawError(AirflowFailException):
@@ -46,9 +44,6 @@ class CheckLawsOperator(PipelineOperator):
     Raises `BrokenLawError`, `UncheckedLawError`, and `UnreachableError` where PostgreSQL refuses us.
     """
 
-    template_fields: Sequence[str] = ("prepare", "store")
-    template_ext: Sequence[str] = (".sql",)
-
     def __init__(
         self,
         *,
@@ -59,11 +54,9 @@ class CheckLawsOperator(PipelineOperator):
         max_transaction_age_hours: float = 6.5,
         max_rows: int = 20,
         max_rebuild_wait_s: float = 600.0,
-        statement_timeout_s: float = 300.0,
-        postgres_conn_id: str = POSTGRES_CONN_ID,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(files=[WHOLE, LAW_CHECKS], **kwargs)
         self.max_queue_age_minutes = max_queue_age_minutes
         self.max_lag_s = max_lag_s
         self.max_dump_age_hours = max_dump_age_hours
@@ -71,42 +64,23 @@ class CheckLawsOperator(PipelineOperator):
         self.max_transaction_age_hours = max_transaction_age_hours
         self.max_rows = max_rows
         self.max_rebuild_wait_s = max_rebuild_wait_s
-        self.statement_timeout_s = statement_timeout_s
-        self.postgres_conn_id = postgres_conn_id
-        self.prepare = [TRANSACTION, WHOLE]
-        self.store = [TRANSACTION, *STG_LAW_CHECKS]
 
     def execute(self, context: Context) -> dict[str, int]:
         """Ask all laws, then judge."""
         laws = read_laws()
-        statement_timeout_ms = int(self.statement_timeout_s * 1000)
+        now = datetime.now(UTC)
+        params = {
+            "lock_timeout_ms": int(self.max_rebuild_wait_s * 1000),
+            "queued_before": now - timedelta(minutes=self.max_queue_age_minutes),
+            "checked_before": now - timedelta(seconds=self.max_lag_s),
+            "dumped_before": now - timedelta(hours=self.max_dump_age_hours),
+            "restored_before": now - timedelta(days=self.max_restore_age_days),
+            "begun_before": now - timedelta(hours=self.max_transaction_age_hours),
+        }
         try:
-            with open_postgres(self.postgres_conn_id) as connection:
-                broken, unanswered = check_laws(
-                    connection,
-                    prepare=named_sql([TRANSACTION, WHOLE], self.prepare),
-                    laws=laws,
-                    params={
-                        "statement_timeout_ms": statement_timeout_ms,
-                        "lock_timeout_ms": int(self.max_rebuild_wait_s * 1000),
-                        "queued_before": datetime.now(UTC) - timedelta(minutes=self.max_queue_age_minutes),
-                        "checked_before": datetime.now(UTC) - timedelta(seconds=self.max_lag_s),
-                        "dumped_before": datetime.now(UTC) - timedelta(hours=self.max_dump_age_hours),
-                        "restored_before": datetime.now(UTC) - timedelta(days=self.max_restore_age_days),
-                        "begun_before": datetime.now(UTC) - timedelta(hours=self.max_transaction_age_hours),
-                    },
-                    max_rows=self.max_rows,
-                    log=self.log,
-                )
-                store_answers(
-                    connection,
-                    files=named_sql([TRANSACTION, *STG_LAW_CHECKS], self.store),
-                    laws=laws,
-                    broken=broken,
-                    unanswered=unanswered,
-                    params={"statement_timeout_ms": statement_timeout_ms, "checked_dt": datetime.now(UTC)},
-                    log=self.log,
-                )
+            with self.open_session() as session:
+                broken, unanswered = check_laws(session, laws, params, max_rows=self.max_rows)
+                store_answers(session, laws, broken, unanswered)
         except RebuildIsOnError as error:
             raise AirflowSkipException(
                 f"the vault is being built again (marts_rebuild): no law was checked, the next run checks them. {error}"

@@ -1,11 +1,10 @@
 """Opens the three Airflow connections of the pipeline by the providers' hooks; a failure says what to check."""
 
 import json
-import os
-import socket
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import psycopg
 import redis
@@ -13,15 +12,18 @@ from airflow.providers.apache.kafka.hooks.base import KafkaBaseHook
 from airflow.providers.apache.kafka.hooks.consume import KafkaConsumerHook
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.providers.redis.hooks.redis import RedisHook
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from confluent_kafka import Consumer, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
+from warehouse import sources
 from warehouse.careful import CarefulConsumer
 from warehouse.constants import CONSUMER_GROUP, POSTGRES_LIMITS
 from warehouse.drain import DEFAULT_SETTINGS, FORCED_SETTINGS, DrainError, explained
+from warehouse.sources import ORDERS_SETTINGS, BadSettingError, ReferenceSettings
 
-CANCEL_TIMEOUT_S = 5.0
+Said = TypeVar("Said")
 
 
 class UnreachableError(AirflowException):
@@ -46,15 +48,21 @@ def open_postgres(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
         connection.close()
 
 
-def hang_up(connection: psycopg.Connection[Any]) -> None:
-    """End what the connection is doing, from another thread: the thread that waits in it gets an error and goes on.
+def orders_zone(conn_id: str) -> ZoneInfo:
+    """Return the zone of the times that messages write without one. Raises `AirflowFailException` where it is wrong."""
+    return _said(conn_id, sources.orders_zone)
 
-    PostgreSQL is asked to cancel, so that it lets go at once; whether or not it answers, the socket is shut.
-    """
-    with suppress(psycopg.Error):
-        connection.cancel_safe(timeout=CANCEL_TIMEOUT_S)
-    with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
-        line.shutdown(socket.SHUT_RDWR)
+
+def reference_settings(conn_id: str) -> ReferenceSettings:
+    """Return how Redis is read. Raises `AirflowFailException` where that is wrong."""
+    return _said(conn_id, sources.reference_settings)
+
+
+def _said(conn_id: str, read: Callable[[Mapping[str, Any]], Said]) -> Said:
+    try:
+        return read(BaseHook.get_connection(conn_id).extra_dejson)
+    except BadSettingError as error:
+        raise AirflowFailException(f"the extra of the Airflow connection {conn_id}: {error}") from error
 
 
 @contextmanager
@@ -74,11 +82,15 @@ def open_redis(conn_id: str) -> Iterator[redis.Redis]:
         client.close()
 
 
+def _without(config: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name not in names}
+
+
 class TopicAdminHook(KafkaBaseHook):
     """The provider's hook for questions about topics: the same connection without what only a consumer knows."""
 
     def _get_client(self, config: dict[str, Any]) -> AdminClient:
-        return AdminClient({"log_level": 3, **{name: value for name, value in config.items() if name != "group.id"}})
+        return AdminClient({"log_level": 3, **_without(config, "group.id", *ORDERS_SETTINGS)})
 
 
 class OrdersConsumerHook(KafkaConsumerHook):
@@ -99,7 +111,7 @@ class OrdersConsumerHook(KafkaConsumerHook):
         settings = {
             "error_cb": lambda error: self.log.warning("%s", explained(error, self.brokers)),
             **DEFAULT_SETTINGS,
-            **config,
+            **_without(config, *ORDERS_SETTINGS),
             **FORCED_SETTINGS,
             "group.id": config.get("group.id") or CONSUMER_GROUP,
         }

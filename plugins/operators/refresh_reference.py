@@ -4,33 +4,22 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeAlias
-from zoneinfo import ZoneInfo
 
-import psycopg
 import redis
 from airflow.sdk import Context
 
 from operators.base import PipelineOperator
-from operators.connections import UnreachableError, open_postgres, open_redis
-from warehouse.constants import (
-    POSTGRES_CONN_ID,
-    REDIS_CONN_ID,
-    SOURCE_ZONE,
-    STG_REFERENCE,
-    STG_REFERENCE_INCOMING,
-    STG_REFERENCE_QUERIES,
-    TRANSACTION,
-)
+from operators.connections import UnreachableError, open_redis, reference_settings
+from warehouse.constants import REDIS_CONN_ID
 from warehouse.fields import MAX_VALUE_BYTES
-from warehouse.sql_files import SqlFile, named_sql, run_sql
+from warehouse.layers import REFERENCE, REFERENCE_UNSEEN, REFERENCE_WANTED
 from warehouse.staging import (
     Document,
+    DocumentStore,
     Sought,
-    StagingFiles,
     UnreadDocument,
     content_hash,
     refusal_hash,
-    stage_documents,
     unread_hash,
 )
 
@@ -42,77 +31,45 @@ class RefreshReferenceOperator(PipelineOperator):
     """Store in STG the versions of guests and restaurants that Redis holds and the warehouse has not seen.
 
     Asks for the guests and restaurants of the orders that DDS has still to load, for those still missing (at most
-    `max_missing` a run, each has its turn), and in one of `restaurants_every_runs` runs for all restaurants known, so that a
-    changed menu counts before that restaurant's next order. Keys are `key_prefix` and the id. `zone` is that of times without
-    one.
+    `max_missing` a run, each has its turn), and for all restaurants known, so that a changed menu counts before that restaurant's
+    next order. Keys, zone and how often quiet restaurants are asked for are settings of the connection (`warehouse.sources`).
 
     A key that is not there is no error: the order counts by dish, and by category as soon as the document arrives. Redis being
     down is one (`UnreachableError`), for then nothing is known of what is missing. Returns counts: wanted, found, documents
     (new ones), refused (dead letters), and the rows written, by table.
     """
 
-    template_fields: Sequence[str] = ("queries", "prepare", "load")
-    template_ext: Sequence[str] = (".sql",)
-
     def __init__(
         self,
         *,
-        key_prefix: str = "",
-        restaurants_every_runs: int = 1,
         max_missing: int = 10_000,
         keys_a_request: int = 1_000,
         portion_bytes: int = 8 * 1024 * 1024,
-        statement_timeout_s: float = 300.0,
-        zone: str = SOURCE_ZONE,
         redis_conn_id: str = REDIS_CONN_ID,
-        postgres_conn_id: str = POSTGRES_CONN_ID,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.key_prefix = key_prefix
-        self.restaurants_every_runs = restaurants_every_runs
+        super().__init__(files=[REFERENCE_WANTED, REFERENCE_UNSEEN, REFERENCE], **kwargs)
         self.max_missing = max_missing
         self.keys_a_request = keys_a_request
         self.portion_bytes = portion_bytes
-        self.statement_timeout_s = statement_timeout_s
-        self.zone = zone
         self.redis_conn_id = redis_conn_id
-        self.postgres_conn_id = postgres_conn_id
-        self.queries = list(STG_REFERENCE_QUERIES)
-        self.prepare = [TRANSACTION, *STG_REFERENCE_INCOMING]
-        self.load = list(STG_REFERENCE)
 
     def execute(self, context: Context) -> dict[str, int]:
         """Ask PostgreSQL what is wanted, Redis for it, and store what is new."""
-        wanted_sql, unseen_sql = named_sql(STG_REFERENCE_QUERIES, self.queries)
-        prepare = named_sql([TRANSACTION, *STG_REFERENCE_INCOMING], self.prepare)
-        params = {"statement_timeout_ms": int(self.statement_timeout_s * 1000)}
-        with open_postgres(self.postgres_conn_id) as connection, open_redis(self.redis_conn_id) as client:
-            wanted = self._rows(
-                connection,
-                prepare[:1],
-                wanted_sql,
-                params
-                | {
-                    "restaurants_every_runs": self.restaurants_every_runs,
-                    "max_missing": self.max_missing,
-                },
-            )
+        settings = reference_settings(self.redis_conn_id)
+        self.key_prefix = settings.key_prefix
+        with self.open_session() as session, open_redis(self.redis_conn_id) as client:
+            store = DocumentStore(session, REFERENCE, settings.zone)
+            limits = {"restaurants_every_runs": settings.restaurants_every_runs, "max_missing": self.max_missing}
+            wanted = session.ask(REFERENCE_WANTED, limits)
             totals: Counter[str] = Counter(found=0, documents=0, skipped=0, refused=0)
             for portion in self._portions(client, wanted):
-                unseen = self._rows(connection, prepare[:1], unseen_sql, params | _identities(portion))
+                unseen = session.ask(REFERENCE_UNSEEN, _identities(portion))
                 totals["found"] += len(portion)
                 if unseen:
-                    counts = stage_documents(
-                        connection,
-                        [portion[position - 1] for position, is_new in unseen if is_new],
-                        StagingFiles(prepare, named_sql(STG_REFERENCE, self.load)),
-                        zone=ZoneInfo(self.zone),
-                        params=params,
-                        log=self.log,
-                        read_again=[unread_hash(portion[position - 1]) for position, is_new in unseen if not is_new],
-                    )
-                    totals.update(counts)
+                    new = [portion[position - 1] for position, is_new in unseen if is_new]
+                    known = [unread_hash(portion[position - 1]) for position, is_new in unseen if not is_new]
+                    totals.update(store.store(new, {"read_again_hashes": known}))
         self.log.info(
             "%d keys wanted, %d found, %d documents new, %d of them refused into stg.dead_letters",
             len(wanted),
@@ -121,13 +78,6 @@ class RefreshReferenceOperator(PipelineOperator):
             totals["refused"],
         )
         return {"wanted": len(wanted), **totals}
-
-    def _rows(
-        self, connection: psycopg.Connection[Any], prepare: Sequence[SqlFile], query: SqlFile, params: dict[str, Any]
-    ) -> list[tuple[Any, ...]]:
-        with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
-            run_sql(connection, prepare, params, self.log)
-            return cursor.execute(query.text, params).fetchall()
 
     def _portions(self, client: redis.Redis, wanted: Sequence[Wanted]) -> Iterator[list[Sought]]:
         """Yield the documents that are there, in portions of about `portion_bytes`."""
@@ -194,7 +144,7 @@ class RefreshReferenceOperator(PipelineOperator):
 
 
 def _identities(portion: Sequence[Sought]) -> dict[str, Any]:
-    """Return the parameters of `ask/stg/reference_unseen.sql`."""
+    """Return the parameters of `REFERENCE_UNSEEN`."""
     return {
         "value_hashes": [content_hash(found.value) if isinstance(found, Document) else None for found in portion],
         "refusal_hashes": [refusal_hash(found) for found in portion],

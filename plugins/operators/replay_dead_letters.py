@@ -1,33 +1,22 @@
 """`ReplayDeadLettersOperator`: what was refused, through the same door again."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-import psycopg
 from airflow.sdk import Context
 
 from operators.base import PipelineOperator, request_of
-from operators.connections import open_postgres
-from warehouse.constants import (
-    POSTGRES_CONN_ID,
-    SOURCE_ZONE,
-    STG_ORDERS_INCOMING,
-    STG_REFERENCE_INCOMING,
-    STG_REPLAY_ORDERS,
-    STG_REPLAY_QUERIES,
-    STG_REPLAY_REFERENCE,
-    TRANSACTION,
-)
+from operators.connections import orders_zone, reference_settings
+from warehouse.constants import KAFKA_CONN_ID, REDIS_CONN_ID
+from warehouse.layers import DEAD_LETTERS_LAST, DEAD_LETTERS_WANTED, REPLAYED_ORDERS, REPLAYED_REFERENCE
 from warehouse.reference import RESTAURANT, USER
 from warehouse.requests import IDS
-from warehouse.sql_files import named_sql, run_sql
-from warehouse.staging import Document, Record, StagingFiles, refusal_hash, stage_documents, stage_records
+from warehouse.session import Session
+from warehouse.staging import Document, DocumentStore, Record, RecordStore, Store, refusal_hash
 
 EVERYTHING = {"reason": None, "ids": None, "limit": IDS[-1]}
-LAST, WANTED = range(2)  # the places of the two questions in STG_REPLAY_QUERIES
 MESSAGES = "messages"
 DOCUMENTS = "documents"
 
@@ -42,11 +31,8 @@ class ReplayDeadLettersOperator(PipelineOperator):
     Which letters and how many is told by the run's parameters (`warehouse.requests`), unless it is to try `everything`; a wrong
     one fails the task at once. A task that is tried again goes on with those that this run has not tried. Letters that do not
     hold the whole of what was refused (docs/messages.md) are left alone. Returns counts: tried, solved, refused (also by
-    reason), not_whole, and the rows written, by table. `zone` is that of times written without one.
+    reason), not_whole, and the rows written, by table.
     """
-
-    template_fields: Sequence[str] = ("queries", "prepare", "load", "prepare_reference", "load_reference")
-    template_ext: Sequence[str] = (".sql",)
 
     def __init__(
         self,
@@ -54,23 +40,13 @@ class ReplayDeadLettersOperator(PipelineOperator):
         everything: bool = False,
         batch_letters: int = 1_000,
         batch_bytes: int = 32 * 1024 * 1024,
-        statement_timeout_s: float = 300.0,
-        zone: str = SOURCE_ZONE,
-        postgres_conn_id: str = POSTGRES_CONN_ID,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        files = [DEAD_LETTERS_LAST, DEAD_LETTERS_WANTED, REPLAYED_ORDERS, REPLAYED_REFERENCE]
+        super().__init__(files=files, **kwargs)
         self.everything = everything
         self.batch_letters = batch_letters
         self.batch_bytes = batch_bytes
-        self.statement_timeout_s = statement_timeout_s
-        self.zone = zone
-        self.postgres_conn_id = postgres_conn_id
-        self.queries = [TRANSACTION, *STG_REPLAY_QUERIES]
-        self.prepare = [TRANSACTION, *STG_ORDERS_INCOMING]
-        self.load = list(STG_REPLAY_ORDERS)
-        self.prepare_reference = [TRANSACTION, *STG_REFERENCE_INCOMING]
-        self.load_reference = list(STG_REPLAY_REFERENCE)
 
     def execute(self, context: Context) -> dict[str, int]:
         """Try what the run's parameters ask for."""
@@ -79,11 +55,15 @@ class ReplayDeadLettersOperator(PipelineOperator):
         # A run that is cleared begins again, and has another start. Compared for being the same, never for what came first.
         name = f"{context['dag'].dag_id}:{run.run_id}:{run.start_date.isoformat()}"  # type: ignore[union-attr]
         totals: Counter[str] = Counter(tried=0, solved=0, refused=0, not_whole=0)
-        with open_postgres(self.postgres_conn_id) as connection:
-            ((last_id,),) = self._ask(connection, LAST, {})
-            for kind in (MESSAGES, DOCUMENTS):
-                for items in self._batches(connection, request, kind, {"last_id": last_id, "run": name}, totals):
-                    counts = self._try(connection, kind, items, name)
+        with self.open_session() as session:
+            stores: dict[str, Store[Any]] = {
+                MESSAGES: RecordStore(session, REPLAYED_ORDERS, orders_zone(KAFKA_CONN_ID)),
+                DOCUMENTS: DocumentStore(session, REPLAYED_REFERENCE, reference_settings(REDIS_CONN_ID).zone),
+            }
+            ((last_id,),) = session.ask(DEAD_LETTERS_LAST)
+            for kind, store in stores.items():
+                for items in self._batches(session, request, kind, {"last_id": last_id, "run": name}, totals):
+                    counts = self._try(store, items, name)
                     tried = counts.pop(kind)
                     totals.update(counts, tried=tried, solved=tried - counts["refused"])
         self.log.info("%(tried)d dead letters tried: %(solved)d are solved, %(refused)d refused again", totals)
@@ -101,7 +81,7 @@ class ReplayDeadLettersOperator(PipelineOperator):
 
     def _batches(
         self,
-        connection: psycopg.Connection[Any],
+        session: Session,
         request: Mapping[str, Any],
         kind: str,
         run: dict[str, Any],
@@ -118,7 +98,7 @@ class ReplayDeadLettersOperator(PipelineOperator):
         }
         while (room := request["limit"] - totals["tried"]) > 0:
             params["max_letters"] = min(self.batch_letters, room)
-            letters = self._ask(connection, WANTED, params)
+            letters = session.ask(DEAD_LETTERS_WANTED, params)
             if not letters:
                 return
             params["after_id"] = letters[-1][0]
@@ -127,24 +107,9 @@ class ReplayDeadLettersOperator(PipelineOperator):
             if items:
                 yield items
 
-    def _ask(self, connection: psycopg.Connection[Any], question: int, params: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """Return the rows of one of `STG_REPLAY_QUERIES`."""
-        settings, *queries = named_sql([TRANSACTION, *STG_REPLAY_QUERIES], self.queries)
-        params = {**params, "statement_timeout_ms": int(self.statement_timeout_s * 1000)}
-        with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
-            run_sql(connection, [settings], params, self.log)
-            return cursor.execute(queries[question].text, params).fetchall()
-
-    def _try(self, connection: psycopg.Connection[Any], kind: str, items: list[Any], run: str) -> dict[str, int]:
+    def _try(self, store: Store[Any], items: list[Any], run: str) -> dict[str, int]:
         """Put one batch through the door; return its counts."""
-        params = {"statement_timeout_ms": int(self.statement_timeout_s * 1000), "run": run}
-        if kind == MESSAGES:
-            prepare = named_sql([TRANSACTION, *STG_ORDERS_INCOMING], self.prepare)
-            files = StagingFiles(prepare, named_sql(STG_REPLAY_ORDERS, self.load))
-            return stage_records(connection, items, files, zone=ZoneInfo(self.zone), params=params, log=self.log)
-        prepare = named_sql([TRANSACTION, *STG_REFERENCE_INCOMING], self.prepare_reference)
-        files = StagingFiles(prepare, named_sql(STG_REPLAY_REFERENCE, self.load_reference))
-        return stage_documents(connection, items, files, zone=ZoneInfo(self.zone), params=params, log=self.log)
+        return store.store(items, {"run": run})
 
 
 def _item(kind: str, letter: tuple[Any, ...]) -> Record | Document | None:

@@ -1,6 +1,5 @@
 """Judges what STG has accepted again, by the rules of today: what these read otherwise is put right."""
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
@@ -9,8 +8,10 @@ from typing import Any, NamedTuple
 
 import psycopg
 
+from warehouse.layers import JUDGEMENT, Log
 from warehouse.rejection import Reason, RejectedError, shown
-from warehouse.sql_files import SqlFile, run_sql
+from warehouse.session import Session
+from warehouse.sources import Zones
 from warehouse.staging import (
     COPY_DEAD_LETTERS,
     COPY_ORDERS,
@@ -19,7 +20,6 @@ from warehouse.staging import (
     Item,
     Judged,
     Record,
-    copy_rows,
     judge_documents,
     judge_records,
     refusal_hash,
@@ -31,67 +31,48 @@ from warehouse.staging import (
 ROWS_A_FETCH = 50
 
 
-class JudgeFiles(NamedTuple):
-    """The SQL of judging again: reads the two logs, makes a chunk's tables, keeps what differs, and in one turn puts it right."""
-
-    queries: Sequence[SqlFile]
-    prepare: Sequence[SqlFile]
-    chunk: Sequence[SqlFile]
-    load: Sequence[SqlFile]
-
-
-class _Log(NamedTuple):
+class _Source(NamedTuple):
     """One of the two logs: what its chunks are judged by, and where the accepted of a chunk go."""
 
     name: str
-    query: SqlFile
+    log: Log
     judge: Callable[[Sequence[tuple[Any, ...]], tzinfo], Judged]
+    zone: tzinfo
     copy_accepted: str
-    chunk: SqlFile
 
 
-def judge_again(
-    connection: psycopg.Connection[Any],
-    files: JudgeFiles,
-    *,
-    zone: tzinfo,
-    params: dict[str, Any],
-    log: logging.Logger,
-    chunk_rows: int,
-    chunk_bytes: int,
-) -> dict[str, int]:
+def judge_again(session: Session, zones: Zones, *, chunk_rows: int, chunk_bytes: int) -> dict[str, int]:
     """Make STG what it would be if all that its logs hold had come today; return counts, all in one transaction.
 
     The logs are read, judged and compared in chunks of at most `chunk_rows` and about `chunk_bytes`, without a turn: loads go on,
     and what they store meanwhile is judged by the rules of today anyway. What differs is kept aside and put right at the end, in
-    one turn; readers see the old rows until the commit. A failure leaves everything as it was. `zone` is that of times written
-    without one.
+    one turn; readers see the old rows until the commit. A failure leaves everything as it was.
 
     Counts: messages and documents judged, the refused, also by reason, and rows written by table: `stg.judged_orders` and
     `stg.judged_references` are those of which the rules of today say something else.
     """
-    orders, references = files.queries
-    logs = (
-        _Log("messages", orders, _judge_messages, COPY_ORDERS, files.chunk[0]),
-        _Log("documents", references, _judge_documents, COPY_REFERENCES, files.chunk[1]),
+    sources = (
+        _Source("messages", JUDGEMENT.messages, _judge_messages, zones.orders, COPY_ORDERS),
+        _Source("documents", JUDGEMENT.documents, _judge_documents, zones.reference, COPY_REFERENCES),
     )
+    log = session.log
     totals: Counter[str] = Counter(messages=0, documents=0, refused=0)
-    with connection.transaction():
-        run_sql(connection, files.prepare, params, log)
-        for source in logs:
-            with connection.cursor(name=source.name) as cursor:
+    with session.transaction():
+        session.run(JUDGEMENT.prepare)
+        for source in sources:
+            with session.connection.cursor(name=source.name) as cursor:
                 cursor.itersize = ROWS_A_FETCH
-                cursor.execute(source.query.text)  # of a file of ours
+                cursor.execute(session.files[source.log.ask].text)  # of a file of ours
                 for rows in _chunks(cursor, chunk_rows, chunk_bytes):
-                    judged = source.judge(rows, zone)
-                    copy_rows(connection, source.copy_accepted, judged.accepted)
-                    copy_rows(connection, COPY_DEAD_LETTERS, judged.refused)
+                    judged = source.judge(rows, source.zone)
+                    session.copy(source.copy_accepted, judged.accepted)
+                    session.copy(COPY_DEAD_LETTERS, judged.refused)
                     accepted = {row[0] for row in judged.accepted}
                     gone = [value_hash for value_hash, *_ in rows if value_hash.hex not in accepted]
-                    totals.update(run_sql(connection, [source.chunk], {**params, "gone_hashes": gone}, log))
+                    totals.update(session.run([source.log.keep], {"gone_hashes": gone}))
                     totals.update({source.name: len(rows), "gone": len(gone)}, **refused_by_reason(judged, log))
                     log.info("%d %s judged again so far", totals[source.name], source.name)
-        totals.update(run_sql(connection, files.load, {**params, "load_dt": datetime.now(UTC)}, log))
+        totals.update(session.run(JUDGEMENT.turn, {"load_dt": datetime.now(UTC)}))
     return dict(totals)
 
 

@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,8 @@ import psycopg
 from psycopg.rows import dict_row
 
 from warehouse.constants import SQL_FOLDER
-from warehouse.sql_files import SqlFile, run_sql
+from warehouse.layers import LAW_CHECKS, WHOLE
+from warehouse.session import Session
 
 LAWS_FOLDER = "checks"
 # Each statement of a file begins so; the name is that of the table, and a word of its own where the table has several laws.
@@ -58,29 +60,23 @@ def laws_of(path: Path) -> list[Law]:
 
 
 def check_laws(
-    connection: psycopg.Connection[Any],
-    *,
-    prepare: Sequence[SqlFile],
-    laws: Sequence[Law],
-    params: Mapping[str, Any],
-    max_rows: int,
-    log: logging.Logger,
+    session: Session, laws: Sequence[Law], params: Mapping[str, Any], *, max_rows: int
 ) -> tuple[dict[str, int], dict[str, str]]:
     """Check all laws in one snapshot; return the broken ones (law: rows) and those that could not be checked (law: error).
 
     Each law is logged with its rows and seconds, the first `max_rows` offending rows as JSON. A law that PostgreSQL does not
     answer (a statement timeout, a table that is gone) costs none of the others. Nothing is written and no load waits: one
-    repeatable-read transaction sees the loads that have committed, each whole. `prepare` ends with `sql/turn/whole.sql`, which
-    keeps rebuilds of the vault out; raises `RebuildIsOnError` where one does not end within its `lock_timeout_ms`.
+    repeatable-read transaction sees the loads that have committed, each whole. `WHOLE` keeps rebuilds of the vault out; raises
+    `RebuildIsOnError` where one does not end within its `lock_timeout_ms`.
     """
-    connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
-    connection.set_read_only(True)
-    with connection.transaction():
+    session.connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+    session.connection.set_read_only(True)
+    with session.transaction():
         try:
-            run_sql(connection, prepare, params, log)
+            session.run([WHOLE], params)
         except psycopg.errors.LockNotAvailable as error:
             raise RebuildIsOnError(str(error).strip()) from error
-        return ask_laws(connection, laws, params, max_rows=max_rows, log=log)
+        return ask_laws(session.connection, laws, params, max_rows=max_rows, log=session.log)
 
 
 def ask_laws(
@@ -112,23 +108,16 @@ def ask_laws(
 
 
 def store_answers(
-    connection: psycopg.Connection[Any],
-    *,
-    files: Sequence[SqlFile],
-    laws: Sequence[Law],
-    broken: Mapping[str, int],
-    unanswered: Mapping[str, str],
-    params: Mapping[str, Any],
-    log: logging.Logger,
+    session: Session, laws: Sequence[Law], broken: Mapping[str, int], unanswered: Mapping[str, str]
 ) -> None:
-    """Write what `check_laws` has found to `stg.law_checks`; `params` are those of a transaction, and `checked_dt`."""
+    """Write what `check_laws` has found to `stg.law_checks`."""
     names = [law.name for law in laws]
     answered = [name for name in names if name not in unanswered]
-    connection.set_isolation_level(None)
-    connection.set_read_only(None)
-    with connection.transaction():
-        answers = {"laws": names, "answered": answered, "broken_rows": [broken.get(name, 0) for name in answered]}
-        run_sql(connection, files, {**params, **answers}, log)
+    session.connection.set_isolation_level(None)
+    session.connection.set_read_only(None)
+    answers = {"laws": names, "answered": answered, "broken_rows": [broken.get(name, 0) for name in answered]}
+    with session.transaction():
+        session.run([LAW_CHECKS], {**answers, "checked_dt": datetime.now(UTC)})
 
 
 def _offending_rows(

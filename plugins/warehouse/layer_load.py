@@ -1,14 +1,12 @@
 """Loads a layer from its queue: each batch is claimed, loaded and committed in one transaction."""
 
-import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import psycopg
-
-from warehouse.sql_files import SqlFile, run_sql
+from warehouse.layers import Layer
+from warehouse.session import NONE, Session
 
 # What people want to know of a run, by the table that counts it: for one, for any other number.
 TOLD = {
@@ -21,35 +19,28 @@ TOLD = {
 
 
 def load_layer(
-    connection: psycopg.Connection[Any],
-    *,
-    prepare: Sequence[SqlFile],
-    claim: Sequence[SqlFile],
-    load: Sequence[SqlFile],
-    params: Mapping[str, Any],
-    max_batches: int | None,
-    log: logging.Logger,
+    session: Session, layer: Layer, params: Mapping[str, Any] = NONE, *, max_batches: int | None = None
 ) -> dict[str, int]:
     """Load batch after batch until the queue is empty or `max_batches` are done; return the rows written, by table.
 
-    A transaction runs `prepare`, then `claim`, which takes a batch out of the queue; where that takes nothing the work is
-    done, else `load` follows and the transaction commits. Parameters of the files: `params` and `load_dt`, one a batch.
+    A transaction runs what prepares the layer, then its claim, which takes a batch out of the queue; where that takes nothing the
+    work is done, else its load follows and the transaction commits. Parameters of the files: `params` and `load_dt`, one a batch.
     A batch that fails is rolled back whole, its claim with it: nothing is lost and the error goes up.
     """
     totals: Counter[str] = Counter()
     batches = 0
     while max_batches is None or batches < max_batches:
         values = {**params, "load_dt": datetime.now(UTC)}
-        with connection.transaction():
-            run_sql(connection, prepare, values, log)
-            claimed = run_sql(connection, claim, values, log)
+        with session.transaction():
+            session.run(layer.prepare, values)
+            claimed = session.run(layer.claim, values)
             if not any(claimed.values()):
                 break
-            loaded = run_sql(connection, load, values, log)
+            loaded = session.run(layer.load, values)
         batches += 1
         totals.update(claimed)
         totals.update(loaded)
-    log.info("%s", in_words(batches, totals))
+    session.log.info("%s", in_words(batches, totals))
     return {"batches": batches, **totals}
 
 

@@ -2,31 +2,28 @@
 
 Airflow judges a value by its parameter's JSON schema and takes every key: one that no parameter declares changes nothing and
 nobody hears of it. And a schema says `string` of a time that Kafka would read as another. So each task judges the request of its
-run before it does anything (`operators.base`). `FORMS` names every DAG, those without parameters, too.
+run before it does anything (`operators.base`). `FORMS` names every DAG, those without parameters, too, and says each limit once:
+the schema of a field is made of that by which the code judges it.
 """
 
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from warehouse.rejection import Reason
 
 BEGINNING = "beginning"
-CHUNK_MESSAGES = range(100, 500_001)
 ANY_REASON = "any"
 # Of a batch that could not be read there is nothing to try.
 REASONS = (ANY_REASON, *(str(reason) for reason in Reason if reason is not Reason.UNREADABLE_BATCH))
-MAX_LETTERS = range(1, 1_000_001)
 IDS = range(1, 2**63)
 ONLY_CDM = "cdm"
 DDS_AND_CDM = "dds and cdm"
 STG_DDS_AND_CDM = "stg, dds and cdm"
-LAYERS = (ONLY_CDM, DDS_AND_CDM, STG_DDS_AND_CDM)
 ONE_RULE = "set one rule"
 THE_FILE = "apply the file"
-ACTIONS = (ONE_RULE, THE_FILE)
 # Up to what is beyond any number of orders, and within PostgreSQL's integer.
 THRESHOLDS = range(1_000_001)
 
@@ -45,40 +42,56 @@ class BadRequestError(ValueError):
     """A parameter is wrong; the text says which, why, and what is allowed."""
 
 
-def one_of(*allowed: str) -> Check:
-    """Return a check for one of some texts."""
+class Field(NamedTuple):
+    """A field of a form: what it holds when it opens, its JSON schema with what explains it, and what judges it."""
+
+    default: Any
+    schema: Mapping[str, Any]
+    check: Check
+
+
+def one_of(*allowed: str, **words: str) -> Field:
+    """Return a field for one of some texts; it opens with the first."""
 
     def check(name: str, value: object) -> str:
         if not isinstance(value, str) or value not in allowed:
             raise BadRequestError(f"{name!r} must be one of {', '.join(allowed)}, not {value!r}{near(value, allowed)}")
         return value
 
-    return check
+    return Field(allowed[0], {"type": "string", "enum": list(allowed), **words}, check)
 
 
-def whole_number(allowed: range) -> Check:
-    """Return a check for a whole number, written as one: not `"10"`, `10.0` or `true`."""
+def whole_number(default: int, allowed: range, **words: str) -> Field:
+    """Return a field for a whole number, written as one: not `"10"`, `10.0` or `true`."""
 
     def check(name: str, value: object) -> int:
         if type(value) is not int or value not in allowed:
             raise BadRequestError(f"{name!r} must be a whole number from {allowed[0]} to {allowed[-1]}, not {value!r}")
         return value
 
-    return check
+    return Field(default, {"type": "integer", "minimum": allowed[0], "maximum": allowed[-1], **words}, check)
 
 
-def optional_text(name: str, value: object) -> str | None:
-    """Return a text, or None."""
-    if value is not None and not isinstance(value, str):
-        raise BadRequestError(f"{name!r} must be a text, not {value!r}")
-    return value
+def optional_text(**words: str) -> Field:
+    """Return a field for a text that may be left empty."""
+
+    def check(name: str, value: object) -> str | None:
+        if value is not None and not isinstance(value, str):
+            raise BadRequestError(f"{name!r} must be a text, not {value!r}")
+        return value
+
+    return Field(None, {"type": ["null", "string"], **words}, check)
 
 
-def flag(name: str, value: object) -> bool:
-    """Return true or false, written as such."""
-    if not isinstance(value, bool):
-        raise BadRequestError(f"{name!r} must be true or false, not {value!r}")
-    return value
+def flag(default: bool, **words: str) -> Field:  # what the field holds
+    """Return a field for true or false, written as such."""
+
+    def check(name: str, value: object) -> bool:
+        if not isinstance(value, bool):
+            raise BadRequestError(f"{name!r} must be true or false, not {value!r}")
+        return value
+
+    return Field(default, {"type": "boolean", **words}, check)
 
 
 def ids(name: str, value: object) -> list[int] | None:
@@ -88,12 +101,6 @@ def ids(name: str, value: object) -> list[int] | None:
             f"{name!r} must be a list of whole numbers from stg.dead_letters.id, such as [12, 15], not {value!r}"
         )
     return value or None
-
-
-def reason(name: str, value: object) -> Reason | None:
-    """Return a reason code, None for any."""
-    known = one_of(*REASONS)(name, value)
-    return None if known == ANY_REASON else Reason(known)
 
 
 def begin_at(name: str, value: object) -> datetime | None:
@@ -117,21 +124,83 @@ def begin_at(name: str, value: object) -> datetime | None:
     return moment
 
 
-# By DAG: its parameters, and what judges each.
-FORMS: Mapping[str, Mapping[str, Check]] = {
+def _reason(field: Field) -> Field:
+    """Return the field with a check that makes a reason code of its text, None of any."""
+
+    def check(name: str, value: object) -> Reason | None:
+        known = field.check(name, value)
+        return None if known == ANY_REASON else Reason(known)
+
+    return field._replace(check=check)
+
+
+# By DAG: its form.
+FORMS: Mapping[str, Mapping[str, Field]] = {
     "orders_micro_batch": {},
     "data_checks": {},
-    "orders_backfill": {"from": begin_at, "chunk_messages": whole_number(CHUNK_MESSAGES)},
-    "marts_rebuild": {"layers": one_of(*LAYERS)},
-    "dead_letters_replay": {"reason": reason, "ids": ids, "limit": whole_number(MAX_LETTERS)},
+    "orders_backfill": {
+        "from": Field(
+            BEGINNING,
+            {
+                "type": "string",
+                "title": "From",
+                "description_md": f"`{BEGINNING}`, or an ISO 8601 time with a zone (`2026-11-25T00:00:00+03:00`), "
+                "compared with the time that Kafka has stamped a record with",
+            },
+            begin_at,
+        ),
+        "chunk_messages": whole_number(
+            10_000,
+            range(100, 500_001),
+            title="Messages a chunk",
+            description="Each chunk is one transaction; larger ones take more memory and are hardly faster",
+        ),
+    },
+    "marts_rebuild": {
+        "layers": one_of(
+            ONLY_CDM,
+            DDS_AND_CDM,
+            STG_DDS_AND_CDM,
+            title="Layers",
+            description="The marts from the vault; or before that the vault from STG; or before that STG, by the rules of today",
+        )
+    },
+    "dead_letters_replay": {
+        "reason": _reason(
+            one_of(*REASONS, title="Reason", description="Only dead letters of this reason code (docs/messages.md)")
+        ),
+        "ids": Field(
+            [],
+            {
+                "type": "array",
+                "items": {"type": "integer", "minimum": IDS[0]},
+                "title": "Ids",
+                "description_md": "Only these, by `stg.dead_letters.id`, one a line; none given: all",
+            },
+            ids,
+        ),
+        "limit": whole_number(
+            10_000, range(1, 1_000_001), title="Limit", description="At most so many are tried, the oldest first"
+        ),
+    },
     "tag_rules": {
-        "action": one_of(*ACTIONS),
-        # What these may be is said in warehouse.tag_rules, for the file, too.
-        "tag": optional_text,
-        "category": optional_text,
-        "threshold": whole_number(THRESHOLDS),
-        "active": flag,
-        "category_is_new": flag,
+        "action": one_of(
+            ONE_RULE,
+            THE_FILE,
+            title="Action",
+            description_md="Set the rule below, or apply `config/tag_rules.yaml` and leave what is below alone",
+        ),
+        # Both may be empty: the file needs neither. What they may be is said in warehouse.tag_rules, for the file, too.
+        "tag": optional_text(title="Tag", description_md="Such as `soup_fan`; one that is known is changed"),
+        "category": optional_text(title="Category", description_md="As the menus write it, such as `Супы`"),
+        "threshold": whole_number(
+            5,
+            THRESHOLDS,
+            title="Threshold",
+            description="CLOSED orders of the category that do not yet suffice: with 5, the sixth gives the tag",
+        ),
+        "active": flag(True, title="Active", description="Off takes the tag from everybody"),
+        "category_is_new": flag(False, title="Category is new", description="No menu has the category yet"),
     },
 }
 
@@ -147,7 +216,7 @@ def judged(dag_id: str, conf: Mapping[str, Any], params: Mapping[str, Any]) -> d
         if key not in form:
             known = f"known: {', '.join(form)}" if form else f"{dag_id} has no parameters"
             raise BadRequestError(f"unknown parameter {key!r}{near(key, form)} ({known})")
-    return {name: check(name, conf.get(name, params[name])) for name, check in form.items()}
+    return {name: field.check(name, conf.get(name, params[name])) for name, field in form.items()}
 
 
 def near(name: object, names: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,7 +34,7 @@ class SqlFile(NamedTuple):
         return ".".join(self.name.removesuffix(".sql").split("/")[-2:])
 
 
-def read_sql(names: Sequence[str]) -> list[SqlFile]:
+def read_sql(names: Iterable[str]) -> list[SqlFile]:
     """Read files below `sql/`, in the order given. Tasks get them from Airflow's template search path instead."""
     return [SqlFile(name, Path(SQL_FOLDER, name).read_text(encoding="utf-8")) for name in names]
 

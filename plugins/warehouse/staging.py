@@ -2,23 +2,23 @@
 
 import hashlib
 import logging
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
-from functools import partial
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 import psycopg
 
-from warehouse.constants import STG_LOCK
 from warehouse.fields import MAX_VALUE_BYTES
+from warehouse.layers import Files, Intake
 from warehouse.order_event import OrderEvent, parse_order_event
 from warehouse.plain_order import plain_order_event
 from warehouse.reference import ReferenceVersion, parse_reference
 from warehouse.rejection import Reason, RejectedError, shown
-from warehouse.sql_files import SqlFile, run_sql, with_own_names
+from warehouse.session import NONE, Session
 
 REDIS_TOPIC = "redis"
 
@@ -108,20 +108,12 @@ class Judged:
     unread: list[str] = field(default_factory=list)
 
 
-class TurnLostError(Exception):
-    """What had to be stored before was not; nothing of this was, either."""
+class _Chunk(NamedTuple):
+    """What a chunk keeps while it is halved."""
 
-
-class StagingFiles(NamedTuple):
-    """The SQL of one kind of chunk: `prepare` opens the transaction and makes the temporary tables, `load` empties them.
-
-    What stands in `load` before the lock of the layer works in temporary tables alone. `finish` is run once for the whole chunk,
-    in the transaction that stores the last of it.
-    """
-
-    prepare: Sequence[SqlFile]
-    load: Sequence[SqlFile]
-    finish: Sequence[SqlFile] = ()
+    params: Mapping[str, Any]
+    take_turn: Callable[[], None]
+    finish: Files
 
 
 def content_hash(content: bytes) -> str:
@@ -211,95 +203,106 @@ def _not_read(document: UnreadDocument) -> RejectedError:
     return RejectedError(Reason.NOT_A_STRING, f"{key} holds a {document.kind}, not a string of JSON")
 
 
-def stage_records(
-    connection: psycopg.Connection[Any],
-    records: Sequence[Record],
-    files: StagingFiles,
-    *,
-    zone: tzinfo,
-    params: dict[str, Any],
-    log: logging.Logger,
-) -> dict[str, int]:
-    """Judge a chunk of messages and store it; see `store_records`."""
-    return store_records(connection, records, judge_records(records, zone), files, zone=zone, params=params, log=log)
+class Store(ABC, Generic[Item]):
+    """Stores chunks of one kind in STG through a session: `intake` is the SQL of a chunk, `zone` that of times without one."""
+
+    counted: str
+    copy_accepted: str
+
+    def __init__(self, session: Session, intake: Intake, zone: tzinfo) -> None:
+        self.session = session
+        self.intake = intake
+        self.zone = zone
+
+    @abstractmethod
+    def judge(self, items: Sequence[Item]) -> Judged:
+        """Judge the items of a chunk one by one."""
+
+    def store(
+        self,
+        items: Sequence[Item],
+        params: Mapping[str, Any] = NONE,
+        *,
+        judged: Judged | None = None,
+        take_turn: Callable[[], None] = lambda: None,
+    ) -> dict[str, int]:
+        """Store a chunk, which may have been `judged` already, in one transaction; return counts.
+
+        What is done in temporary tables alone is done at once. `take_turn` is called after that and returns when the chunk may
+        enter STG; what it raises goes up, and nothing is stored. `params` are parameters of the files.
+
+        Counts are the items, skipped, refused, the refused by reason (`refused:bad_time`), and rows written by table. When this
+        returns, the transaction has committed and the offsets of messages may be. An item that PostgreSQL refuses although it
+        has passed the checks is found by halving the chunk and becomes a dead letter; what is not the fault of a value
+        (`VALUE_FAULTS`) raises, and nothing of what was being stored is stored.
+        """
+        if judged is None:
+            judged = self.judge(items)
+        chunk = _Chunk(params, take_turn, self.intake.finish)
+        counts = self._halved(items, judged, chunk)
+        # What stands for a stretch that can't be read is none of them.
+        return {self.counted: len(items) - counts.get(f"refused:{Reason.UNREADABLE_BATCH}", 0), **counts}
+
+    def _halved(self, items: Sequence[Item], judged: Judged, chunk: _Chunk) -> dict[str, int]:
+        try:
+            counts = self._store(judged, chunk)
+        except (psycopg.Error, UnicodeEncodeError) as error:
+            if not _is_of_a_value(error):
+                raise
+            if len(items) > 1:
+                middle = len(items) // 2
+                totals: Counter[str] = Counter()
+                for half, part in ((items[:middle], chunk._replace(finish=())), (items[middle:], chunk)):
+                    totals.update(self._halved(half, self.judge(half), part))
+                return totals
+            sqlstate = getattr(error, "sqlstate", None) or "before it was sent"
+            refusal = RejectedError(Reason.REFUSED_BY_DATABASE, f"{sqlstate}: {shown(str(error), 300)}")
+            (identity,) = judged.identities
+            judged = replace(judged, accepted=[], refused=[refused_row(items[0], identity, refusal)])
+            counts = self._store(judged, chunk)
+        return {**counts, "skipped": judged.skipped, **refused_by_reason(judged, self.session.log)}
+
+    def _store(self, judged: Judged, chunk: _Chunk) -> dict[str, int]:
+        params = {
+            "read_again_hashes": [],
+            **chunk.params,
+            "load_dt": datetime.now(UTC),
+            "tried_hashes": judged.identities,
+            "unread_hashes": judged.unread,
+        }
+        with self.session.transaction():
+            self.session.run(self.intake.prepare, params)
+            self.session.copy(self.copy_accepted, judged.accepted)
+            self.session.copy(COPY_DEAD_LETTERS, judged.refused)
+            counts = self.session.run(self.intake.alone, params)
+            chunk.take_turn()
+            return counts | self.session.run([*self.intake.turn, *chunk.finish], params)
 
 
-def store_records(
-    connection: psycopg.Connection[Any],
-    records: Sequence[Record],
-    judged: Judged,
-    files: StagingFiles,
-    *,
-    zone: tzinfo,
-    params: dict[str, Any],
-    log: logging.Logger,
-    take_turn: Callable[[], None] = lambda: None,
-) -> dict[str, int]:
-    """Store a chunk of messages, which `judge_records` has judged, in one transaction; return counts.
+class RecordStore(Store[Record]):
+    """Stores messages of Kafka."""
 
-    What is done in temporary tables alone is done at once. `take_turn` is called after that and returns when the chunk may enter
-    STG; it raises `TurnLostError` when it may not.
+    counted = "messages"
+    copy_accepted = COPY_ORDERS
 
-    These are messages, skipped, refused, the refused by reason (`refused:bad_time`), and rows written by table. When this
-    returns, the transaction has committed and the offsets of the messages may be. A message that PostgreSQL refuses although it
-    has passed the checks is found by halving the chunk and becomes a dead letter; what is not the fault of a value
-    (`VALUE_FAULTS`) raises, and nothing of what was being stored is stored.
+    def judge(self, items: Sequence[Record]) -> Judged:
+        """Judge messages one by one."""
+        return judge_records(items, self.zone)
+
+
+class DocumentStore(Store[Sought]):
+    """Stores documents of Redis.
+
+    The parameter `read_again_hashes` names keys (`unread_hash`) that could not be read before and hold what is known by now:
+    their letters are solved.
     """
-    judge = partial(judge_records, zone=zone)
-    counts = _stage(connection, records, judged, judge, COPY_ORDERS, files, params, log, take_turn)
-    return {"messages": len(records) - counts.get(f"refused:{Reason.UNREADABLE_BATCH}", 0), **counts}
 
+    counted = "documents"
+    copy_accepted = COPY_REFERENCES
 
-def stage_documents(
-    connection: psycopg.Connection[Any],
-    documents: Sequence[Sought],
-    files: StagingFiles,
-    *,
-    zone: tzinfo,
-    params: dict[str, Any],
-    log: logging.Logger,
-    read_again: Sequence[str] = (),
-) -> dict[str, int]:
-    """Store reference documents as `stage_records` does messages; return counts (documents in place of messages).
-
-    `read_again` names keys (`unread_hash`) that could not be read before and hold what is known by now: their letters are solved.
-    """
-    judge = partial(judge_documents, zone=zone)
-    params = {**params, "read_again_hashes": list(read_again)}
-    counts = _stage(connection, documents, judge(documents), judge, COPY_REFERENCES, files, params, log)
-    return {"documents": len(documents), **counts}
-
-
-def _stage(
-    connection: psycopg.Connection[Any],
-    items: Sequence[Item],
-    judged: Judged,
-    judge: Callable[[Sequence[Item]], Judged],
-    copy_accepted: str,
-    files: StagingFiles,
-    params: dict[str, Any],
-    log: logging.Logger,
-    take_turn: Callable[[], None] = lambda: None,
-) -> dict[str, int]:
-    try:
-        counts = _store(connection, judged, copy_accepted, files, params, log, take_turn)
-    except (psycopg.Error, UnicodeEncodeError) as error:
-        if not _is_of_a_value(error):
-            raise
-        if len(items) > 1:
-            middle = len(items) // 2
-            totals: Counter[str] = Counter()
-            for half, half_files in ((items[:middle], files._replace(finish=())), (items[middle:], files)):
-                totals.update(
-                    _stage(connection, half, judge(half), judge, copy_accepted, half_files, params, log, take_turn)
-                )
-            return totals
-        sqlstate = getattr(error, "sqlstate", None) or "before it was sent"
-        refusal = RejectedError(Reason.REFUSED_BY_DATABASE, f"{sqlstate}: {shown(str(error), 300)}")
-        (identity,) = judged.identities
-        judged = replace(judged, accepted=[], refused=[refused_row(items[0], identity, refusal)])
-        counts = _store(connection, judged, copy_accepted, files, params, log, take_turn)
-    return {**counts, "skipped": judged.skipped, **refused_by_reason(judged, log)}
+    def judge(self, items: Sequence[Sought]) -> Judged:
+        """Judge documents one by one."""
+        return judge_documents(items, self.zone)
 
 
 def _is_of_a_value(error: psycopg.Error | UnicodeEncodeError) -> bool:
@@ -318,40 +321,6 @@ def refused_by_reason(judged: Judged, log: logging.Logger) -> dict[str, int]:
         where = topic if partition is None else f"{topic}, partition {partition}, offset {offset}"
         log.warning("%d refused as %s, such as (%s): %s", count, reason, where, detail)
     return {"refused": len(judged.refused), **{f"refused:{reason}": count for reason, count in by_reason.items()}}
-
-
-def _store(
-    connection: psycopg.Connection[Any],
-    judged: Judged,
-    copy_accepted: str,
-    files: StagingFiles,
-    params: dict[str, Any],
-    log: logging.Logger,
-    take_turn: Callable[[], None],
-) -> dict[str, int]:
-    values = {
-        **params,
-        "load_dt": datetime.now(UTC),
-        "tried_hashes": judged.identities,
-        "unread_hashes": judged.unread,
-    }
-    with connection.transaction():
-        run_sql(connection, files.prepare, values, log)
-        copy_rows(connection, copy_accepted, judged.accepted)
-        copy_rows(connection, COPY_DEAD_LETTERS, judged.refused)
-        first_of_turn = next(place for place, file in enumerate(files.load) if file.name == STG_LOCK)
-        counts = run_sql(connection, files.load[:first_of_turn], values, log)
-        take_turn()
-        return counts | run_sql(connection, [*files.load[first_of_turn:], *files.finish], values, log)
-
-
-def copy_rows(connection: psycopg.Connection[Any], statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Copy rows into a temporary table of the connection's transaction."""
-    if not rows:
-        return
-    with connection.cursor() as cursor, cursor.copy(with_own_names(connection, statement)) as copy:
-        for row in rows:
-            copy.write_row(row)
 
 
 def _order_row(record: Record, identity: str, event: OrderEvent) -> tuple[Any, ...]:

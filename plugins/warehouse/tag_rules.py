@@ -1,14 +1,13 @@
 """Tag rules that people write, in `config/tag_rules.yaml` or in the form of the DAG `tag_rules`: read, checked, stored."""
 
-import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-import psycopg
 import yaml
 
+from warehouse.layers import TAG_RULES
 from warehouse.requests import THE_FILE, THRESHOLDS, BadRequestError, near
-from warehouse.sql_files import SqlFile, run_sql
+from warehouse.session import Session
 
 MAX_CHARACTERS = 200
 KEYS = ("tag", "category", "threshold", "active")
@@ -93,18 +92,16 @@ def unknown_categories(rules: Iterable[TagRule], known: Collection[str]) -> Iter
             yield f"{rule.tag}: no menu has the category {rule.category_name!r}{near(rule.category_name, known)}"
 
 
-def apply_rules(
-    connection: psycopg.Connection[Any], rules: Iterable[TagRule], files: Sequence[SqlFile], log: logging.Logger
-) -> dict[str, int]:
-    """Set rules by `files` in the connection's transaction; return how many there were and how many have changed."""
+def apply_rules(session: Session, rules: Iterable[TagRule]) -> dict[str, int]:
+    """Set rules in the transaction that is open; return how many there were and how many have changed."""
     counts = {"rules": 0, "changed": 0}
     for rule in rules:
         counts["rules"] += 1
-        changed = sum(run_sql(connection, files, rule._asdict(), log).values())
+        changed = sum(session.run([TAG_RULES], rule._asdict()).values())
         counts["changed"] += changed
         if changed:
             off = "" if rule.active else ", switched off"
-            log.info("%s: more than %d orders of %r%s", rule.tag, rule.threshold, rule.category_name, off)
+            session.log.info("%s: more than %d orders of %r%s", rule.tag, rule.threshold, rule.category_name, off)
     return counts
 
 

@@ -33,7 +33,6 @@ from tests.crash.child import Children, Job, at_another_time
 from tests.crash.conftest import GROUP
 from tests.streams import MOMENTS
 from warehouse.laws import check_laws, read_laws
-from warehouse.sql_files import read_sql
 from witness.model import Model
 
 HOME = Path(__file__).resolve().parents[2] / ".local-chaos"
@@ -46,7 +45,6 @@ RUN_S = 300
 HOUR_S = 3_600
 DAY_S = 24 * HOUR_S
 YEAR_S = 365 * DAY_S
-LOG = logging.getLogger("chaos")
 
 
 class HangingError(Exception):
@@ -272,18 +270,8 @@ class Round:
         }
         differences = [name for name, (found, expected) in compared.items() if found != expected]
         pipeline.etl.rollback()
-        broken, unanswered = check_laws(
-            pipeline.etl,
-            prepare=read_sql(["turn/transaction.sql"]),
-            laws=read_laws(),
-            params={
-                "statement_timeout_ms": 60_000,
-                **dict.fromkeys(MOMENTS, "-infinity"),
-                "queued_before": "infinity",
-            },
-            max_rows=3,
-            log=LOG,
-        )
+        params = {"lock_timeout_ms": 0, **dict.fromkeys(MOMENTS, "-infinity"), "queued_before": "infinity"}
+        broken, unanswered = check_laws(pipeline.session, read_laws(), params, max_rows=3)
         expected = {"stg.lost_messages"} if self.losses else set()
         return differences + sorted(set(broken) ^ expected) + list(unanswered)
 

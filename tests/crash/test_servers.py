@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -134,6 +135,6 @@ def test_a_statement_that_takes_too_long_is_cancelled_in_postgresql(world: World
     with psycopg.connect(world.pipeline.env["DWH_URL"]) as other:
         other.execute("lock table stg.order_event_log in access exclusive mode")
         with pytest.raises(psycopg.errors.QueryCanceled):
-            drain(world.topic, statement_timeout_s=1)
+            drain(world.topic, execution_timeout=timedelta(seconds=1))
         other.rollback()
     assert drain(world.topic)["messages"] == len(DURING)

@@ -1,22 +1,19 @@
 """The drain against a real Kafka and a real PostgreSQL: nothing lost, nothing early, nothing silent."""
 
-import json
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from typing import Any
 
 import psycopg
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from harness.pipeline import Pipeline
 from harness.runs import drain
 from operators.connections import UnreachableError
-from operators.drain_orders import DrainOrdersOperator
+from tests.connections import change_connection
 from tests.messages import order
 from warehouse.drain import DrainError, TopicDrain
 
@@ -244,21 +241,10 @@ def test_an_unknown_topic_fails_with_its_name(pipeline: Pipeline) -> None:
         drain("no-such-topic")
 
 
-@pytest.fixture
-def connection_kafka() -> Iterator[dict[str, object]]:
-    """The Kafka connection, to be broken by a test: what it holds at the end of the `with` is used."""
-    name = "AIRFLOW_CONN_KAFKA_ORDERS"
-    good = os.environ[name]
-    connection = json.loads(good)
-    yield connection
-    os.environ[name] = good
-
-
 def test_a_broker_that_does_not_answer_fails_the_task_and_says_what_to_check(
-    pipeline: Pipeline, connection_kafka: dict[str, Any]
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection_kafka["extra"] |= {"bootstrap.servers": "127.0.0.1:9"}
-    os.environ["AIRFLOW_CONN_KAFKA_ORDERS"] = json.dumps(connection_kafka)
+    change_connection(monkeypatch, "kafka_orders", extra={"bootstrap.servers": "127.0.0.1:9"})
     with pytest.raises(DrainError, match=r"127\.0\.0\.1:9.*is the broker up"):
         drain("any", timeout_s=2)
 
@@ -267,16 +253,26 @@ def test_a_refused_password_of_postgresql_fails_the_task_and_says_what_to_check(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     topic = pipeline.topic()
-    connection = json.loads(os.environ["AIRFLOW_CONN_POSTGRES_DWH"]) | {"password": "wrong"}
-    monkeypatch.setenv("AIRFLOW_CONN_POSTGRES_DWH", json.dumps(connection))
+    change_connection(monkeypatch, "postgres_dwh", password="wrong")  # of nobody
     with pytest.raises(UnreachableError, match=r"postgres_dwh.*password.*Check its host, port, login"):
         drain(topic)
 
 
-def test_a_misspelt_sql_file_is_an_error_and_not_a_query(pipeline: Pipeline) -> None:
-    operator = DrainOrdersOperator(task_id="drain", topic=pipeline.topic())
-    with pytest.raises(FileNotFoundError, match=r"template_searchpath: transaction\.sql"):
-        operator.execute({})  # as Airflow does when it has not found the files: the names stand for the texts
+def test_times_without_a_zone_are_of_the_zone_of_the_connection(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = pipeline.topic()
+    pipeline.produce(topic, [order(1, update_ts="2026-01-01 03:00:00")])
+    change_connection(monkeypatch, "kafka_orders", extra={"zone": "Europe/Moscow"})
+    drain(topic)
+    assert pipeline.value("select (update_ts at time zone 'UTC')::text from stg.order_events") == "2026-01-01 00:00:00"
+
+
+def test_a_zone_that_nobody_knows_fails_the_task_at_once(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    topic = pipeline.topic()
+    change_connection(monkeypatch, "kafka_orders", extra={"zone": "Moscow"})
+    with pytest.raises(AirflowFailException, match="Airflow connection kafka_orders: zone must be a name such as"):
+        drain(topic)
 
 
 def _commit(pipeline: Pipeline, offsets: list[TopicPartition]) -> None:

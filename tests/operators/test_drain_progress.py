@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from harness.pipeline import LOG, PARAMS, Pipeline
+from harness.pipeline import LOG, Pipeline
 from harness.runs import backfill, drain
 from tests.messages import order
 from warehouse.laws import ask_laws, read_laws
@@ -46,7 +46,7 @@ def broken(pipeline: Pipeline) -> dict[str, int]:
     laws = [law for law in read_laws() if LAW in law.name]
     assert laws
     with pipeline.etl.transaction():
-        return ask_laws(pipeline.etl, laws, PARAMS, max_rows=5, log=LOG)[0]
+        return ask_laws(pipeline.etl, laws, {}, max_rows=5, log=LOG)[0]
 
 
 def remove_before(admin: AdminClient, topic: str, offset: int) -> None:

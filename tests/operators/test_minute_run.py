@@ -1,6 +1,5 @@
 """The minute run as Airflow runs it, task by task: what fails keeps no other layer from what is there, and the run is red."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from airflow.sdk import DAG
 
 from harness.pipeline import Pipeline
 from local.stack import Stack
+from tests.connections import change_connection
 from tests.messages import order
 
 REPO = Path(__file__).resolve().parents[2]
@@ -41,12 +41,6 @@ def run(dag: DAG) -> tuple[str, dict[str, str]]:
     return finished.state, {task.task_id: str(task.state) for task in finished.get_task_instances()}
 
 
-def away(monkeypatch: pytest.MonkeyPatch, connection: str, **change: Any) -> None:
-    """Let an Airflow connection point where nobody listens."""
-    name = f"AIRFLOW_CONN_{connection.upper()}"
-    monkeypatch.setenv(name, json.dumps(json.loads(os.environ[name]) | change))
-
-
 def test_a_run_in_which_all_is_well_succeeds(pipeline: Pipeline, minute_run: DAG) -> None:
     pipeline.produce(minute_run.get_task("drain").topic, [order(1)])
     state, tasks = run(minute_run)
@@ -58,7 +52,7 @@ def test_orders_become_counters_while_redis_is_away_and_the_run_is_red(
     pipeline: Pipeline, minute_run: DAG, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline.produce(minute_run.get_task("drain").topic, [order(1)])
-    away(monkeypatch, "redis_reference", port=9)
+    change_connection(monkeypatch, "redis_reference", port=9)
     state, tasks = run(minute_run)
     assert pipeline.user_product_counters() == {("guest", "pizza"): ("", 1)}
     assert state == "failed"
@@ -70,7 +64,7 @@ def test_what_is_staged_becomes_counters_while_kafka_is_away_and_the_run_is_red(
 ) -> None:
     pipeline.stage([order(1)])
     minute_run.get_task("drain").timeout_s = 1.0
-    away(monkeypatch, "kafka_orders", extra={"bootstrap.servers": "127.0.0.1:9", "group.id": "dwh-orders"})
+    change_connection(monkeypatch, "kafka_orders", extra={"bootstrap.servers": "127.0.0.1:9"})
     state, tasks = run(minute_run)
     assert pipeline.user_product_counters() == {("guest", "pizza"): ("", 1)}
     assert state == "failed"

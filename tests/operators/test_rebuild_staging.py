@@ -1,21 +1,22 @@
 """Rules that are mended later reach what is stored: STG judged again, against a warehouse that has read the same under them."""
 
 from collections.abc import Sequence
-from datetime import UTC, tzinfo
+from datetime import UTC, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 
-from harness.pipeline import LOG, ORDER_FILES, PARAMS, REFERENCE_FILES, Pipeline
+from harness.pipeline import LOG, Pipeline
 from harness.runs import backfill, minute_run, rebuild_run
+from tests.connections import change_connection
 from tests.messages import order, restaurant, user
 from tests.streams import LAWS, MOMENTS
 from warehouse import fields, judge_again, staging
 from warehouse.laws import ask_laws
 from warehouse.requests import STG_DDS_AND_CDM
-from warehouse.staging import Document, Record, content_hash, stage_documents, stage_records
+from warehouse.staging import content_hash
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 LONG_ID = "x" * 150
@@ -59,16 +60,6 @@ LATE = [
 ]
 
 
-def read(pipeline: Pipeline, values: Sequence[bytes | None], zone: tzinfo) -> None:
-    records = [Record(value, None, "test", 0, offset) for offset, value in enumerate(values)]
-    stage_records(pipeline.etl, records, ORDER_FILES, zone=zone, params=PARAMS, log=LOG)
-
-
-def refer(pipeline: Pipeline, documents: Sequence[tuple[str, str, bytes]], zone: tzinfo) -> None:
-    found = [Document(*document) for document in documents]
-    stage_documents(pipeline.etl, found, REFERENCE_FILES, zone=zone, params=PARAMS, log=LOG)
-
-
 def whole(pipeline: Pipeline) -> dict[str, list[Any]]:
     """Return all that the warehouse knows, and of the dead letters those that are unsolved."""
     rows = pipeline.snapshot(HISTORY)
@@ -84,8 +75,8 @@ def fresh(
     """Return what a new warehouse knows that reads the same under the rules of now. Empties this one."""
     pipeline.clear()
     add_rules(pipeline)
-    refer(pipeline, DOCUMENTS, zone)
-    read(pipeline, values, zone)
+    pipeline.refer(DOCUMENTS, zone=zone)
+    pipeline.stage(values, zone=zone)
     pipeline.load()
     return whole(pipeline)
 
@@ -104,7 +95,7 @@ def add_rules(pipeline: Pipeline) -> None:
 def broken_laws(pipeline: Pipeline) -> dict[str, int]:
     long_ago = dict.fromkeys(MOMENTS, "2000-01-01")
     with psycopg.connect(pipeline.env["DWH_ETL_URL"]) as connection:
-        broken, unanswered = ask_laws(connection, LAWS, {**PARAMS, **long_ago}, max_rows=5, log=LOG)
+        broken, unanswered = ask_laws(connection, LAWS, long_ago, max_rows=5, log=LOG)
     assert not unanswered
     return broken
 
@@ -116,33 +107,43 @@ def connections(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setenv(name, value)
 
 
-def test_a_zone_that_is_put_right_reaches_all_that_is_stored(pipeline: Pipeline) -> None:
+def in_moscow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let both sources write the time of Moscow."""
+    for source in ("kafka_orders", "redis_reference"):
+        change_connection(monkeypatch, source, extra={"zone": "Europe/Moscow"})
+
+
+def test_a_zone_that_is_put_right_reaches_all_that_is_stored(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add_rules(pipeline)
-    refer(pipeline, DOCUMENTS, UTC)
-    read(pipeline, EARLY, UTC)
+    pipeline.refer(DOCUMENTS)
+    pipeline.stage(EARLY)
     pipeline.load()
-    read(pipeline, LATE, MOSCOW)
+    pipeline.stage(LATE, zone=MOSCOW)
     pipeline.load()
     assert pipeline.value("select payload ->> 'final_status' from stg.order_events where object_id = 1") == "OPEN"
-    rebuild_run(STG_DDS_AND_CDM, zone="Europe/Moscow")
+    in_moscow(monkeypatch)
+    rebuild_run(STG_DDS_AND_CDM)
     assert broken_laws(pipeline) == {}
     rebuilt = whole(pipeline)
     assert pipeline.user_product_counters()["guest", "pizza"][1] == 3
     assert rebuilt == fresh(pipeline, MOSCOW)
 
 
-def test_a_second_rebuild_changes_nothing(pipeline: Pipeline) -> None:
+def test_a_second_rebuild_changes_nothing(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     add_rules(pipeline)
-    refer(pipeline, DOCUMENTS, UTC)
-    read(pipeline, [*EARLY, *LATE], UTC)
+    pipeline.refer(DOCUMENTS)
+    pipeline.stage([*EARLY, *LATE])
     pipeline.load()
     untouched = pipeline.snapshot(("load_dt", "attempt_dt", "attempts", "tried_by"))
     rebuild_run(STG_DDS_AND_CDM)
     assert pipeline.snapshot(("load_dt", "attempt_dt", "attempts", "tried_by")) == untouched, "the rules are the same"
-    rebuild_run(STG_DDS_AND_CDM, zone="Europe/Moscow")
+    in_moscow(monkeypatch)
+    rebuild_run(STG_DDS_AND_CDM)
     before = pipeline.snapshot(("load_dt", "attempt_dt", "attempts", "tried_by"))
     assert before != untouched
-    rebuild_run(STG_DDS_AND_CDM, zone="Europe/Moscow")
+    rebuild_run(STG_DDS_AND_CDM)
     assert pipeline.snapshot(("load_dt", "attempt_dt", "attempts", "tried_by")) == before
 
 
@@ -152,12 +153,12 @@ def test_what_was_stored_before_a_field_was_read_has_it_after_a_rebuild(pipeline
     stored, dearer = order(8, statuses=steps), order(8, statuses=steps, update_ts="2026-01-02 12:00:00", cost=200)
     closed = "select closed_dttm is not null from dds.s_order_status where h_order_pk = dds.hash_key('8') order by 1"
     add_rules(pipeline)
-    refer(pipeline, DOCUMENTS, UTC)
-    read(pipeline, [*EARLY, stored], UTC)
+    pipeline.refer(DOCUMENTS)
+    pipeline.stage([*EARLY, stored])
     pipeline.load()
     for table in ("stg.order_event_log", "dds.s_order_status"):
         pipeline.owner.execute(f"update {table} set closed_dttm = null")
-    read(pipeline, [*LATE, dearer], UTC)
+    pipeline.stage([*LATE, dearer])
     pipeline.load()
     assert broken_laws(pipeline) == {}
     assert pipeline.rows(closed) == [(False,), (True,)]
@@ -170,8 +171,8 @@ def test_what_was_stored_before_a_field_was_read_has_it_after_a_rebuild(pipeline
 
 def test_what_a_rule_refuses_by_now_becomes_a_dead_letter(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     add_rules(pipeline)
-    refer(pipeline, DOCUMENTS, UTC)
-    read(pipeline, [*EARLY, *LATE], UTC)
+    pipeline.refer(DOCUMENTS)
+    pipeline.stage([*EARLY, *LATE])
     pipeline.load_dds(max_events=3, max_batches=1)  # the rest waits in the queue
     narrow(monkeypatch)
     rebuild_run(STG_DDS_AND_CDM)
@@ -192,7 +193,7 @@ def test_a_solved_letter_that_is_refused_again_is_unsolved(pipeline: Pipeline, m
     state = "select reason, attempts, solved_dt is not null from stg.dead_letters"
     with monkeypatch.context() as patch:
         narrow(patch)
-        read(pipeline, [order(1, user=LONG_ID)], UTC)
+        pipeline.stage([order(1, user=LONG_ID)])
     rebuild_run(STG_DDS_AND_CDM)
     assert pipeline.rows(state) == [("too_long", 2, True)]
     narrow(monkeypatch)
@@ -202,7 +203,7 @@ def test_a_solved_letter_that_is_refused_again_is_unsolved(pipeline: Pipeline, m
 
 
 def test_a_message_that_an_older_parser_refused_gets_in(pipeline: Pipeline) -> None:
-    read(pipeline, [b"broken", *LATE], UTC)
+    pipeline.stage([b"broken", *LATE])
     pipeline.owner.execute("update stg.dead_letters set raw = %s, value_hash = %s", [order(9), content_hash(order(9))])
     rebuild_run(STG_DDS_AND_CDM)
     assert pipeline.user_product_counters() == {("guest", "pizza"): ("", 3)}
@@ -213,7 +214,7 @@ def test_readers_and_loads_go_on_until_the_new_rows_are_whole(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the middle of the log the drain stores a message, and readers see what they saw."""
-    read(pipeline, EARLY, UTC)
+    pipeline.stage(EARLY)
     pipeline.load()
     before = pipeline.rows("select * from stg.order_event_log order by value_hash")
     judge, chunks = judge_again.judge_records, []
@@ -223,29 +224,33 @@ def test_readers_and_loads_go_on_until_the_new_rows_are_whole(
         chunks.append(len(judged.identities))
         if len(chunks) == 2:
             assert pipeline.rows("select * from stg.order_event_log order by value_hash") == before
-            read(pipeline, LATE, MOSCOW)
+            pipeline.stage(LATE, zone=MOSCOW)
         return judged
 
     monkeypatch.setattr(judge_again, "judge_records", in_the_middle)
-    rebuild_run(STG_DDS_AND_CDM, zone="Europe/Moscow", chunk_rows=2)
+    in_moscow(monkeypatch)
+    rebuild_run(STG_DDS_AND_CDM, chunk_rows=2)
     assert chunks == [2, 2, 2], "in chunks"
     pipeline.load()
     rebuilt = whole(pipeline)
     monkeypatch.undo()
     pipeline.clear()
-    read(pipeline, [*EARLY, *LATE], MOSCOW)
+    pipeline.stage([*EARLY, *LATE], zone=MOSCOW)
     pipeline.load()
     assert rebuilt == whole(pipeline)
 
 
-def test_a_rebuild_waits_for_its_turn_and_fails_without_a_trace(pipeline: Pipeline) -> None:
-    read(pipeline, LATE, UTC)
+def test_a_rebuild_waits_for_its_turn_and_fails_without_a_trace(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_moscow(monkeypatch)
+    pipeline.stage(LATE)
     pipeline.load()
     before = pipeline.snapshot(())
     with psycopg.connect(pipeline.env["DWH_ETL_URL"]) as writer:
         writer.execute("select pg_advisory_xact_lock(hashtext('dwh.stg'))")
         with pytest.raises(psycopg.errors.QueryCanceled):
-            rebuild_run(STG_DDS_AND_CDM, zone="Europe/Moscow", statement_timeout_s=1.0)
+            rebuild_run(STG_DDS_AND_CDM, execution_timeout=timedelta(seconds=1))
     assert pipeline.snapshot(()) == before
 
 
@@ -265,7 +270,7 @@ def test_a_document_stamped_2099_is_withdrawn_and_stays_out_however_often_it_com
     pipeline.redis.set("diner", WRONG_MENU)
     topic = pipeline.topic(partitions=1)
     pipeline.produce(topic, [*LATE, WRONG_ORDER])
-    refer(pipeline, DOCUMENTS, UTC)
+    pipeline.refer(DOCUMENTS)
     minute_run(topic)
     assert pipeline.user_category_counters() == {("guest", "Petrol"): 1}, "it wins for ever"
 
@@ -289,8 +294,8 @@ def test_a_document_stamped_2099_is_withdrawn_and_stays_out_however_often_it_com
     rebuilt = whole(pipeline)
     pipeline.clear()
     add_rules(pipeline)
-    refer(pipeline, DOCUMENTS, UTC)
-    read(pipeline, LATE, UTC)
+    pipeline.refer(DOCUMENTS)
+    pipeline.stage(LATE)
     pipeline.load()
     reference = whole(pipeline)
     reading = ("stg.drain_progress", "stg.drain_ends", "stg.dead_letters", "stg.withdrawn")
@@ -298,8 +303,8 @@ def test_a_document_stamped_2099_is_withdrawn_and_stays_out_however_often_it_com
 
 
 def test_what_was_withdrawn_can_be_taken_back(pipeline: Pipeline) -> None:
-    refer(pipeline, [("restaurant", "diner", WRONG_MENU)], UTC)
-    read(pipeline, [*LATE, WRONG_ORDER], UTC)
+    pipeline.refer([("restaurant", "diner", WRONG_MENU)])
+    pipeline.stage([*LATE, WRONG_ORDER])
     pipeline.load()
     before = whole(pipeline)
     for wrong in (WRONG_ORDER, WRONG_MENU):
@@ -312,7 +317,7 @@ def test_what_was_withdrawn_can_be_taken_back(pipeline: Pipeline) -> None:
 
 
 def test_only_what_is_stored_can_be_withdrawn_and_only_with_a_reason(pipeline: Pipeline) -> None:
-    read(pipeline, LATE, UTC)
+    pipeline.stage(LATE)
     with pytest.raises(psycopg.errors.RaiseException, match="holds the content"):
         withdraw(pipeline, WRONG_ORDER)
     for reason in ("", None):

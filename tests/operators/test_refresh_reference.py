@@ -1,7 +1,6 @@
 """Reference data from a real Redis: whom it asks for, what it does with the answers."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from harness.pipeline import Pipeline
 from harness.runs import run
 from operators.connections import UnreachableError
 from operators.refresh_reference import RefreshReferenceOperator
+from tests.connections import change_connection
 from tests.messages import order, restaurant, user
 from warehouse.fields import MAX_VALUE_BYTES
 
@@ -51,12 +51,14 @@ def test_a_changed_menu_counts_before_the_restaurants_next_order(pipeline: Pipel
     assert pipeline.user_category_counters() == {("guest", "Bakery"): 1}
 
 
-def test_quiet_restaurants_can_be_read_less_often(pipeline: Pipeline) -> None:
+def test_quiet_restaurants_can_be_read_less_often(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline.redis.mset({"guest": user(), "diner": restaurant(menu={})})
     pipeline.stage([order(1)])
     refresh()
     pipeline.load()
-    wanted = [refresh(restaurants_every_runs=3)["wanted"] for _ in range(9)]
+    with monkeypatch.context() as patch:
+        change_connection(patch, "redis_reference", extra={"restaurants_every_runs": 3})
+        wanted = [refresh()["wanted"] for _ in range(9)]
     assert sorted(wanted[:3]) == [0, 0, 1], "in one of three runs, whenever they are"
     assert wanted == wanted[:3] * 3
     assert refresh()["wanted"] == 1
@@ -71,10 +73,11 @@ def test_a_document_that_is_known_adds_nothing(pipeline: Pipeline) -> None:
     assert pipeline.snapshot() == before
 
 
-def test_a_key_prefix_is_a_setting(pipeline: Pipeline) -> None:
+def test_a_key_prefix_is_a_setting_of_the_connection(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    change_connection(monkeypatch, "redis_reference", extra={"key_prefix": "ref:"})
     pipeline.redis.mset({"ref:guest": user(), "guest": b"not ours"})
     pipeline.stage([order(1)])
-    assert refresh(key_prefix="ref:")["documents"] == 1
+    assert refresh()["documents"] == 1
     assert known(pipeline) == {("user", "guest")}
 
 
@@ -228,7 +231,6 @@ def test_a_document_of_the_wrong_kind_under_one_id_does_not_bar_the_right_one(pi
 
 def test_redis_being_down_is_an_error_and_not_missing_data(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline.stage([order(1)])
-    connection = json.loads(os.environ["AIRFLOW_CONN_REDIS_REFERENCE"]) | {"port": 9}
-    monkeypatch.setenv("AIRFLOW_CONN_REDIS_REFERENCE", json.dumps(connection))
+    change_connection(monkeypatch, "redis_reference", port=9)
     with pytest.raises(UnreachableError, match=r"redis_reference.*Check its host"):
         refresh()

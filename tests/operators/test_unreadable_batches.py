@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness.pipeline import LOG, PARAMS, Pipeline
+from harness.pipeline import LOG, Pipeline
 from harness.runs import backfill, drain
 from local.stack import Stack
 from tests.messages import order
@@ -46,7 +46,7 @@ def broken(pipeline: Pipeline) -> dict[str, int]:
     laws = [law for law in read_laws() if "stg.dead_letters" in law.name]
     assert laws
     with pipeline.etl.transaction():
-        return ask_laws(pipeline.etl, laws, PARAMS, max_rows=5, log=LOG)[0]
+        return ask_laws(pipeline.etl, laws, {}, max_rows=5, log=LOG)[0]
 
 
 @pytest.mark.parametrize("codec", ["none", "gzip", "zstd"])

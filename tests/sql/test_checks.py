@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-from harness.pipeline import LOG, PARAMS, PREPARE, Pipeline
+from harness.pipeline import LOG, SQL, Pipeline
 from harness.runs import rebuild_run, run
 from local.stack import Stack
 from operators import check_laws as operator_module
@@ -21,8 +21,10 @@ from operators.check_laws import BrokenLawError, CheckLawsOperator, UncheckedLaw
 from tests.messages import order, restaurant, user
 from tests.streams import LAWS, MOMENTS, Broom
 from warehouse import laws as law_module
-from warehouse.constants import SQL_FOLDER, WHOLE
+from warehouse.constants import SQL_FOLDER
 from warehouse.laws import LAWS_FOLDER, Law, ask_laws, check_laws, laws_of
+from warehouse.layers import WHOLE
+from warehouse.session import Session
 from warehouse.sql_files import read_sql
 
 NOW = "2026-01-01 00:00:00+00"
@@ -391,7 +393,7 @@ def admin(sound: Pipeline) -> Iterator[psycopg.Connection]:
 
 
 def broken_now(connection: psycopg.Connection) -> set[str]:
-    broken, unanswered = ask_laws(connection, LAWS, {**PARAMS, **dict.fromkeys(MOMENTS, NOW)}, max_rows=5, log=LOG)
+    broken, unanswered = ask_laws(connection, LAWS, dict.fromkeys(MOMENTS, NOW), max_rows=5, log=LOG)
     assert not unanswered
     return set(broken)
 
@@ -469,14 +471,8 @@ def test_a_broken_law_is_told_in_words_with_its_first_rows(
         psycopg.connect(os.environ["DWH_ETL_URL"]) as connection,
         caplog.at_level(logging.INFO, "tests.laws"),
     ):
-        check_laws(
-            connection,
-            prepare=PREPARE,
-            laws=LAWS,
-            params={**PARAMS, **dict.fromkeys(MOMENTS, NOW)},
-            max_rows=2,
-            log=logging.getLogger("tests.laws"),
-        )
+        session = Session(connection, SQL, log=logging.getLogger("tests.laws"))
+        check_laws(session, LAWS, {"lock_timeout_ms": 0, **dict.fromkeys(MOMENTS, NOW)}, max_rows=2)
     lines = [record.getMessage() for record in caplog.records if record.name == "tests.laws"]
     (told,) = [
         line

@@ -13,15 +13,14 @@ import pytest
 from hypothesis import given, settings
 from psycopg import sql
 
-from harness.pipeline import CDM, LOG, PARAMS, PREPARE, Pipeline
+from harness.pipeline import Pipeline
 from harness.runs import drain, run
 from local.stack import Stack
 from operators.check_laws import BrokenLawError, CheckLawsOperator
 from tests.messages import order, restaurant
 from tests.streams import STREAMS_PROFILE, Broom, Run, Settle, Step, broken_laws, streams
-from warehouse import constants
 from warehouse.layer_load import load_layer
-from warehouse.sql_files import read_sql, run_sql
+from warehouse.layers import CDM_REBUILD, CDM_SUMS, STG_RECOUNT
 
 REPO = Path(__file__).resolve().parents[2]
 SUMS = ("stg.order_hours", "stg.order_statuses", "cdm.product_totals", "cdm.category_histogram", "cdm.tag_days")
@@ -52,10 +51,10 @@ def rows_of(connection: psycopg.Connection, view: str) -> list[tuple[Any, ...]]:
 
 def rebuild(pipeline: Pipeline) -> None:
     """Do what `marts_rebuild` does with the sums and the marts."""
-    stg = {"prepare": PREPARE, "claim": read_sql(constants.STG_REBUILD), "load": ()}
-    cdm = {**CDM, "prepare": [*CDM["prepare"], *read_sql(constants.CDM_REBUILD)]}
-    for files in (stg, cdm):
-        load_layer(pipeline.etl, **files, params=PARAMS, max_batches=1, log=LOG)
+    session = pipeline.session
+    with session.transaction():
+        session.run(STG_RECOUNT)
+    load_layer(session, CDM_REBUILD, max_batches=1)
 
 
 # --- each view against a recount -----------------------------------------------------------------------------------------
@@ -222,7 +221,7 @@ def test_the_audience_has_every_utc_day_from_the_first_event_to_today(
             [str(number), tag, event, moment],
         )
     pipeline.etl.execute("set timezone = 'Pacific/Auckland'")
-    run_sql(pipeline.etl, read_sql(["rebuild/cdm/sums.sql"]), {}, LOG)
+    pipeline.session.run([CDM_SUMS])
     pipeline.etl.commit()
     bi.execute("set timezone = 'America/Los_Angeles'")
     fan = [(2, 0, 2), (0, 0, 2), (1, 1, 2), (0, 0, 2), (0, 1, 1), (0, 0, 1)]

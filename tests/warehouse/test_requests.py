@@ -6,22 +6,9 @@ from typing import Any
 import pytest
 
 from warehouse.rejection import Reason
-from warehouse.requests import BadRequestError, judged
+from warehouse.requests import FORMS, BadRequestError, judged
 
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "orders_micro_batch": {},
-    "orders_backfill": {"from": "beginning", "chunk_messages": 10_000},
-    "marts_rebuild": {"layers": "cdm"},
-    "dead_letters_replay": {"reason": "any", "ids": [], "limit": 10_000},
-    "tag_rules": {
-        "action": "set one rule",
-        "tag": None,
-        "category": None,
-        "threshold": 5,
-        "active": True,
-        "category_is_new": False,
-    },
-}
+DEFAULTS = {dag_id: {name: field.default for name, field in form.items()} for dag_id, form in FORMS.items()}
 
 
 def ask(dag_id: str, **conf: Any) -> dict[str, Any]:

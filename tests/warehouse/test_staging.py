@@ -12,22 +12,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.pipeline import LOG, ORDER_FILES, PARAMS, Pipeline
+from harness.pipeline import LOG, SQL, Pipeline
 from tests.messages import order, restaurant, user
 from warehouse import fields, staging
+from warehouse.layers import ORDERS
 from warehouse.order_event import OrderEvent
+from warehouse.session import Session
 from warehouse.sql_files import SqlFile
 from warehouse.staging import (
     KEPT_OF_LARGER,
     MAX_KEPT_BYTES,
     Document,
     Record,
-    StagingFiles,
+    RecordStore,
     UnreadDocument,
     array_literal,
     content_hash,
     refusal_hash,
-    stage_records,
 )
 
 INCOMPRESSIBLE = "".join(random.Random(1).choices("абвгдежзиклмнопрстуфхцчшщэюя0123456789", k=5_000))
@@ -120,7 +121,7 @@ def test_a_wrong_copy_of_ours_makes_no_dead_letter(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, wrong_copy: str
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(staging, "COPY_ORDERS", wrong_copy)
+        patch.setattr(RecordStore, "copy_accepted", wrong_copy)
         with pytest.raises(psycopg.DataError):
             pipeline.stage([order(1), order(2)])
     assert pipeline.dead_letters() == []
@@ -145,11 +146,9 @@ def test_of_a_value_of_more_than_8_mebibytes_the_beginning_is_kept(pipeline: Pip
 def test_a_server_that_is_busy_makes_no_dead_letter(pipeline: Pipeline) -> None:
     with psycopg.connect(pipeline.env["DWH_ETL_URL"]) as other:
         other.execute("select pg_advisory_xact_lock(hashtext('dwh.stg'))")
+        hasty = RecordStore(Session(pipeline.etl, SQL, statement_timeout_s=0.1, log=LOG), ORDERS, UTC)
         with pytest.raises(psycopg.errors.QueryCanceled):
-            stage_records(
-                pipeline.etl, [record(order()), record(b"{")], ORDER_FILES,
-                zone=UTC, params={"statement_timeout_ms": 100}, log=LOG,
-            )  # fmt: skip
+            hasty.store([record(order()), record(b"{")])
     assert stored(pipeline) == []
     assert pipeline.dead_letters() == []
     pipeline.stage([order(), b"{"])
@@ -168,12 +167,11 @@ def test_a_missing_right_makes_no_dead_letter(pipeline: Pipeline) -> None:
 
 
 def test_a_chunk_is_stored_whole_or_not_at_all(pipeline: Pipeline) -> None:
-    files = StagingFiles(
-        ORDER_FILES.prepare, [*ORDER_FILES.load, SqlFile("stg/broken.sql", "insert into nowhere select 1")]
-    )
+    broken = SqlFile("stg/broken.sql", "insert into nowhere select 1")
+    session = Session(pipeline.etl, [*SQL, broken], log=LOG)
     before = pipeline.snapshot()
     with pytest.raises(psycopg.errors.UndefinedTable):
-        stage_records(pipeline.etl, [record(order()), record(b"{")], files, zone=UTC, params=PARAMS, log=LOG)
+        RecordStore(session, ORDERS._replace(finish=(broken.name,)), UTC).store([record(order()), record(b"{")])
     assert pipeline.snapshot() == before
 
 
@@ -203,9 +201,8 @@ def test_the_log_has_a_line_for_each_reason_with_an_example(
 
 
 def test_times_without_a_zone_are_of_the_zone_that_is_set(pipeline: Pipeline) -> None:
-    moscow = ZoneInfo("Europe/Moscow")
     values = [order(1, update_ts="2026-01-01 03:00:00"), order(2, update_ts="2026-01-01 03:00:00Z")]
-    stage_records(pipeline.etl, [record(v) for v in values], ORDER_FILES, zone=moscow, params=PARAMS, log=LOG)
+    pipeline.stage(values, zone=ZoneInfo("Europe/Moscow"))
     found = pipeline.rows("select (update_ts at time zone 'UTC')::text from stg.order_event_log order by object_id")
     assert found == [("2026-01-01 00:00:00",), ("2026-01-01 03:00:00",)]
 

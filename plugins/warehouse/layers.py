@@ -1,0 +1,199 @@
+"""The SQL files of every load, in the order in which they run: each is named here, once, and whoever runs it takes the record.
+
+What a room of `sql/` is for stands in README.md, "Where things live". Every transaction begins with `TRANSACTION` (`Session`).
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, TypeAlias
+
+Files: TypeAlias = tuple[str, ...]
+Listed: TypeAlias = "str | Iterable[Listed]"
+
+
+class Layer(NamedTuple):
+    """A load from a queue: what opens the transaction, what claims a batch of the queue, and how that is loaded."""
+
+    prepare: Files
+    claim: Files
+    load: Files
+
+
+class Intake(NamedTuple):
+    """A chunk's way into STG: the tables that it is copied into, what works in these alone, and what enters STG, in its turn.
+
+    `finish` is run once for the whole chunk, in the transaction that stores the last of it.
+    """
+
+    prepare: Files
+    alone: Files
+    turn: Files
+    finish: Files = ()
+
+
+class Log(NamedTuple):
+    """A log of STG that is judged again: the question that reads it whole, and what keeps of a chunk that which differs."""
+
+    ask: str
+    keep: str
+
+
+class Judgement(NamedTuple):
+    """The logs of STG, judged by the rules of today: read whole, compared chunk by chunk, put right in one turn."""
+
+    prepare: Files
+    messages: Log
+    documents: Log
+    turn: Files
+
+
+def files_of(*listed: Listed) -> Files:
+    """Return the files of records and lists of any depth, each once, in the order in which they stand there."""
+
+    def each(part: Listed) -> Iterator[str]:
+        if isinstance(part, str):
+            yield part
+        else:
+            for inner in part:
+                yield from each(inner)
+
+    return tuple(dict.fromkeys(each(listed)))
+
+
+TRANSACTION = "turn/transaction.sql"
+LOAD_SETTINGS = "turn/load_settings.sql"
+# For who reads everything in one snapshot: after TRANSACTION, before the first look.
+WHOLE = "turn/whole.sql"
+STG_LOCK = "turn/stg/lock.sql"
+
+# How far a drain has come: what is stored with its chunks and beside them.
+DRAIN_POSITIONS = "ask/stg/drain_positions.sql"
+DRAIN_PROGRESS = "stg/drain_progress.sql"
+DRAIN_PROGRESS_DONE = "settle/stg/drain_progress_done.sql"
+DRAIN_ENDS = "stg/drain_ends.sql"
+LOST_MESSAGES = "stg/lost_messages.sql"
+
+# What deploy/backup.py notes of each try, and data_checks of what it found.
+BACKUPS = "stg/backups.sql"
+LAW_CHECKS = "stg/law_checks.sql"
+
+# What to ask Redis for, and what of the answer is new; which dead letters to try again.
+REFERENCE_WANTED = "ask/stg/reference_wanted.sql"
+REFERENCE_UNSEEN = "ask/stg/reference_unseen.sql"
+DEAD_LETTERS_LAST = "ask/stg/dead_letters_last.sql"
+DEAD_LETTERS_WANTED = "ask/stg/dead_letters_wanted.sql"
+
+# Tag rules: what they may name, and how one is set.
+RULE_CATEGORIES = "ask/cdm/rule_categories.sql"
+TAG_RULES = "cdm/tag_rules.sql"
+
+INCOMING_ORDERS = "batch/stg/incoming_orders.sql"
+INCOMING_REFERENCES = "batch/stg/incoming_references.sql"
+INCOMING_DEAD_LETTERS = "batch/stg/incoming_dead_letters.sql"
+DEAD_LETTERS = "stg/dead_letters.sql"
+DEAD_LETTERS_TRIED = "settle/stg/dead_letters_tried.sql"
+STG_SUMS = "rebuild/stg/sums.sql"
+
+# What becomes of an accepted message, and of an accepted document.
+ACCEPTED_ORDERS = (
+    STG_LOCK,
+    "batch/stg/incoming_hours.sql",
+    "stg/order_hours.sql",
+    "stg/order_statuses.sql",
+    "stg/order_events.sql",
+    "stg/order_event_log.sql",
+    "stg/reference_keys.sql",
+)
+ACCEPTED_REFERENCE = (STG_LOCK, "stg/reference_log.sql", "settle/stg/reference_keys_found.sql")
+
+# Messages of Kafka, with the progress of the drain, and documents of Redis; dead letters on their second way through the door.
+ORDERS = Intake(
+    prepare=(LOAD_SETTINGS, INCOMING_ORDERS, INCOMING_DEAD_LETTERS),
+    alone=("batch/stg/incoming_withdrawn.sql", "batch/stg/incoming_newest.sql"),
+    turn=(*ACCEPTED_ORDERS, DEAD_LETTERS, "settle/stg/dead_letters_solved.sql"),
+)
+DRAINED_ORDERS = ORDERS._replace(finish=(DRAIN_PROGRESS,))
+REPLAYED_ORDERS = ORDERS._replace(turn=(*ACCEPTED_ORDERS, DEAD_LETTERS_TRIED))
+REFERENCE = Intake(
+    prepare=(LOAD_SETTINGS, INCOMING_REFERENCES, INCOMING_DEAD_LETTERS),
+    alone=(),
+    turn=(*ACCEPTED_REFERENCE, DEAD_LETTERS, "settle/stg/dead_letters_unread.sql"),
+)
+REPLAYED_REFERENCE = REFERENCE._replace(turn=(*ACCEPTED_REFERENCE, DEAD_LETTERS_TRIED))
+
+# What STG holds, right again: its sums alone, or first its logs.
+STG_RECOUNT = (STG_LOCK, STG_SUMS)
+JUDGEMENT = Judgement(
+    prepare=(INCOMING_ORDERS, INCOMING_REFERENCES, INCOMING_DEAD_LETTERS),
+    messages=Log("ask/stg/order_event_log_all.sql", "batch/stg/judged_orders.sql"),
+    documents=Log("ask/stg/reference_log_all.sql", "batch/stg/judged_references.sql"),
+    turn=(STG_LOCK, "rebuild/stg/logs.sql", STG_SUMS),
+)
+
+# The vault. Hubs before links before satellites.
+DDS = Layer(
+    prepare=(LOAD_SETTINGS, "turn/dds/lock.sql"),
+    claim=("batch/dds/batch_events.sql",),
+    load=(
+        "batch/dds/batch_orders.sql",
+        "batch/dds/batch_lines.sql",
+        "batch/dds/batch_sold.sql",
+        "batch/dds/batch_references.sql",
+        "batch/dds/batch_menus.sql",
+        "batch/dds/batch_names.sql",
+        "batch/dds/batch_changed_products.sql",
+        "batch/dds/batch_new_products.sql",
+        "turn/dds/suspend_keys.sql",
+        "dds/h_order.sql",
+        "dds/h_user.sql",
+        "dds/h_product.sql",
+        "dds/h_category.sql",
+        "dds/h_restaurant.sql",
+        "dds/l_order_user.sql",
+        "dds/l_order_product.sql",
+        "dds/l_product_category.sql",
+        "dds/l_product_restaurant.sql",
+        "dds/s_order_cost.sql",
+        "dds/s_order_status.sql",
+        "dds/s_user_names.sql",
+        "dds/s_product_names.sql",
+        "dds/s_restaurant_names.sql",
+        "dds/es_order_user.sql",
+        "dds/es_order_product.sql",
+        "dds/es_product_category.sql",
+        "turn/dds/restore_keys.sql",
+        "dds/counter_queue.sql",
+    ),
+)
+# Everything is queued or set right first, in the same transaction.
+DDS_REBUILD = DDS._replace(prepare=(*DDS.prepare, "rebuild/dds/queue.sql"))
+
+# How many events a batch of the vault takes: few where a minute's run may wait for its end; many where it is the first, which is
+# loaded without keys; all in a rebuild. A million take 1.2 GB of disk for the batch's tables, and as much for sorts.
+BATCH = {"max_events": 50_000, "max_first_events": 50_000}
+HISTORY_BATCH = {"max_events": 100_000, "max_first_events": 1_000_000}
+REBUILD_BATCH = {"max_events": None, "max_first_events": None}
+
+# The marts.
+CDM = Layer(
+    prepare=(LOAD_SETTINGS, "turn/cdm/lock.sql"),
+    claim=("batch/cdm/batch_guests.sql", "batch/cdm/batch_rules.sql"),
+    load=(
+        "batch/cdm/batch_closed_lines.sql",
+        "batch/cdm/batch_products.sql",
+        "batch/cdm/batch_products_before.sql",
+        "batch/cdm/batch_categories_before.sql",
+        "turn/cdm/suspend_keys.sql",
+        "cdm/user_product_counters.sql",
+        "cdm/user_category_counters.sql",
+        "turn/cdm/restore_keys.sql",
+        "cdm/product_totals.sql",
+        "cdm/category_histogram.sql",
+        "batch/cdm/batch_tags.sql",
+        "settle/cdm/tag_events_revoked.sql",
+        "cdm/tag_events.sql",
+        "cdm/tag_days.sql",
+        "cdm/user_tags.sql",
+    ),
+)
+CDM_SUMS = "rebuild/cdm/sums.sql"
+CDM_REBUILD = CDM._replace(prepare=(*CDM.prepare, CDM_SUMS, "rebuild/cdm/queue.sql"))

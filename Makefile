@@ -48,6 +48,9 @@ env: | $(BIN) ## Print export lines, for: eval "$$(make -s env)"
 test: browser ## Run the tests on a stack of their own; ARGS="-k name" is handed to pytest
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
+recount: | $(BIN) ## Count again from the raw messages, by the reference model, and compare with every mart; ARGS="--from-stg"
+	@env=$$($(STACK) env) && eval "$$env" && $(BIN)/python -m witness.recount $(ARGS)
+
 lint: install ## Check Python, types and SQL; changes nothing
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .

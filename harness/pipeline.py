@@ -27,6 +27,7 @@ from warehouse.layers import CDM, DDS, ORDERS, REFERENCE
 from warehouse.session import Session
 from warehouse.sql_files import read_sql
 from warehouse.staging import Document, DocumentStore, Record, RecordStore
+from witness import marts
 
 LOG = logging.getLogger("harness.pipeline")
 SQL = read_sql(path.relative_to(SQL_FOLDER).as_posix() for path in Path(SQL_FOLDER).glob("*/**/*.sql"))
@@ -96,16 +97,24 @@ class Pipeline:
         self.load_dds()
         self.load_cdm()
 
-    def topic(self, partitions: int = 3) -> str:
-        """Create a topic of this test alone and return its name."""
+    def topic(self, partitions: int = 3, max_bytes: int = 1_048_588) -> str:
+        """Create a topic of this test alone, for messages as large as Kafka takes by default, and return its name."""
         name = f"orders-{uuid4().hex[:12]}"
         admin = AdminClient({"bootstrap.servers": self.env["KAFKA_BOOTSTRAP_SERVERS"]})
-        admin.create_topics([NewTopic(name, partitions, 1)])[name].result(30)
+        admin.create_topics([NewTopic(name, partitions, 1, config={"max.message.bytes": str(max_bytes)})])[name].result(
+            30
+        )
         return name
 
     def produce(self, topic: str, values: Iterable[bytes | None], keys: Iterable[bytes | None] | None = None) -> None:
         """Produce messages to Kafka and wait until the broker has them."""
-        producer = Producer({"bootstrap.servers": self.env["KAFKA_BOOTSTRAP_SERVERS"], "linger.ms": 5})
+        producer = Producer(
+            {
+                "bootstrap.servers": self.env["KAFKA_BOOTSTRAP_SERVERS"],
+                "linger.ms": 5,
+                "message.max.bytes": 100_000_000,  # the topic decides
+            }
+        )
         values = list(values)
         for value, key in zip(values, keys or [None] * len(values), strict=True):
             producer.produce(topic, value, key)
@@ -122,39 +131,17 @@ class Pipeline:
         ((value,),) = self.rows(query, params)
         return value
 
-    def user_product_counters(self) -> dict[tuple[str, str], tuple[str, int]]:
+    def user_product_counters(self) -> dict[marts.UserProduct, tuple[str, int]]:
         """Return {(user id, dish id): (dish name, orders)}."""
-        found = self.rows(
-            """
-            select u.user_id, p.product_id, c.product_name, c.order_cnt
-            from cdm.user_product_counters as c
-            inner join dds.h_user as u on c.user_id = u.h_user_pk
-            inner join dds.h_product as p on c.product_id = p.h_product_pk
-            """
-        )
-        return {(user, product): (name, count) for user, product, name, count in found}
+        return marts.user_product_counters(self.owner)
 
-    def user_category_counters(self) -> dict[tuple[str, str], int]:
+    def user_category_counters(self) -> dict[marts.UserCategory, Any]:
         """Return {(user id, category): orders}."""
-        found = self.rows(
-            """
-            select u.user_id, c.category_name, c.order_cnt
-            from cdm.user_category_counters as c
-            inner join dds.h_user as u on c.user_id = u.h_user_pk
-            """
-        )
-        return {(user, category): count for user, category, count in found}
+        return marts.user_category_counters(self.owner)
 
-    def user_tags(self) -> dict[tuple[str, str], tuple[str, int, int]]:
+    def user_tags(self) -> dict[marts.UserTag, tuple[str, int, int]]:
         """Return {(user id, tag): (category, orders, threshold)}."""
-        found = self.rows(
-            """
-            select u.user_id, t.tag, t.category_name, t.order_cnt, t.threshold
-            from cdm.user_tags as t
-            inner join dds.h_user as u on t.user_id = u.h_user_pk
-            """
-        )
-        return {(user, tag): (category, count, threshold) for user, tag, category, count, threshold in found}
+        return marts.user_tags(self.owner)
 
     def tag_events(self) -> list[tuple[str, str, str, int, int, int]]:
         """Return (user id, tag, event, orders, threshold, rule version) in the order in which they were decided."""

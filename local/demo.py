@@ -246,7 +246,7 @@ class Demo:
                 f"Airflow       {address}   user {user}   password {password}",
                 f"data, logs    {_shown(home)}, {_shown(home / 'log')}; live orders: {_shown(flow.daemon(home).log)}",
                 'look          eval "$(make -s env)"; psql "$DWH_URL" -c \'select * from cdm.user_tags limit 10\'',
-                'check         eval "$(make -s env)"; python -m witness.recount',
+                "check         make recount",
                 "stop          make down (data stays; make reset deletes it)",
             ]
         )

@@ -20,9 +20,11 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal, DecimalException
+from functools import lru_cache
 from itertools import dropwhile, takewhile
 from typing import Any, NamedTuple
 
@@ -53,7 +55,7 @@ class Age(NamedTuple):
     hash: bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class OrderVersion:
     """One accepted message. `dishes`: id -> the name of its first line that has one."""
 
@@ -69,7 +71,7 @@ class OrderVersion:
     dishes: Mapping[str, str | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DocumentVersion:
     """One accepted reference document. `menu`: dish id -> (name, category) of its first entry."""
 
@@ -102,6 +104,7 @@ class Model:
     _dead: dict[tuple[str, bytes | None], str] = field(default_factory=dict)
     _rules: dict[str, tuple[str, int]] = field(default_factory=dict)
     _unasked: set[tuple[str, str]] = field(default_factory=set)
+    _withdrawn: set[bytes] = field(default_factory=set)
 
     # --- what it is told -----------------------------------------------------------------------------------------
 
@@ -109,6 +112,8 @@ class Model:
         """Take one Kafka record. Returns "accepted", "skipped" or the reason code it was refused with."""
         try:
             version = read_order(value, self.zone)
+            if version is not None and version.age.hash in self._withdrawn:
+                raise RefusedError("withdrawn")
         except RefusedError as error:
             # Identity is the content; a tombstone has none, and is known by its key.
             self._dead.setdefault(("tombstone", key) if value is None else ("value", value), error.reason)
@@ -139,13 +144,17 @@ class Model:
     def refresh(self, redis: Mapping[str, bytes]) -> None:
         """Read Redis as a run does: who the new messages name, who is still missing, and every known restaurant."""
         found = {(d.kind, d.key) for d in self._documents.values()}
-        named = {("user", v.user_id) for v in self._versions.values()}
-        restaurants = {("restaurant", v.restaurant_id) for v in self._versions.values()}
-        asked = self._unasked | (named - found) | restaurants
+        asked = self._unasked | {
+            (kind, key) for kind, key in self.named() if kind == "restaurant" or (kind, key) not in found
+        }
         for kind, key in sorted(asked):
             if key in redis:
                 self.document(kind, key, redis[key])
         self._unasked.clear()
+
+    def withdraw(self, content: bytes) -> None:
+        """Take a message back, by its hash, before it comes: it counts for nothing, however often it does."""
+        self._withdrawn.add(content)
 
     def add_rule(self, tag: str, category: str, threshold: int) -> None:
         """Put a rule into force; a tag has one rule at a time."""
@@ -156,6 +165,11 @@ class Model:
         self._rules.pop(tag, None)
 
     # --- what follows --------------------------------------------------------------------------------------------
+
+    def named(self) -> set[tuple[str, str]]:
+        """(kind, key) of every guest and restaurant that an order has named."""
+        named = {("user", version.user_id) for version in self._versions.values()}
+        return named | {("restaurant", version.restaurant_id) for version in self._versions.values()}
 
     def current(self) -> dict[int, OrderVersion]:
         """The newest version of each order."""
@@ -212,10 +226,11 @@ class Model:
 
     def user_tags(self) -> dict[tuple[str, str], tuple[str, int, int]]:
         """(user id, tag) -> (category, count, threshold) where the count exceeds the threshold."""
+        counters = self.user_category_counters()
         return {
             (user, tag): (category, count, threshold)
             for tag, (category, threshold) in self._rules.items()
-            for (user, counted), count in self.user_category_counters().items()
+            for (user, counted), count in counters.items()
             if counted == category and count > threshold
         }
 
@@ -374,6 +389,11 @@ def _object(value: bytes) -> dict[str, Any]:
 
 def _check_storable(document: object) -> None:
     """What no field may hold, because the warehouse could not give it back."""
+    # Looking at each field costs more than all the rest. What can be written as it was read, and is flat, needs no look.
+    with suppress(ValueError):  # no JSON, no UTF-8
+        written = json.dumps(document, ensure_ascii=False, allow_nan=False, default=str).encode()
+        if written.count(b"{") + written.count(b"[") <= MAX_DEPTH and b"\\u0000" not in written:
+            return
     level = [document]
     depth = 0
     while level:
@@ -447,6 +467,11 @@ def _maybe_number(parent: Mapping[str, Any], name: str) -> Decimal | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         raise RefusedError("wrong_type")
+    return _number(value)
+
+
+@lru_cache(maxsize=4096, typed=True)  # few prices, often
+def _number(value: int | Decimal | str) -> Decimal:
     if isinstance(value, str) and not _NUMBER.fullmatch(value):
         raise RefusedError("bad_number")
     number = Decimal(value)
@@ -462,7 +487,12 @@ def _time(value: object, zone: tzinfo) -> datetime:
     """`YYYY-MM-DD HH:MM:SS`, also with T, a fraction (microseconds count), a zone; in UTC."""
     if not isinstance(value, str):
         raise RefusedError("wrong_type")
-    match = _TIME.fullmatch(value)
+    return _moment(value, zone)
+
+
+@lru_cache(maxsize=4096)  # the times of a message and of its neighbours repeat
+def _moment(text: str, zone: tzinfo) -> datetime:
+    match = _TIME.fullmatch(text)
     if not match:
         raise RefusedError("bad_time")
     *clock, fraction, written_zone, sign, hours, minutes = match.groups()

@@ -33,6 +33,7 @@ from tests.crash.child import Children, Job, at_another_time
 from tests.crash.conftest import GROUP
 from tests.streams import MOMENTS
 from warehouse.laws import check_laws, read_laws
+from witness import marts
 from witness.model import Model
 
 HOME = Path(__file__).resolve().parents[2] / ".local-chaos"
@@ -254,7 +255,7 @@ class Round:
     def _differences(self, pipeline: Pipeline) -> list[str]:
         model = Model()
         # Besides ours those of config/tag_rules.yaml, which a start of PostgreSQL brings with it.
-        for rule in pipeline.rows("select tag, category_name, threshold from cdm.tag_rules where active"):
+        for rule in marts.rules(pipeline.owner):
             model.add_rule(*rule)
         for number, message in enumerate(self.messages):
             if number not in self.lost:

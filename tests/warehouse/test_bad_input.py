@@ -5,8 +5,6 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -156,22 +154,16 @@ def test_special_texts_reach_the_marts_to_the_letter(pipeline: Pipeline) -> None
 
 
 def test_offsets_move_over_bad_messages_and_dead_letters_say_where_they_lay(pipeline: Pipeline) -> None:
-    topic = pipeline.topic(partitions=1)
     # The broker takes 1 MiB by default: of what is larger only a topic that allows it can hold anything.
-    admin = AdminClient({"bootstrap.servers": pipeline.env["KAFKA_BOOTSTRAP_SERVERS"]})
-    large = f"{topic}-large"
-    admin.create_topics([NewTopic(large, 1, 1, config={"max.message.bytes": "8000000"})])[large].result(30)
-    producer = Producer({"bootstrap.servers": pipeline.env["KAFKA_BOOTSTRAP_SERVERS"], "message.max.bytes": 8_000_000})
+    large = pipeline.topic(partitions=1, max_bytes=8_000_000)
     values = between_good_ones()
-    for position, value in enumerate(values):
-        producer.produce(large, value, b"key %d" % position)
-    assert producer.flush(60) == 0
+    pipeline.produce(large, values, [b"key %d" % position for position in range(len(values))])
 
     counts = drain(large, chunk_messages=50)
 
     assert counts["messages"] == len(values)
     assert counts["refused"] == len(REFUSED)
-    assert counts["refused:oversized"] == 5
+    assert counts["refused:oversized"] == sum(case.verdict == "oversized" for case in CASES)
     assert_all_as_the_table_says(pipeline)
     found = pipeline.rows(
         'select topic, "partition", "offset", message_key, raw, attempts from stg.dead_letters order by id'

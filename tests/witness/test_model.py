@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from source.generate import Generator
+from source.generate import FIRST_ORDER_ID, Generator, Mix
 from witness.model import Model, content_hash, read_order, tag_events
-from witness.recount import recount
 
 GUEST, OTHER_GUEST, CAFE, OTHER_CAFE = "guest-1", "guest-2", "cafe-1", "cafe-2"
 
@@ -167,19 +166,21 @@ def test_order_repeats_and_cuts_change_nothing() -> None:
     assert shuffled.dead_letters_by_reason() == straight.dead_letters_by_reason()
 
 
-def test_model_and_witness_agree_on_a_whole_history() -> None:
-    generator = Generator(seed=5, orders=1_000, broken=20)
-    told = [message.value for message in generator.messages()]
+def test_a_history_is_seen_as_it_was_made() -> None:
+    told = [message.value for message in Generator(orders=500, mix=Mix(foreign=0.02), broken=10).messages()]
     model = Model()
     model.messages(told)
-    for key, document in generator.restaurant_documents():
-        model.document("restaurant", key, document.encode())
-    counted = recount(told, dict(generator.restaurant_documents()))
-    assert len(counted.user_product_counters) > 1_000
-    assert counted.user_product_counters == model.user_product_counters()
-    assert counted.user_category_counters == model.user_category_counters()
-    model.add_rule("pizza_lover", "Пицца", 2)
-    assert counted.user_tags([("pizza_lover", "Пицца", 2)]) == model.user_tags() != {}
+    assert set(model.orders()) == set(range(FIRST_ORDER_ID, FIRST_ORDER_ID + 500))
+    assert {order.status for order in model.orders().values()} == {"CLOSED", "CANCELLED"}
+    assert model.skipped == sum(b'"object_type": "user"' in (value or b"") for value in told) > 0
+    assert len(model.dead_letters()) == 10
+
+
+def test_what_was_withdrawn_counts_for_nothing_however_often_it_comes(model: Model) -> None:
+    model.withdraw(content_hash(order(2)))
+    assert [model.message(order(number)) for number in (1, 2, 2)] == ["accepted", "withdrawn", "withdrawn"]
+    assert model.user_category_counters() == {(GUEST, "Пицца"): 1}
+    assert model.dead_letters_by_reason() == {"withdrawn": 1}
 
 
 # --- names and categories --------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from harness.pipeline import Pipeline
 from harness.runs import drain
 from tests.messages import order, restaurant, user
 from tests.warehouse.bad_messages import CASES, SKIPPED, SPECIAL_TEXTS, STORED, Case
+from tests.warehouse.message_fields import places, read
 from warehouse.order_event import parse_order_event
 from warehouse.rejection import Reason, RejectedError
 from witness.model import Model, RefusedError, read_order
@@ -204,31 +205,7 @@ JSON = st.recursive(
     lambda children: st.one_of(st.lists(children, max_size=3), st.dictionaries(TEXTS, children, max_size=3)),
     max_leaves=6,
 )
-PLACES = [
-    ("object_id",),
-    ("object_type",),
-    ("sent_dttm",),
-    ("payload",),
-    ("payload", "update_ts"),
-    ("payload", "date"),
-    ("payload", "user"),
-    ("payload", "user", "id"),
-    ("payload", "restaurant", "id"),
-    ("payload", "order_items"),
-    ("payload", "order_items", 0),
-    ("payload", "order_items", 0, "id"),
-    ("payload", "order_items", 1, "name"),
-    ("payload", "order_items", 0, "price"),
-    ("payload", "order_items", 1, "quantity"),
-    ("payload", "statuses"),
-    ("payload", "statuses", 0, "status"),
-    ("payload", "statuses", 0, "dttm"),
-    ("payload", "final_status"),
-    ("payload", "cost"),
-    ("payload", "payment"),
-    ("payload", "bonus_grant"),
-    ("payload", "unknown"),
-]
+PLACES = [*places(read(parse_order_event, order())), ("payload", "order_items", 1, "name"), ("payload", "unknown")]
 
 
 HOURS = [*(f"2026-11-25 1{hour}:00:00" for hour in range(4)), None]

@@ -1,6 +1,7 @@
-"""Laws of the house: which room may import which."""
+"""Laws of the house: which room may import which, and that the map in README.md knows all of them."""
 
 import ast
+import re
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -39,9 +40,13 @@ def imports_of(path: str) -> Iterator[tuple[str, str]]:
             yield from ((path, f"{node.module}.{name.name}") for name in node.names)
 
 
-def python_files() -> list[str]:
-    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=REPO, capture_output=True, text=True, check=True)
+def files(pattern: str) -> list[str]:
+    listed = subprocess.run(["git", "ls-files", pattern], cwd=REPO, capture_output=True, text=True, check=True)
     return listed.stdout.split()
+
+
+def python_files() -> list[str]:
+    return files("*.py")
 
 
 def forbidden(imports: Iterable[tuple[str, str]]) -> list[str]:
@@ -99,3 +104,34 @@ def test_an_import_that_runs_up_or_sideways_is_found(path: str, module: str) -> 
 )
 def test_an_import_that_runs_down_or_out_of_the_house_is_fine(path: str, module: str) -> None:
     assert forbidden([(path, module)]) == []
+
+
+# --- the map ---------------------------------------------------------------------------------------------------------
+
+
+def named_rooms() -> set[str]:
+    """Return the folders and files in the second column of the table "Where things live"."""
+    table = (REPO / "README.md").read_text(encoding="utf-8").split("\n## Where things live\n")[1].split("\n## ")[0]
+    cells = [line.split("|")[2] for line in table.splitlines() if line.startswith("|")]
+    return {path.rstrip("/") for cell in cells for path in re.findall(r"`([^`]+)`", cell) if (REPO / path).exists()}
+
+
+def homeless(paths: Iterable[str], rooms: set[str]) -> list[str]:
+    """Return the files in folders that lie in none of the rooms."""
+    inside = [path for path in paths if "/" in path and not any(part.startswith(".") for part in path.split("/"))]
+    return [path for path in inside if not any(path == room or path.startswith(f"{room}/") for room in rooms)]
+
+
+def test_each_file_has_a_room_that_the_map_names() -> None:
+    assert homeless(files("*"), named_rooms()) == []
+
+
+def test_a_room_that_the_map_forgets_is_found() -> None:
+    rooms = named_rooms()
+    outer = {room for room in rooms if not any(room.startswith(f"{other}/") for other in rooms)}
+    folders = {room for room in outer if (REPO / room).is_dir()}
+    assert len(folders) > 15
+    for room in folders:
+        lost = homeless(files("*"), rooms - {room})
+        assert lost
+        assert all(path.startswith(f"{room}/") for path in lost)

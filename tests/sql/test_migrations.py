@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from harness.pipeline import Pipeline
+from tests.sql.scratch import scratch_database
 from tests.waiting import wait_for
 
 REPO = Path(__file__).resolve().parents[2]
@@ -23,14 +24,8 @@ HEAD = max(path.name[:4] for path in (REPO / "migrations/versions").glob("*.py")
 @pytest.fixture
 def old_url(pipeline: Pipeline) -> Iterator[str]:
     """The URL, for its owner, of a database as migration 0007 has left it."""
-    with psycopg.connect(pipeline.env["DWH_ADMIN_URL"], autocommit=True) as admin:
-        admin.execute(f"drop database if exists {OLD}")
-        admin.execute(f"create database {OLD} owner dwh_owner encoding 'UTF8' template template0")
-        url = pipeline.env["DWH_URL"].rsplit("/", 1)[0] + "/" + OLD
-        with migration(url, "0007") as process:
-            assert process.wait(60) == 0
+    with scratch_database(pipeline, OLD, "0007") as url:
         yield url
-        admin.execute(f"drop database {OLD} with (force)")
 
 
 @contextmanager

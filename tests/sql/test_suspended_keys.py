@@ -54,6 +54,49 @@ def test_a_first_load_leaves_the_keys_as_they_were(pipeline: Pipeline) -> None:
     assert pipeline.value("select count(*) from cdm.user_product_counters") > 0
 
 
+# Who belongs to the vault is known by the names of its tables.
+BESIDE_THE_VAULT = {"dds.counter_queue", "dds.suspended_keys"}
+
+
+def test_every_table_of_dds_belongs_to_the_vault_or_is_known_not_to(pipeline: Pipeline) -> None:
+    tables = {name for (name,) in pipeline.rows("select 'dds.' || tablename from pg_tables where schemaname = 'dds'")}
+    vault = pipeline.value("select dds.vault_tables()::text[]")
+    assert tables - set(vault) == BESIDE_THE_VAULT
+    assert vault[0] == "dds.h_order", "it is the door: who reads in one snapshot holds it alone"
+
+
+def test_every_foreign_key_into_the_vault_comes_from_a_table_that_a_rebuild_empties_too(pipeline: Pipeline) -> None:
+    strangers = """
+        select conrelid::regclass::text, conname
+        from pg_constraint
+        where
+            contype = 'f'
+            and confrelid = any(dds.vault_tables())
+            and conrelid <> all(dds.vault_tables())
+    """
+    assert pipeline.rows(strangers) == []
+    with pipeline.owner.transaction(force_rollback=True):
+        pipeline.owner.execute("create table cdm.stray (h_user_pk uuid references dds.h_user)")
+        assert pipeline.rows(strangers) == [("cdm.stray", "stray_h_user_pk_fkey")]
+
+
+def test_a_first_load_takes_off_every_key_of_what_grows_with_the_orders(pipeline: Pipeline) -> None:
+    with pipeline.owner.transaction(force_rollback=True):
+        pipeline.owner.execute("select dds.suspend_keys()")
+        kept = pipeline.rows(
+            """
+            select c.conrelid::regclass::text, c.conname
+            from pg_constraint as c
+            inner join pg_attribute as a on a.attrelid in (c.conrelid, c.confrelid)
+            where c.contype in ('p', 'u', 'f')
+                and c.connamespace = 'dds'::regnamespace
+                and c.conrelid <> all(array['dds.counter_queue', 'dds.suspended_keys']::regclass[])
+                and a.attname in ('h_order_pk', 'h_user_pk')
+            """
+        )
+        assert kept == []
+
+
 @pytest.mark.parametrize("layer", ["dds", "cdm"])
 def test_a_first_load_takes_keys_off(pipeline: Pipeline, layer: str) -> None:
     before = key_count(pipeline, layer)

@@ -1,27 +1,21 @@
 -- Multiplies a loaded history: copy k of every order belongs to copy k of its guest and began k weeks before it, so that the orders
--- of a week become as many weeks. Dishes, restaurants and categories stay.
+-- of a week become as many weeks. Dishes, restaurants and categories stay. Where a table has attributes, only what differs in a copy is
+-- named: jsonb_populate_record keeps all other columns.
 -- Runs with indexes and constraints taken off. Params: first_copy, last_copy
+-- noqa: disable=AM04
 insert into stg.order_event_log
-select
-    md5(value_hash::text || k)::uuid,
-    object_id + k * 1000000000,
-    update_ts,
-    sent_dttm,
-    order_dt - k * interval '7 days',
-    user_id || '-' || k,
-    restaurant_id,
-    final_status,
-    cost,
-    payment,
-    item_ids,
-    item_names,
-    value,
-    topic,
-    "partition",
-    "offset",
-    load_dt
-from stg.order_event_log
-cross join generate_series(%(first_copy)s::bigint, %(last_copy)s::bigint) as k;
+select grown.*
+from stg.order_event_log as held
+cross join generate_series(%(first_copy)s::bigint, %(last_copy)s::bigint) as k
+cross join lateral jsonb_populate_record(
+    held,
+    jsonb_build_object(
+        'value_hash', md5(held.value_hash::text || k),
+        'object_id', held.object_id + k * 1000000000,
+        'order_dt', held.order_dt - k * interval '7 days',
+        'user_id', held.user_id || '-' || k
+    )
+) as grown;
 
 insert into stg.order_events (object_id, payload, object_type, sent_dttm, update_ts, value_hash, load_dt)
 select
@@ -137,32 +131,30 @@ from dds.es_order_product as held
 inner join grown_orders as orders on held.h_order_pk = orders.old_pk;
 
 insert into dds.s_order_cost
-select
-    md5(held.hk_order_cost_pk::text || orders.k)::uuid,
-    orders.new_pk,
-    held.cost,
-    held.payment,
-    held.effective_dttm,
-    held.sent_dttm,
-    md5(held.value_hash::text || orders.k)::uuid,
-    held.load_dt,
-    held.load_src
+select grown.*
 from dds.s_order_cost as held
-inner join grown_orders as orders on held.h_order_pk = orders.old_pk;
+inner join grown_orders as orders on held.h_order_pk = orders.old_pk
+cross join lateral jsonb_populate_record(
+    held,
+    jsonb_build_object(
+        'hk_order_cost_pk', md5(held.hk_order_cost_pk::text || orders.k),
+        'h_order_pk', orders.new_pk,
+        'value_hash', md5(held.value_hash::text || orders.k)
+    )
+) as grown;
 
 insert into dds.s_order_status
-select
-    md5(held.hk_order_status_pk::text || orders.k)::uuid,
-    orders.new_pk,
-    held.status,
-    held.effective_dttm,
-    held.sent_dttm,
-    md5(held.value_hash::text || orders.k)::uuid,
-    held.load_dt,
-    held.load_src,
-    held.closed_dttm
+select grown.*
 from dds.s_order_status as held
-inner join grown_orders as orders on held.h_order_pk = orders.old_pk;
+inner join grown_orders as orders on held.h_order_pk = orders.old_pk
+cross join lateral jsonb_populate_record(
+    held,
+    jsonb_build_object(
+        'hk_order_status_pk', md5(held.hk_order_status_pk::text || orders.k),
+        'h_order_pk', orders.new_pk,
+        'value_hash', md5(held.value_hash::text || orders.k)
+    )
+) as grown;
 
 insert into cdm.user_product_counters (user_id, product_id, product_name, order_cnt)
 select

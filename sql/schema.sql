@@ -93,21 +93,24 @@ COMMENT ON FUNCTION cdm.stamp_tag_rule() IS 'Numbers the versions of a tag''s ru
 CREATE FUNCTION cdm.suspend_keys() RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
-    AS $$
-select dds.take_off_keys(array['cdm.user_product_counters', 'cdm.user_category_counters']::regclass[])
-$$;
+    AS $_$
+select dds.take_off_keys(array(
+    select oid::regclass
+    from pg_catalog.pg_class
+    where relnamespace = 'cdm'::regnamespace and relkind = 'r' and relname ~ '^user_.*_counters$'
+    order by relname desc
+))
+$_$;
 
 COMMENT ON FUNCTION cdm.suspend_keys() IS 'Takes keys and indexes off the counters of empty marts until cdm.restore_keys(), which must follow in the same transaction; tells whether it did';
 
 CREATE FUNCTION dds.clear_vault() RETURNS void
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
-truncate
-    dds.h_order, dds.h_user, dds.h_product, dds.h_category, dds.h_restaurant,
-    dds.l_order_user, dds.l_order_product, dds.l_product_category, dds.l_product_restaurant,
-    dds.s_order_cost, dds.s_order_status, dds.s_user_names, dds.s_product_names, dds.s_restaurant_names,
-    dds.es_order_user, dds.es_order_product, dds.es_product_category
+begin
+    execute 'truncate ' || array_to_string(dds.vault_tables(), ', ');
+end
 $$;
 
 COMMENT ON FUNCTION dds.clear_vault() IS 'Empties the vault before it is built again from STG in the same transaction. Whoever reads the vault meanwhile waits for the new rows; the marts stay readable';
@@ -160,10 +163,16 @@ CREATE FUNCTION dds.suspend_keys() RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
     AS $$
-select dds.take_off_keys(array[
-    'dds.h_order', 'dds.h_user', 'dds.l_order_user', 'dds.l_order_product', 'dds.s_order_cost', 'dds.s_order_status',
-    'dds.s_user_names', 'dds.es_order_user', 'dds.es_order_product'
-]::regclass[])
+select dds.take_off_keys(array(
+    select vault.name
+    from unnest(dds.vault_tables()) with ordinality as vault (name, place)
+    where exists (
+        select
+        from pg_catalog.pg_attribute
+        where attrelid = vault.name and attname in ('h_order_pk', 'h_user_pk') and not attisdropped
+    )
+    order by vault.place
+))
 $$;
 
 COMMENT ON FUNCTION dds.suspend_keys() IS 'Takes keys and indexes off those tables of an empty vault that grow with the orders and the guests until dds.restore_keys(), which must follow in the same transaction; tells whether it did';
@@ -184,23 +193,32 @@ begin
             return false;
         end if;
     end loop;
+    execute 'lock table ' || array_to_string(tables, ', ') || ' in access exclusive mode';
     insert into dds.suspended_keys (restoring)
-    select
-        'alter table ' || conrelid::regclass::text || ' add constraint ' || quote_ident(conname)
-        || ' ' || pg_get_constraintdef(oid)
-    from pg_constraint
-    where conrelid = any(tables) and contype in ('p', 'u', 'f')
-    order by contype = 'f', conname;
-    insert into dds.suspended_keys (restoring)
-    select pg_get_indexdef(indexrelid)
-    from pg_index
-    where indrelid = any(tables)
-        and not exists (select from pg_constraint where conindid = indexrelid)
-    order by indexrelid::regclass::text;
+    select key.restoring
+    from (
+        select
+            case when contype = 'f' then 3 else 1 end as step,
+            conname::text as name,
+            'alter table ' || conrelid::regclass::text || ' add constraint ' || quote_ident(conname) || ' ' || pg_get_constraintdef(oid)
+                as restoring
+        from pg_constraint
+        where
+            (conrelid = any(tables) and contype in ('p', 'u', 'f'))
+            or (confrelid = any(tables) and contype = 'f')
+        union all
+        select 2, indexrelid::regclass::text, pg_get_indexdef(indexrelid)
+        from pg_index
+        where indrelid = any(tables)
+            and not exists (select from pg_constraint where conindid = indexrelid and contype in ('p', 'u'))
+    ) as key
+    order by key.step, key.name;
     for taking_off in
         select 'alter table ' || conrelid::regclass::text || ' drop constraint ' || quote_ident(conname) as statement
         from pg_constraint
-        where conrelid = any(tables) and contype in ('p', 'u', 'f')
+        where
+            (conrelid = any(tables) and contype in ('p', 'u', 'f'))
+            or (confrelid = any(tables) and contype = 'f')
         order by contype <> 'f'
     loop
         execute taking_off.statement;
@@ -220,6 +238,17 @@ end
 $$;
 
 COMMENT ON FUNCTION dds.take_off_keys(tables regclass[]) IS 'Takes keys and indexes off tables that are all empty until dds.restore_keys(), which must follow in the same transaction; tells whether it did';
+
+CREATE FUNCTION dds.vault_tables() RETURNS regclass[]
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+select array_agg(oid::regclass order by relname <> 'h_order', relname)
+from pg_catalog.pg_class
+where relnamespace = 'dds'::regnamespace and relkind = 'r' and relname ~ '^(h|l|s|es)_'
+$$;
+
+COMMENT ON FUNCTION dds.vault_tables() IS 'Hubs, links, satellites and effectivity satellites, known by their names. Who locks several locks h_order first: who holds it holds all';
 
 CREATE FUNCTION stg.acknowledge_loss(loss_id bigint, what_was_done text) RETURNS void
     LANGUAGE plpgsql
@@ -1205,23 +1234,6 @@ COMMENT ON COLUMN cdm.v_open_transactions.since IS 'When the oldest began';
 
 COMMENT ON COLUMN cdm.v_open_transactions.age_s IS 'Seconds since then';
 
-CREATE TABLE dds.h_restaurant (
-    h_restaurant_pk uuid NOT NULL,
-    restaurant_id character varying NOT NULL,
-    load_dt timestamp with time zone NOT NULL,
-    load_src character varying NOT NULL
-);
-
-COMMENT ON TABLE dds.h_restaurant IS 'Hub: one row = one restaurant ever named by a source';
-
-COMMENT ON COLUMN dds.h_restaurant.h_restaurant_pk IS 'dds.hash_key(restaurant_id)';
-
-COMMENT ON COLUMN dds.h_restaurant.restaurant_id IS 'Restaurant id of the source';
-
-COMMENT ON COLUMN dds.h_restaurant.load_dt IS 'When the row was loaded';
-
-COMMENT ON COLUMN dds.h_restaurant.load_src IS 'Where it came from: kafka:<topic> or redis';
-
 CREATE TABLE dds.s_restaurant_names (
     hk_restaurant_names_pk uuid NOT NULL,
     h_restaurant_pk uuid NOT NULL,
@@ -1247,6 +1259,36 @@ COMMENT ON COLUMN dds.s_restaurant_names.value_hash IS 'The message or document 
 COMMENT ON COLUMN dds.s_restaurant_names.load_dt IS 'When the row was loaded';
 
 COMMENT ON COLUMN dds.s_restaurant_names.load_src IS 'Where it came from: kafka:<topic> or redis';
+
+CREATE VIEW dds.current_restaurant_names AS
+ SELECT DISTINCT ON (h_restaurant_pk) hk_restaurant_names_pk,
+    h_restaurant_pk,
+    name,
+    effective_dttm,
+    value_hash,
+    load_dt,
+    load_src
+   FROM dds.s_restaurant_names
+  ORDER BY h_restaurant_pk, effective_dttm DESC, value_hash DESC;
+
+COMMENT ON VIEW dds.current_restaurant_names IS 'One row = a restaurant with a document: its name now';
+
+CREATE TABLE dds.h_restaurant (
+    h_restaurant_pk uuid NOT NULL,
+    restaurant_id character varying NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    load_src character varying NOT NULL
+);
+
+COMMENT ON TABLE dds.h_restaurant IS 'Hub: one row = one restaurant ever named by a source';
+
+COMMENT ON COLUMN dds.h_restaurant.h_restaurant_pk IS 'dds.hash_key(restaurant_id)';
+
+COMMENT ON COLUMN dds.h_restaurant.restaurant_id IS 'Restaurant id of the source';
+
+COMMENT ON COLUMN dds.h_restaurant.load_dt IS 'When the row was loaded';
+
+COMMENT ON COLUMN dds.h_restaurant.load_src IS 'Where it came from: kafka:<topic> or redis';
 
 CREATE TABLE stg.order_hours (
     order_hour timestamp with time zone NOT NULL,
@@ -1283,11 +1325,7 @@ CREATE VIEW cdm.v_orders_hourly WITH (security_barrier='true') AS
      LEFT JOIN ( SELECT hub.restaurant_id,
             current_name.name
            FROM (dds.h_restaurant hub
-             CROSS JOIN LATERAL ( SELECT names.name
-                   FROM dds.s_restaurant_names names
-                  WHERE (names.h_restaurant_pk = hub.h_restaurant_pk)
-                  ORDER BY names.effective_dttm DESC, names.value_hash DESC
-                 LIMIT 1) current_name)) restaurants ON ((hours.restaurant_id = (restaurants.restaurant_id)::text)));
+             JOIN dds.current_restaurant_names current_name ON ((hub.h_restaurant_pk = current_name.h_restaurant_pk)))) restaurants ON ((hours.restaurant_id = (restaurants.restaurant_id)::text)));
 
 COMMENT ON VIEW cdm.v_orders_hourly IS 'One row = an hour, a restaurant and a status: the orders that began in the hour and have the status now';
 
@@ -1442,6 +1480,35 @@ COMMENT ON COLUMN cdm.v_orders_not_counted.amount IS 'How many';
 
 COMMENT ON COLUMN cdm.v_orders_not_counted.unit IS 'What amount counts: orders, order lines (a dish in an order) or messages';
 
+CREATE VIEW dds.current_product_category AS
+ SELECT DISTINCT ON (h_product_pk) h_product_pk,
+    h_category_pk,
+    effective_dttm,
+    restaurant_id,
+    value_hash,
+    load_dt,
+    load_src
+   FROM dds.es_product_category
+  ORDER BY h_product_pk, effective_dttm DESC, restaurant_id DESC, value_hash DESC;
+
+COMMENT ON VIEW dds.current_product_category IS 'One row = a dish that some menu has given a category: its category now';
+
+CREATE VIEW dds.current_product_names AS
+ SELECT DISTINCT ON (h_product_pk) hk_product_names_pk,
+    h_product_pk,
+    name,
+    is_from_menu,
+    effective_dttm,
+    sent_dttm,
+    restaurant_id,
+    value_hash,
+    load_dt,
+    load_src
+   FROM dds.s_product_names
+  ORDER BY h_product_pk, is_from_menu DESC, effective_dttm DESC, sent_dttm DESC, restaurant_id DESC, value_hash DESC;
+
+COMMENT ON VIEW dds.current_product_names IS 'One row = a dish that has a name: its name now, by a menu rather than by an order line';
+
 CREATE TABLE dds.h_product (
     h_product_pk uuid NOT NULL,
     product_id character varying NOT NULL,
@@ -1467,16 +1534,8 @@ CREATE VIEW cdm.v_product_counters WITH (security_barrier='true') AS
     totals.order_cnt
    FROM ((((cdm.product_totals totals
      JOIN dds.h_product hub ON ((totals.product_id = hub.h_product_pk)))
-     LEFT JOIN LATERAL ( SELECT names.name
-           FROM dds.s_product_names names
-          WHERE (names.h_product_pk = totals.product_id)
-          ORDER BY names.is_from_menu DESC, names.effective_dttm DESC, names.sent_dttm DESC, names.restaurant_id DESC, names.value_hash DESC
-         LIMIT 1) current_name ON (true))
-     LEFT JOIN LATERAL ( SELECT es.h_category_pk
-           FROM dds.es_product_category es
-          WHERE (es.h_product_pk = totals.product_id)
-          ORDER BY es.effective_dttm DESC, es.restaurant_id DESC, es.value_hash DESC
-         LIMIT 1) current_category ON (true))
+     LEFT JOIN dds.current_product_names current_name ON ((totals.product_id = current_name.h_product_pk)))
+     LEFT JOIN dds.current_product_category current_category ON ((totals.product_id = current_category.h_product_pk)))
      LEFT JOIN dds.h_category category ON ((current_category.h_category_pk = category.h_category_pk)));
 
 COMMENT ON VIEW cdm.v_product_counters IS 'One row = a dish that stands in CLOSED orders';
@@ -1574,15 +1633,6 @@ COMMENT ON COLUMN cdm.v_tag_funnel.orders_missing IS '0 = the guests carry the t
 
 COMMENT ON COLUMN cdm.v_tag_funnel.guests IS 'Number of these guests';
 
-ALTER TABLE dds.counter_queue ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME dds.counter_queue_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
-
 CREATE TABLE dds.es_order_product (
     h_order_pk uuid NOT NULL,
     h_product_pk uuid NOT NULL,
@@ -1612,6 +1662,67 @@ COMMENT ON COLUMN dds.es_order_product.load_dt IS 'When the row was loaded';
 
 COMMENT ON COLUMN dds.es_order_product.load_src IS 'Where it came from: kafka:<topic> or redis';
 
+CREATE VIEW dds.current_order_product AS
+ SELECT DISTINCT ON (h_order_pk, h_product_pk) h_order_pk,
+    h_product_pk,
+    is_active,
+    effective_dttm,
+    sent_dttm,
+    value_hash,
+    load_dt,
+    load_src
+   FROM dds.es_order_product
+  ORDER BY h_order_pk, h_product_pk, effective_dttm DESC, sent_dttm DESC, value_hash DESC;
+
+COMMENT ON VIEW dds.current_order_product IS 'One row = an order and a dish that it has ever held: whether it holds it now (is_active)';
+
+CREATE TABLE dds.s_order_status (
+    hk_order_status_pk uuid NOT NULL,
+    h_order_pk uuid NOT NULL,
+    status character varying NOT NULL,
+    effective_dttm timestamp with time zone NOT NULL,
+    sent_dttm timestamp with time zone NOT NULL,
+    value_hash uuid NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    load_src character varying NOT NULL,
+    closed_dttm timestamp with time zone
+);
+
+COMMENT ON TABLE dds.s_order_status IS 'Satellite, status of an order: one row = a change, by business time. The row in force is the last by (effective_dttm, sent_dttm, value_hash)';
+
+COMMENT ON COLUMN dds.s_order_status.hk_order_status_pk IS 'dds.hash_key(parent key, value_hash)';
+
+COMMENT ON COLUMN dds.s_order_status.h_order_pk IS 'The order';
+
+COMMENT ON COLUMN dds.s_order_status.status IS 'Status as the source writes it; only CLOSED counts';
+
+COMMENT ON COLUMN dds.s_order_status.effective_dttm IS 'Business time at which the row became true';
+
+COMMENT ON COLUMN dds.s_order_status.sent_dttm IS 'When the source sent that version: breaks ties of effective_dttm';
+
+COMMENT ON COLUMN dds.s_order_status.value_hash IS 'The message or document in STG that says so: breaks ties that are left';
+
+COMMENT ON COLUMN dds.s_order_status.load_dt IS 'When the row was loaded';
+
+COMMENT ON COLUMN dds.s_order_status.load_src IS 'Where it came from: kafka:<topic> or redis';
+
+COMMENT ON COLUMN dds.s_order_status.closed_dttm IS 'When the order became CLOSED, as the source says (effective_dttm is that of the version that says so); NULL where the row is of another status, or the source says no time';
+
+CREATE VIEW dds.current_order_status AS
+ SELECT DISTINCT ON (h_order_pk) hk_order_status_pk,
+    h_order_pk,
+    status,
+    effective_dttm,
+    sent_dttm,
+    value_hash,
+    load_dt,
+    load_src,
+    closed_dttm
+   FROM dds.s_order_status
+  ORDER BY h_order_pk, effective_dttm DESC, sent_dttm DESC, value_hash DESC;
+
+COMMENT ON VIEW dds.current_order_status IS 'One row = an order: its status now';
+
 CREATE TABLE dds.es_order_user (
     h_order_pk uuid NOT NULL,
     h_user_pk uuid NOT NULL,
@@ -1637,6 +1748,142 @@ COMMENT ON COLUMN dds.es_order_user.value_hash IS 'The message or document in ST
 COMMENT ON COLUMN dds.es_order_user.load_dt IS 'When the row was loaded';
 
 COMMENT ON COLUMN dds.es_order_user.load_src IS 'Where it came from: kafka:<topic> or redis';
+
+CREATE VIEW dds.current_order_user AS
+ SELECT DISTINCT ON (h_order_pk) h_order_pk,
+    h_user_pk,
+    effective_dttm,
+    sent_dttm,
+    value_hash,
+    load_dt,
+    load_src
+   FROM dds.es_order_user
+  ORDER BY h_order_pk, effective_dttm DESC, sent_dttm DESC, value_hash DESC;
+
+COMMENT ON VIEW dds.current_order_user IS 'One row = an order: whose it is now';
+
+CREATE VIEW dds.closed_lines AS
+ SELECT owner.h_user_pk,
+    owner.h_order_pk,
+    basket.h_product_pk,
+    category.h_category_pk,
+    status.closed_dttm
+   FROM (((dds.current_order_user owner
+     JOIN dds.current_order_status status ON ((owner.h_order_pk = status.h_order_pk)))
+     JOIN dds.current_order_product basket ON ((owner.h_order_pk = basket.h_order_pk)))
+     LEFT JOIN dds.current_product_category category ON ((basket.h_product_pk = category.h_product_pk)))
+  WHERE (((status.status)::text = 'CLOSED'::text) AND basket.is_active);
+
+COMMENT ON VIEW dds.closed_lines IS 'What counts: one row = a dish that an order with the status CLOSED holds now';
+
+COMMENT ON COLUMN dds.closed_lines.h_user_pk IS 'Guest: dds.h_user.h_user_pk';
+
+COMMENT ON COLUMN dds.closed_lines.h_order_pk IS 'Order: dds.h_order.h_order_pk';
+
+COMMENT ON COLUMN dds.closed_lines.h_product_pk IS 'Dish: dds.h_product.h_product_pk';
+
+COMMENT ON COLUMN dds.closed_lines.h_category_pk IS 'Category of the dish now: dds.h_category; NULL while no menu says';
+
+COMMENT ON COLUMN dds.closed_lines.closed_dttm IS 'When the order became CLOSED, as the source says; NULL where it does not';
+
+ALTER TABLE dds.counter_queue ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME dds.counter_queue_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE dds.s_order_cost (
+    hk_order_cost_pk uuid NOT NULL,
+    h_order_pk uuid NOT NULL,
+    cost numeric,
+    payment numeric,
+    effective_dttm timestamp with time zone NOT NULL,
+    sent_dttm timestamp with time zone NOT NULL,
+    value_hash uuid NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    load_src character varying NOT NULL
+);
+
+COMMENT ON TABLE dds.s_order_cost IS 'Satellite, what an order costs: one row = a change, by business time. The row in force is the last by (effective_dttm, sent_dttm, value_hash)';
+
+COMMENT ON COLUMN dds.s_order_cost.hk_order_cost_pk IS 'dds.hash_key(parent key, value_hash)';
+
+COMMENT ON COLUMN dds.s_order_cost.h_order_pk IS 'The order';
+
+COMMENT ON COLUMN dds.s_order_cost.cost IS 'payload.cost';
+
+COMMENT ON COLUMN dds.s_order_cost.payment IS 'payload.payment';
+
+COMMENT ON COLUMN dds.s_order_cost.effective_dttm IS 'Business time at which the row became true';
+
+COMMENT ON COLUMN dds.s_order_cost.sent_dttm IS 'When the source sent that version: breaks ties of effective_dttm';
+
+COMMENT ON COLUMN dds.s_order_cost.value_hash IS 'The message or document in STG that says so: breaks ties that are left';
+
+COMMENT ON COLUMN dds.s_order_cost.load_dt IS 'When the row was loaded';
+
+COMMENT ON COLUMN dds.s_order_cost.load_src IS 'Where it came from: kafka:<topic> or redis';
+
+CREATE VIEW dds.current_order_cost AS
+ SELECT DISTINCT ON (h_order_pk) hk_order_cost_pk,
+    h_order_pk,
+    cost,
+    payment,
+    effective_dttm,
+    sent_dttm,
+    value_hash,
+    load_dt,
+    load_src
+   FROM dds.s_order_cost
+  ORDER BY h_order_pk, effective_dttm DESC, sent_dttm DESC, value_hash DESC;
+
+COMMENT ON VIEW dds.current_order_cost IS 'One row = an order: what it costs now';
+
+CREATE TABLE dds.s_user_names (
+    hk_user_names_pk uuid NOT NULL,
+    h_user_pk uuid NOT NULL,
+    username character varying,
+    userlogin character varying,
+    effective_dttm timestamp with time zone NOT NULL,
+    value_hash uuid NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    load_src character varying NOT NULL
+);
+
+COMMENT ON TABLE dds.s_user_names IS 'Satellite, names of a guest: one row = a change, by business time. The row in force is the last by (effective_dttm, value_hash)';
+
+COMMENT ON COLUMN dds.s_user_names.hk_user_names_pk IS 'dds.hash_key(parent key, value_hash)';
+
+COMMENT ON COLUMN dds.s_user_names.h_user_pk IS 'The user';
+
+COMMENT ON COLUMN dds.s_user_names.username IS 'Name of the guest';
+
+COMMENT ON COLUMN dds.s_user_names.userlogin IS 'Login of the guest';
+
+COMMENT ON COLUMN dds.s_user_names.effective_dttm IS 'Business time at which the row became true';
+
+COMMENT ON COLUMN dds.s_user_names.value_hash IS 'The message or document in STG that says so: breaks ties that are left';
+
+COMMENT ON COLUMN dds.s_user_names.load_dt IS 'When the row was loaded';
+
+COMMENT ON COLUMN dds.s_user_names.load_src IS 'Where it came from: kafka:<topic> or redis';
+
+CREATE VIEW dds.current_user_names AS
+ SELECT DISTINCT ON (h_user_pk) hk_user_names_pk,
+    h_user_pk,
+    username,
+    userlogin,
+    effective_dttm,
+    value_hash,
+    load_dt,
+    load_src
+   FROM dds.s_user_names
+  ORDER BY h_user_pk, effective_dttm DESC, value_hash DESC;
+
+COMMENT ON VIEW dds.current_user_names IS 'One row = a guest with a document: name and login now';
 
 CREATE TABLE dds.h_order (
     h_order_pk uuid NOT NULL,
@@ -1737,99 +1984,6 @@ COMMENT ON COLUMN dds.l_product_restaurant.h_restaurant_pk IS 'The restaurant';
 COMMENT ON COLUMN dds.l_product_restaurant.load_dt IS 'When the row was loaded';
 
 COMMENT ON COLUMN dds.l_product_restaurant.load_src IS 'Where it came from: kafka:<topic> or redis';
-
-CREATE TABLE dds.s_order_cost (
-    hk_order_cost_pk uuid NOT NULL,
-    h_order_pk uuid NOT NULL,
-    cost numeric,
-    payment numeric,
-    effective_dttm timestamp with time zone NOT NULL,
-    sent_dttm timestamp with time zone NOT NULL,
-    value_hash uuid NOT NULL,
-    load_dt timestamp with time zone NOT NULL,
-    load_src character varying NOT NULL
-);
-
-COMMENT ON TABLE dds.s_order_cost IS 'Satellite, what an order costs: one row = a change, by business time. The row in force is the last by (effective_dttm, sent_dttm, value_hash)';
-
-COMMENT ON COLUMN dds.s_order_cost.hk_order_cost_pk IS 'dds.hash_key(parent key, value_hash)';
-
-COMMENT ON COLUMN dds.s_order_cost.h_order_pk IS 'The order';
-
-COMMENT ON COLUMN dds.s_order_cost.cost IS 'payload.cost';
-
-COMMENT ON COLUMN dds.s_order_cost.payment IS 'payload.payment';
-
-COMMENT ON COLUMN dds.s_order_cost.effective_dttm IS 'Business time at which the row became true';
-
-COMMENT ON COLUMN dds.s_order_cost.sent_dttm IS 'When the source sent that version: breaks ties of effective_dttm';
-
-COMMENT ON COLUMN dds.s_order_cost.value_hash IS 'The message or document in STG that says so: breaks ties that are left';
-
-COMMENT ON COLUMN dds.s_order_cost.load_dt IS 'When the row was loaded';
-
-COMMENT ON COLUMN dds.s_order_cost.load_src IS 'Where it came from: kafka:<topic> or redis';
-
-CREATE TABLE dds.s_order_status (
-    hk_order_status_pk uuid NOT NULL,
-    h_order_pk uuid NOT NULL,
-    status character varying NOT NULL,
-    effective_dttm timestamp with time zone NOT NULL,
-    sent_dttm timestamp with time zone NOT NULL,
-    value_hash uuid NOT NULL,
-    load_dt timestamp with time zone NOT NULL,
-    load_src character varying NOT NULL,
-    closed_dttm timestamp with time zone
-);
-
-COMMENT ON TABLE dds.s_order_status IS 'Satellite, status of an order: one row = a change, by business time. The row in force is the last by (effective_dttm, sent_dttm, value_hash)';
-
-COMMENT ON COLUMN dds.s_order_status.hk_order_status_pk IS 'dds.hash_key(parent key, value_hash)';
-
-COMMENT ON COLUMN dds.s_order_status.h_order_pk IS 'The order';
-
-COMMENT ON COLUMN dds.s_order_status.status IS 'Status as the source writes it; only CLOSED counts';
-
-COMMENT ON COLUMN dds.s_order_status.effective_dttm IS 'Business time at which the row became true';
-
-COMMENT ON COLUMN dds.s_order_status.sent_dttm IS 'When the source sent that version: breaks ties of effective_dttm';
-
-COMMENT ON COLUMN dds.s_order_status.value_hash IS 'The message or document in STG that says so: breaks ties that are left';
-
-COMMENT ON COLUMN dds.s_order_status.load_dt IS 'When the row was loaded';
-
-COMMENT ON COLUMN dds.s_order_status.load_src IS 'Where it came from: kafka:<topic> or redis';
-
-COMMENT ON COLUMN dds.s_order_status.closed_dttm IS 'When the order became CLOSED, as the source says (effective_dttm is that of the version that says so); NULL where the row is of another status, or the source says no time';
-
-CREATE TABLE dds.s_user_names (
-    hk_user_names_pk uuid NOT NULL,
-    h_user_pk uuid NOT NULL,
-    username character varying,
-    userlogin character varying,
-    effective_dttm timestamp with time zone NOT NULL,
-    value_hash uuid NOT NULL,
-    load_dt timestamp with time zone NOT NULL,
-    load_src character varying NOT NULL
-);
-
-COMMENT ON TABLE dds.s_user_names IS 'Satellite, names of a guest: one row = a change, by business time. The row in force is the last by (effective_dttm, value_hash)';
-
-COMMENT ON COLUMN dds.s_user_names.hk_user_names_pk IS 'dds.hash_key(parent key, value_hash)';
-
-COMMENT ON COLUMN dds.s_user_names.h_user_pk IS 'The user';
-
-COMMENT ON COLUMN dds.s_user_names.username IS 'Name of the guest';
-
-COMMENT ON COLUMN dds.s_user_names.userlogin IS 'Login of the guest';
-
-COMMENT ON COLUMN dds.s_user_names.effective_dttm IS 'Business time at which the row became true';
-
-COMMENT ON COLUMN dds.s_user_names.value_hash IS 'The message or document in STG that says so: breaks ties that are left';
-
-COMMENT ON COLUMN dds.s_user_names.load_dt IS 'When the row was loaded';
-
-COMMENT ON COLUMN dds.s_user_names.load_src IS 'Where it came from: kafka:<topic> or redis';
 
 CREATE TABLE dds.suspended_keys (
     id bigint NOT NULL,
@@ -2029,24 +2183,6 @@ ALTER TABLE stg.order_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
-CREATE TABLE stg.reference_keys (
-    object_type text NOT NULL,
-    object_id text NOT NULL,
-    is_found boolean NOT NULL,
-    load_dt timestamp with time zone NOT NULL,
-    CONSTRAINT reference_keys_object_type_check CHECK ((object_type = ANY (ARRAY['user'::text, 'restaurant'::text])))
-);
-
-COMMENT ON TABLE stg.reference_keys IS 'Every guest and restaurant that an order has named: what to ask Redis for';
-
-COMMENT ON COLUMN stg.reference_keys.object_type IS 'user or restaurant';
-
-COMMENT ON COLUMN stg.reference_keys.object_id IS 'Id as the order gives it';
-
-COMMENT ON COLUMN stg.reference_keys.is_found IS 'Whether stg.reference_log holds at least one version';
-
-COMMENT ON COLUMN stg.reference_keys.load_dt IS 'When an order named it first';
-
 CREATE TABLE stg.reference_log (
     value_hash uuid NOT NULL,
     object_type text NOT NULL,
@@ -2086,6 +2222,50 @@ COMMENT ON COLUMN stg.reference_log.menu_categories IS 'Their categories, in the
 COMMENT ON COLUMN stg.reference_log.value IS 'The whole document, to the letter';
 
 COMMENT ON COLUMN stg.reference_log.load_dt IS 'When the warehouse saw it first';
+
+CREATE VIEW stg.queued_documents AS
+ SELECT log.object_type,
+    log.object_id,
+    log.menu_ids
+   FROM (stg.load_queue queue
+     JOIN stg.reference_log log ON ((queue.value_hash = log.value_hash)))
+  WHERE (queue.source = 'reference_log'::text);
+
+COMMENT ON VIEW stg.queued_documents IS 'One row = a document of Redis that waits for the vault';
+
+COMMENT ON COLUMN stg.queued_documents.object_type IS 'user or restaurant';
+
+COMMENT ON COLUMN stg.queued_documents.object_id IS 'Guest or restaurant: stg.reference_log.object_id';
+
+COMMENT ON COLUMN stg.queued_documents.menu_ids IS 'Dishes of its menu; empty of a guest';
+
+CREATE VIEW stg.queued_orders AS
+ SELECT DISTINCT log.object_id
+   FROM (stg.load_queue queue
+     JOIN stg.order_event_log log ON ((queue.value_hash = log.value_hash)))
+  WHERE (queue.source = 'order_event_log'::text);
+
+COMMENT ON VIEW stg.queued_orders IS 'One row = an order of which a message waits for the vault';
+
+COMMENT ON COLUMN stg.queued_orders.object_id IS 'Order: stg.order_event_log.object_id';
+
+CREATE TABLE stg.reference_keys (
+    object_type text NOT NULL,
+    object_id text NOT NULL,
+    is_found boolean NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    CONSTRAINT reference_keys_object_type_check CHECK ((object_type = ANY (ARRAY['user'::text, 'restaurant'::text])))
+);
+
+COMMENT ON TABLE stg.reference_keys IS 'Every guest and restaurant that an order has named: what to ask Redis for';
+
+COMMENT ON COLUMN stg.reference_keys.object_type IS 'user or restaurant';
+
+COMMENT ON COLUMN stg.reference_keys.object_id IS 'Id as the order gives it';
+
+COMMENT ON COLUMN stg.reference_keys.is_found IS 'Whether stg.reference_log holds at least one version';
+
+COMMENT ON COLUMN stg.reference_keys.load_dt IS 'When an order named it first';
 
 CREATE SEQUENCE stg.reference_rounds
     START WITH 1
@@ -2478,9 +2658,11 @@ GRANT SELECT ON TABLE stg.open_transactions TO dwh_etl;
 GRANT SELECT ON TABLE cdm.v_open_transactions TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_open_transactions TO dwh_etl;
 
-GRANT SELECT,INSERT ON TABLE dds.h_restaurant TO dwh_etl;
-
 GRANT SELECT,INSERT ON TABLE dds.s_restaurant_names TO dwh_etl;
+
+GRANT SELECT ON TABLE dds.current_restaurant_names TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE dds.h_restaurant TO dwh_etl;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.order_hours TO dwh_etl;
 
@@ -2495,6 +2677,10 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.order_statuses TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_orders_not_counted TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_orders_not_counted TO dwh_etl;
+
+GRANT SELECT ON TABLE dds.current_product_category TO dwh_etl;
+
+GRANT SELECT ON TABLE dds.current_product_names TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE dds.h_product TO dwh_etl;
 
@@ -2512,7 +2698,25 @@ GRANT SELECT ON TABLE cdm.v_tag_funnel TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE dds.es_order_product TO dwh_etl;
 
+GRANT SELECT ON TABLE dds.current_order_product TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE dds.s_order_status TO dwh_etl;
+
+GRANT SELECT ON TABLE dds.current_order_status TO dwh_etl;
+
 GRANT SELECT,INSERT ON TABLE dds.es_order_user TO dwh_etl;
+
+GRANT SELECT ON TABLE dds.current_order_user TO dwh_etl;
+
+GRANT SELECT ON TABLE dds.closed_lines TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE dds.s_order_cost TO dwh_etl;
+
+GRANT SELECT ON TABLE dds.current_order_cost TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE dds.s_user_names TO dwh_etl;
+
+GRANT SELECT ON TABLE dds.current_user_names TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE dds.h_order TO dwh_etl;
 
@@ -2524,11 +2728,7 @@ GRANT SELECT,INSERT ON TABLE dds.l_product_category TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE dds.l_product_restaurant TO dwh_etl;
 
-GRANT SELECT,INSERT ON TABLE dds.s_order_cost TO dwh_etl;
-
-GRANT SELECT,INSERT ON TABLE dds.s_order_status TO dwh_etl;
-
-GRANT SELECT,INSERT ON TABLE dds.s_user_names TO dwh_etl;
+GRANT SELECT ON TABLE dds.suspended_keys TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE stg.judged_orders TO dwh_etl;
 
@@ -2536,9 +2736,13 @@ GRANT SELECT,INSERT ON TABLE stg.judged_references TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE stg.order_event_log TO dwh_etl;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.reference_keys TO dwh_etl;
-
 GRANT SELECT,INSERT ON TABLE stg.reference_log TO dwh_etl;
+
+GRANT SELECT ON TABLE stg.queued_documents TO dwh_etl;
+
+GRANT SELECT ON TABLE stg.queued_orders TO dwh_etl;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.reference_keys TO dwh_etl;
 
 GRANT USAGE ON SEQUENCE stg.reference_rounds TO dwh_etl;
 

@@ -288,10 +288,9 @@ CURRENT = {
         group by hub.order_id, guest.user_id, status.status
     """,
     "closed": """
-        select distinct on (s.h_order_pk) hub.order_id, s.closed_dttm
-        from dds.s_order_status as s
+        select hub.order_id, s.closed_dttm
+        from dds.current_order_status as s
         inner join dds.h_order as hub on s.h_order_pk = hub.h_order_pk
-        order by s.h_order_pk, s.effective_dttm desc, s.sent_dttm desc, s.value_hash desc
     """,
     "costs": """
         select hub.order_id, s.cost, s.payment

@@ -1,58 +1,14 @@
 -- Law cdm.user_category_counters: each counter is what a recount of the vault gives. Guests who wait for their recount are left out.
 -- Params: none
-with closed_lines as (
+with recounted as (
     select
-        owner.h_user_pk,
-        owner.h_order_pk,
-        basket.h_product_pk
-    from (
-        select distinct on (h_order_pk)
-            h_order_pk,
-            h_user_pk
-        from dds.es_order_user
-        order by h_order_pk asc, effective_dttm desc, sent_dttm desc, value_hash desc
-    ) as owner
-    inner join (
-        select distinct on (h_order_pk)
-            h_order_pk,
-            status
-        from dds.s_order_status
-        order by h_order_pk asc, effective_dttm desc, sent_dttm desc, value_hash desc
-    ) as current_status
-        on
-            owner.h_order_pk = current_status.h_order_pk
-            and current_status.status = 'CLOSED'
-    inner join (
-        select distinct on (h_order_pk, h_product_pk)
-            h_order_pk,
-            h_product_pk,
-            is_active
-        from dds.es_order_product
-        order by h_order_pk asc, h_product_pk asc, effective_dttm desc, sent_dttm desc, value_hash desc
-    ) as basket
-        on
-            owner.h_order_pk = basket.h_order_pk
-            and basket.is_active
-),
-
-categories as (
-    select distinct on (es.h_product_pk)
-        es.h_product_pk,
-        es.h_category_pk
-    from dds.es_product_category as es
-    order by es.h_product_pk asc, es.effective_dttm desc, es.restaurant_id desc, es.value_hash desc
-),
-
-recounted as (
-    select
-        closed_lines.h_user_pk as user_id,
-        categories.h_category_pk as category_id,
+        lines.h_user_pk as user_id,
+        lines.h_category_pk as category_id,
         hub.category_name,
-        count(distinct closed_lines.h_order_pk) as order_cnt
-    from closed_lines
-    inner join categories on closed_lines.h_product_pk = categories.h_product_pk
-    inner join dds.h_category as hub on categories.h_category_pk = hub.h_category_pk
-    group by closed_lines.h_user_pk, categories.h_category_pk, hub.category_name
+        count(distinct lines.h_order_pk) as order_cnt
+    from dds.closed_lines as lines
+    inner join dds.h_category as hub on lines.h_category_pk = hub.h_category_pk
+    group by lines.h_user_pk, lines.h_category_pk, hub.category_name
 )
 
 select
@@ -120,18 +76,14 @@ unsettled as (
     union
 
     select dds.hash_key(versions.user_id) as user_id
-    from stg.load_queue as queue
-    inner join stg.order_event_log as log on queue.value_hash = log.value_hash
-    inner join stg.order_event_log as versions on log.object_id = versions.object_id
-    where queue.source = 'order_event_log'
+    from stg.queued_orders as queued
+    inner join stg.order_event_log as versions on queued.object_id = versions.object_id
 
     union
 
     select dds.hash_key(orders.user_id) as user_id
-    from stg.load_queue as queue
-    inner join stg.reference_log as menu on queue.value_hash = menu.value_hash
-    inner join stg.order_event_log as orders on menu.menu_ids && orders.item_ids
-    where queue.source = 'reference_log'
+    from stg.queued_documents as queued
+    inner join stg.order_event_log as orders on queued.menu_ids && orders.item_ids
 )
 
 select

@@ -1,59 +1,15 @@
 -- Law cdm.user_product_counters: each counter and each name is what a recount of the vault gives. Guests who wait for their recount
 -- are left out.
 -- Params: none
-with closed_lines as (
+with recounted as (
     select
-        owner.h_user_pk,
-        owner.h_order_pk,
-        basket.h_product_pk
-    from (
-        select distinct on (h_order_pk)
-            h_order_pk,
-            h_user_pk
-        from dds.es_order_user
-        order by h_order_pk asc, effective_dttm desc, sent_dttm desc, value_hash desc
-    ) as owner
-    inner join (
-        select distinct on (h_order_pk)
-            h_order_pk,
-            status
-        from dds.s_order_status
-        order by h_order_pk asc, effective_dttm desc, sent_dttm desc, value_hash desc
-    ) as current_status
-        on
-            owner.h_order_pk = current_status.h_order_pk
-            and current_status.status = 'CLOSED'
-    inner join (
-        select distinct on (h_order_pk, h_product_pk)
-            h_order_pk,
-            h_product_pk,
-            is_active
-        from dds.es_order_product
-        order by h_order_pk asc, h_product_pk asc, effective_dttm desc, sent_dttm desc, value_hash desc
-    ) as basket
-        on
-            owner.h_order_pk = basket.h_order_pk
-            and basket.is_active
-),
-
-names as (
-    select distinct on (h_product_pk)
-        h_product_pk,
-        name
-    from dds.s_product_names
-    order by
-        h_product_pk asc, is_from_menu desc, effective_dttm desc, sent_dttm desc, restaurant_id desc, value_hash desc
-),
-
-recounted as (
-    select
-        closed_lines.h_user_pk as user_id,
-        closed_lines.h_product_pk as product_id,
+        lines.h_user_pk as user_id,
+        lines.h_product_pk as product_id,
         coalesce(names.name, '') as product_name,
         count(*) as order_cnt
-    from closed_lines
-    left join names on closed_lines.h_product_pk = names.h_product_pk
-    group by closed_lines.h_user_pk, closed_lines.h_product_pk, coalesce(names.name, '')
+    from dds.closed_lines as lines
+    left join dds.current_product_names as names on lines.h_product_pk = names.h_product_pk
+    group by lines.h_user_pk, lines.h_product_pk, coalesce(names.name, '')
 )
 
 select
@@ -97,10 +53,8 @@ unsettled as (
     union
 
     select dds.hash_key(versions.user_id) as user_id
-    from stg.load_queue as queue
-    inner join stg.order_event_log as log on queue.value_hash = log.value_hash
-    inner join stg.order_event_log as versions on log.object_id = versions.object_id
-    where queue.source = 'order_event_log'
+    from stg.queued_orders as queued
+    inner join stg.order_event_log as versions on queued.object_id = versions.object_id
 )
 
 select

@@ -22,25 +22,11 @@ where
 -- Law dds.es_order_product.newest: each order now holds the dishes of its newest message and no others. Orders with a message in the
 -- queue are left out.
 -- Params: none
-with queued as (
-    select distinct log.object_id
-    from stg.load_queue as queue
-    inner join stg.order_event_log as log on queue.value_hash = log.value_hash
-    where queue.source = 'order_event_log'
-),
-
-in_vault as (
+with in_vault as (
     select
         current_rows.h_order_pk,
         current_rows.h_product_pk
-    from (
-        select distinct on (h_order_pk, h_product_pk)
-            h_order_pk,
-            h_product_pk,
-            is_active
-        from dds.es_order_product
-        order by h_order_pk asc, h_product_pk asc, effective_dttm desc, sent_dttm desc, value_hash desc
-    ) as current_rows
+    from dds.current_order_product as current_rows
     where current_rows.is_active
 ),
 
@@ -67,4 +53,4 @@ full join in_messages
 left join dds.h_order as hub on in_vault.h_order_pk = hub.h_order_pk
 where
     (in_vault.h_order_pk is null or in_messages.h_order_pk is null)
-    and coalesce(hub.order_id, in_messages.object_id) not in (select queued.object_id from queued);
+    and coalesce(hub.order_id, in_messages.object_id) not in (select queued.object_id from stg.queued_orders as queued);

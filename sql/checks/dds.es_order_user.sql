@@ -22,28 +22,13 @@ where
 -- Law dds.es_order_user.newest: the current guest of each order is that of its newest message. Orders with a message in the queue
 -- are left out.
 -- Params: none
-with queued as (
-    select distinct log.object_id
-    from stg.load_queue as queue
-    inner join stg.order_event_log as log on queue.value_hash = log.value_hash
-    where queue.source = 'order_event_log'
-),
-
-current_rows as (
-    select distinct on (h_order_pk)
-        h_order_pk,
-        h_user_pk
-    from dds.es_order_user
-    order by h_order_pk asc, effective_dttm desc, sent_dttm desc, value_hash desc
-)
-
 select
     newest.object_id as order_id,
     log.user_id as newest_user_id,
     current_rows.h_user_pk
 from stg.order_events as newest
 inner join stg.order_event_log as log on newest.value_hash = log.value_hash
-left join current_rows on dds.hash_key(newest.object_id::text) = current_rows.h_order_pk
+left join dds.current_order_user as current_rows on dds.hash_key(newest.object_id::text) = current_rows.h_order_pk
 where
     current_rows.h_user_pk is distinct from dds.hash_key(log.user_id)
-    and newest.object_id not in (select queued.object_id from queued);
+    and newest.object_id not in (select queued.object_id from stg.queued_orders as queued);

@@ -22,14 +22,7 @@ where
 -- Law dds.es_product_category.newest: each dish now belongs to the category that the newest menu with one gives it; of equally new
 -- ones the greater restaurant id decides, then the document. Dishes of a menu in the queue are left out.
 -- Params: none
-with queued as (
-    select unnest(log.menu_ids) as product_id
-    from stg.load_queue as queue
-    inner join stg.reference_log as log on queue.value_hash = log.value_hash
-    where queue.source = 'reference_log'
-),
-
-newest as (
+with newest as (
     select distinct on (entry.product_id)
         entry.product_id,
         entry.category_name
@@ -37,14 +30,6 @@ newest as (
     cross join lateral unnest(log.menu_ids, log.menu_categories) as entry (product_id, category_name)
     where entry.category_name is not null
     order by entry.product_id asc, log.update_ts desc, log.object_id collate "C" desc, log.value_hash desc
-),
-
-current_rows as (
-    select distinct on (h_product_pk)
-        h_product_pk,
-        h_category_pk
-    from dds.es_product_category
-    order by h_product_pk asc, effective_dttm desc, restaurant_id desc, value_hash desc
 )
 
 select
@@ -53,11 +38,11 @@ select
     current_rows.h_product_pk,
     current_rows.h_category_pk
 from newest
-full join current_rows on dds.hash_key(newest.product_id) = current_rows.h_product_pk
+full join dds.current_product_category as current_rows on dds.hash_key(newest.product_id) = current_rows.h_product_pk
 where
     current_rows.h_category_pk is distinct from dds.hash_key(newest.category_name)
     and not exists (
         select 1
-        from queued
-        where queued.product_id = newest.product_id
+        from stg.queued_documents as queued
+        where newest.product_id = any(queued.menu_ids)
     );

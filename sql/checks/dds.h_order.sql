@@ -8,28 +8,40 @@ where h_order_pk <> dds.hash_key(order_id::text);
 
 -- Law dds.h_order.current: each order has exactly one current status, one current cost and one current guest.
 -- Params: none
-with placed as (
+with current_rows as (
     select
         'status' as attribute,
-        h_order_pk,
-        rank() over (partition by h_order_pk order by effective_dttm desc, sent_dttm desc, value_hash desc) as place
-    from dds.s_order_status
+        stored.h_order_pk
+    from dds.s_order_status as stored
+    inner join dds.current_order_status as newest
+        on
+            stored.h_order_pk = newest.h_order_pk
+            and stored.effective_dttm = newest.effective_dttm
+            and stored.value_hash = newest.value_hash
 
     union all
 
     select
         'cost' as attribute,
-        h_order_pk,
-        rank() over (partition by h_order_pk order by effective_dttm desc, sent_dttm desc, value_hash desc) as place
-    from dds.s_order_cost
+        stored.h_order_pk
+    from dds.s_order_cost as stored
+    inner join dds.current_order_cost as newest
+        on
+            stored.h_order_pk = newest.h_order_pk
+            and stored.effective_dttm = newest.effective_dttm
+            and stored.value_hash = newest.value_hash
 
     union all
 
     select
         'guest' as attribute,
-        h_order_pk,
-        rank() over (partition by h_order_pk order by effective_dttm desc, sent_dttm desc, value_hash desc) as place
-    from dds.es_order_user
+        stored.h_order_pk
+    from dds.es_order_user as stored
+    inner join dds.current_order_user as newest
+        on
+            stored.h_order_pk = newest.h_order_pk
+            and stored.effective_dttm = newest.effective_dttm
+            and stored.value_hash = newest.value_hash
 ),
 
 found as (
@@ -38,8 +50,7 @@ found as (
         count(*) filter (where attribute = 'status') as statuses,
         count(*) filter (where attribute = 'cost') as costs,
         count(*) filter (where attribute = 'guest') as guests
-    from placed
-    where place = 1
+    from current_rows
     group by h_order_pk
 )
 

@@ -8,33 +8,34 @@ where h_product_pk <> dds.hash_key(product_id);
 
 -- Law dds.h_product.current: a dish has at most one current name and one current category.
 -- Params: none
-with placed as (
+with current_rows as (
     select
         'name' as attribute,
-        h_product_pk,
-        rank() over (
-            partition by h_product_pk
-            order by is_from_menu desc, effective_dttm desc, sent_dttm desc, restaurant_id desc, value_hash desc
-        ) as place
-    from dds.s_product_names
+        stored.h_product_pk
+    from dds.s_product_names as stored
+    inner join dds.current_product_names as newest
+        on
+            stored.h_product_pk = newest.h_product_pk
+            and stored.effective_dttm = newest.effective_dttm
+            and stored.value_hash = newest.value_hash
 
     union all
 
     select
         'category' as attribute,
-        h_product_pk,
-        rank() over (
-            partition by h_product_pk
-            order by effective_dttm desc, restaurant_id desc, value_hash desc
-        ) as place
-    from dds.es_product_category
+        stored.h_product_pk
+    from dds.es_product_category as stored
+    inner join dds.current_product_category as newest
+        on
+            stored.h_product_pk = newest.h_product_pk
+            and stored.effective_dttm = newest.effective_dttm
+            and stored.value_hash = newest.value_hash
 )
 
 select
     h_product_pk,
     attribute,
     count(*) as current_rows
-from placed
-where place = 1
+from current_rows
 group by h_product_pk, attribute
 having count(*) > 1;

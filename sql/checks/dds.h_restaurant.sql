@@ -9,14 +9,13 @@ where h_restaurant_pk <> dds.hash_key(restaurant_id);
 -- Law dds.h_restaurant.current: a restaurant has at most one current name (none while Redis has shown no document).
 -- Params: none
 select
-    placed.h_restaurant_pk,
+    stored.h_restaurant_pk,
     count(*) as names
-from (
-    select
-        h_restaurant_pk,
-        rank() over (partition by h_restaurant_pk order by effective_dttm desc, value_hash desc) as place
-    from dds.s_restaurant_names
-) as placed
-where placed.place = 1
-group by placed.h_restaurant_pk
+from dds.s_restaurant_names as stored
+inner join dds.current_restaurant_names as newest
+    on
+        stored.h_restaurant_pk = newest.h_restaurant_pk
+        and stored.effective_dttm = newest.effective_dttm
+        and stored.value_hash = newest.value_hash
+group by stored.h_restaurant_pk
 having count(*) > 1;

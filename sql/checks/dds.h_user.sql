@@ -9,14 +9,13 @@ where h_user_pk <> dds.hash_key(user_id);
 -- Law dds.h_user.current: a guest has at most one current name (none while Redis has shown no document).
 -- Params: none
 select
-    placed.h_user_pk,
+    stored.h_user_pk,
     count(*) as names
-from (
-    select
-        h_user_pk,
-        rank() over (partition by h_user_pk order by effective_dttm desc, value_hash desc) as place
-    from dds.s_user_names
-) as placed
-where placed.place = 1
-group by placed.h_user_pk
+from dds.s_user_names as stored
+inner join dds.current_user_names as newest
+    on
+        stored.h_user_pk = newest.h_user_pk
+        and stored.effective_dttm = newest.effective_dttm
+        and stored.value_hash = newest.value_hash
+group by stored.h_user_pk
 having count(*) > 1;

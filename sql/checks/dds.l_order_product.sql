@@ -20,21 +20,17 @@ where
 select
     link.h_order_pk,
     link.h_product_pk,
-    count(placed.place) as current_rows
+    count(stored.value_hash) as current_rows
 from dds.l_order_product as link
-left join (
-    select
-        h_order_pk,
-        h_product_pk,
-        rank() over (
-            partition by h_order_pk, h_product_pk
-            order by effective_dttm desc, sent_dttm desc, value_hash desc
-        ) as place
-    from dds.es_order_product
-) as placed
+left join dds.current_order_product as newest
     on
-        link.h_order_pk = placed.h_order_pk
-        and link.h_product_pk = placed.h_product_pk
-        and placed.place = 1
+        link.h_order_pk = newest.h_order_pk
+        and link.h_product_pk = newest.h_product_pk
+left join dds.es_order_product as stored
+    on
+        newest.h_order_pk = stored.h_order_pk
+        and newest.h_product_pk = stored.h_product_pk
+        and newest.effective_dttm = stored.effective_dttm
+        and newest.value_hash = stored.value_hash
 group by link.hk_order_product_pk, link.h_order_pk, link.h_product_pk
-having count(placed.place) <> 1;
+having count(stored.value_hash) <> 1;

@@ -19,22 +19,6 @@ where
 -- Law dds.s_order_cost.newest: the current cost and payment of each order are those of its newest message. Orders with a message in
 -- the queue are left out.
 -- Params: none
-with queued as (
-    select distinct log.object_id
-    from stg.load_queue as queue
-    inner join stg.order_event_log as log on queue.value_hash = log.value_hash
-    where queue.source = 'order_event_log'
-),
-
-current_rows as (
-    select distinct on (h_order_pk)
-        h_order_pk,
-        cost,
-        payment
-    from dds.s_order_cost
-    order by h_order_pk asc, effective_dttm desc, sent_dttm desc, value_hash desc
-)
-
 select
     newest.object_id as order_id,
     log.cost as newest_cost,
@@ -43,7 +27,7 @@ select
     current_rows.payment
 from stg.order_events as newest
 inner join stg.order_event_log as log on newest.value_hash = log.value_hash
-left join current_rows on dds.hash_key(newest.object_id::text) = current_rows.h_order_pk
+left join dds.current_order_cost as current_rows on dds.hash_key(newest.object_id::text) = current_rows.h_order_pk
 where
     (current_rows.cost, current_rows.payment) is distinct from (log.cost, log.payment)
-    and newest.object_id not in (select queued.object_id from queued);
+    and newest.object_id not in (select queued.object_id from stg.queued_orders as queued);

@@ -22,22 +22,6 @@ where
 -- Law dds.s_order_status.newest: the current status of each order, and when it became CLOSED, are those of its newest message. Orders
 -- with a message in the queue are left out.
 -- Params: none
-with queued as (
-    select distinct log.object_id
-    from stg.load_queue as queue
-    inner join stg.order_event_log as log on queue.value_hash = log.value_hash
-    where queue.source = 'order_event_log'
-),
-
-current_rows as (
-    select distinct on (h_order_pk)
-        h_order_pk,
-        status,
-        closed_dttm
-    from dds.s_order_status
-    order by h_order_pk asc, effective_dttm desc, sent_dttm desc, value_hash desc
-)
-
 select
     newest.object_id as order_id,
     log.final_status as newest_status,
@@ -46,7 +30,7 @@ select
     current_rows.closed_dttm
 from stg.order_events as newest
 inner join stg.order_event_log as log on newest.value_hash = log.value_hash
-left join current_rows on dds.hash_key(newest.object_id::text) = current_rows.h_order_pk
+left join dds.current_order_status as current_rows on dds.hash_key(newest.object_id::text) = current_rows.h_order_pk
 where
     (current_rows.status, current_rows.closed_dttm) is distinct from (log.final_status, log.closed_dttm)
-    and newest.object_id not in (select queued.object_id from queued);
+    and newest.object_id not in (select queued.object_id from stg.queued_orders as queued);

@@ -24,16 +24,12 @@ where
 -- order line that names it. Dishes of a menu or an order in the queue are left out.
 -- Params: none
 with queued as (
-    select unnest(log.menu_ids) as product_id
-    from stg.load_queue as queue
-    inner join stg.reference_log as log on queue.value_hash = log.value_hash
-    where queue.source = 'reference_log'
+    select unnest(menu_ids) as product_id
+    from stg.queued_documents
     union all
     select unnest(versions.item_ids) as product_id
-    from stg.load_queue as queue
-    inner join stg.order_event_log as log on queue.value_hash = log.value_hash
-    inner join stg.order_event_log as versions on log.object_id = versions.object_id
-    where queue.source = 'order_event_log'
+    from stg.queued_orders as queued
+    inner join stg.order_event_log as versions on queued.object_id = versions.object_id
 ),
 
 named as (
@@ -71,15 +67,6 @@ newest as (
     from named
     order by
         product_id asc, is_from_menu desc, update_ts desc, sent_dttm desc, restaurant_id desc, value_hash desc
-),
-
-current_rows as (
-    select distinct on (h_product_pk)
-        h_product_pk,
-        name
-    from dds.s_product_names
-    order by
-        h_product_pk asc, is_from_menu desc, effective_dttm desc, sent_dttm desc, restaurant_id desc, value_hash desc
 )
 
 select
@@ -88,7 +75,7 @@ select
     current_rows.h_product_pk,
     current_rows.name
 from newest
-full join current_rows on dds.hash_key(newest.product_id) = current_rows.h_product_pk
+full join dds.current_product_names as current_rows on dds.hash_key(newest.product_id) = current_rows.h_product_pk
 where
     current_rows.name is distinct from newest.product_name
     and not exists (

@@ -19,30 +19,13 @@ where
 -- Law dds.s_restaurant_names.newest: each restaurant now has the name of its newest document. Those with a document in the queue are
 -- left out.
 -- Params: none
-with queued as (
-    select log.object_id
-    from stg.load_queue as queue
-    inner join stg.reference_log as log on queue.value_hash = log.value_hash
-    where
-        queue.source = 'reference_log'
-        and log.object_type = 'restaurant'
-),
-
-newest as (
+with newest as (
     select distinct on (log.object_id)
         log.object_id,
         log.name
     from stg.reference_log as log
     where log.object_type = 'restaurant'
     order by log.object_id asc, log.update_ts desc, log.value_hash desc
-),
-
-current_rows as (
-    select distinct on (h_restaurant_pk)
-        h_restaurant_pk,
-        name
-    from dds.s_restaurant_names
-    order by h_restaurant_pk asc, effective_dttm desc, value_hash desc
 )
 
 select
@@ -50,7 +33,11 @@ select
     newest.name as newest_name,
     current_rows.name
 from newest
-left join current_rows on dds.hash_key(newest.object_id) = current_rows.h_restaurant_pk
+left join dds.current_restaurant_names as current_rows on dds.hash_key(newest.object_id) = current_rows.h_restaurant_pk
 where
     (current_rows.h_restaurant_pk is null or current_rows.name is distinct from newest.name)
-    and newest.object_id not in (select queued.object_id from queued);
+    and newest.object_id not in (
+        select queued.object_id
+        from stg.queued_documents as queued
+        where queued.object_type = 'restaurant'
+    );

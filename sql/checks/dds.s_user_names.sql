@@ -19,16 +19,7 @@ where
 -- Law dds.s_user_names.newest: each guest now has the name and login of their newest document. Those with a document in the queue
 -- are left out.
 -- Params: none
-with queued as (
-    select log.object_id
-    from stg.load_queue as queue
-    inner join stg.reference_log as log on queue.value_hash = log.value_hash
-    where
-        queue.source = 'reference_log'
-        and log.object_type = 'user'
-),
-
-newest as (
+with newest as (
     select distinct on (log.object_id)
         log.object_id,
         log.name,
@@ -36,15 +27,6 @@ newest as (
     from stg.reference_log as log
     where log.object_type = 'user'
     order by log.object_id asc, log.update_ts desc, log.value_hash desc
-),
-
-current_rows as (
-    select distinct on (h_user_pk)
-        h_user_pk,
-        username,
-        userlogin
-    from dds.s_user_names
-    order by h_user_pk asc, effective_dttm desc, value_hash desc
 )
 
 select
@@ -54,7 +36,11 @@ select
     newest.login as newest_login,
     current_rows.userlogin
 from newest
-left join current_rows on dds.hash_key(newest.object_id) = current_rows.h_user_pk
+left join dds.current_user_names as current_rows on dds.hash_key(newest.object_id) = current_rows.h_user_pk
 where
     (current_rows.h_user_pk is null or (current_rows.username, current_rows.userlogin) is distinct from (newest.name, newest.login))
-    and newest.object_id not in (select queued.object_id from queued);
+    and newest.object_id not in (
+        select queued.object_id
+        from stg.queued_documents as queued
+        where queued.object_type = 'user'
+    );

@@ -341,14 +341,8 @@ def test_orders_are_those_of_the_vault(page: Page, warehouse: Pipeline) -> None:
         select to_char(date_trunc('hour', hub.order_dt, 'UTC'), 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as begin_dt,
             status.status, count(*), sum(cost.cost)
         from dds.h_order as hub
-        cross join lateral (
-            select status from dds.s_order_status as s where s.h_order_pk = hub.h_order_pk
-            order by effective_dttm desc, sent_dttm desc, value_hash desc limit 1
-        ) as status
-        left join lateral (
-            select cost from dds.s_order_cost as s where s.h_order_pk = hub.h_order_pk
-            order by effective_dttm desc, sent_dttm desc, value_hash desc limit 1
-        ) as cost on true
+        inner join dds.current_order_status as status on hub.h_order_pk = status.h_order_pk
+        left join dds.current_order_cost as cost on hub.h_order_pk = cost.h_order_pk
         where hub.order_dt <= now()
             and date_trunc('hour', hub.order_dt, 'UTC') > (
                 select date_trunc('hour', max(order_dt), 'UTC') - interval '7 days' from dds.h_order where order_dt <= now()

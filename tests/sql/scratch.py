@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from tests.pipeline import Pipeline
+from harness.pipeline import Pipeline
 
 REPO = Path(__file__).resolve().parents[2]
 

@@ -6,14 +6,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from harness.pipeline import LOG, SQL, Pipeline
 from tests.messages import order, restaurant
-from tests.pipeline import CDM, DDS, LOG, PARAMS, Pipeline
 from tests.sql.scratch import of_database, scratch_database
 from tests.sql.test_suspended_keys import keys
-from tests.streams import REBUILDS, broken_laws
-from warehouse.constants import REBUILD_BATCH
+from tests.streams import broken_laws
 from warehouse.laws import Law, laws_of
 from warehouse.layer_load import load_layer
+from warehouse.layers import DDS, DDS_REBUILD, REBUILD_BATCH, Layer
+from warehouse.session import Session
 from warehouse.sql_files import SqlFile
 
 NAME = "dwh_new_satellite"
@@ -95,14 +96,12 @@ def laws(tmp_path: Path) -> list[Law]:
     return laws_of(path)
 
 
-def load(warehouse: Pipeline, rebuild: list[SqlFile] | None = None) -> None:
+def load(warehouse: Pipeline, dds: Layer) -> None:
     """Load or rebuild the vault with the new file in its place, then the marts."""
-    last = next(place for place, file in enumerate(DDS["load"]) if file.name.endswith("restore_keys.sql"))
-    files = [*DDS["load"][:last], LOAD, *DDS["load"][last:]]
-    prepare = [*DDS["prepare"], *(rebuild or [])]
-    params = {**PARAMS, **REBUILD_BATCH}
-    load_layer(warehouse.etl, prepare=prepare, claim=DDS["claim"], load=files, params=params, max_batches=1, log=LOG)
-    load_layer(warehouse.etl, **CDM, params=PARAMS, max_batches=1, log=LOG)
+    last = dds.load.index("turn/dds/restore_keys.sql")
+    with_it = dds._replace(load=(*dds.load[:last], LOAD.name, *dds.load[last:]))
+    load_layer(Session(warehouse.etl, [*SQL, LOAD], log=LOG), with_it, REBUILD_BATCH, max_batches=1)
+    warehouse.load_cdm()
 
 
 def test_a_new_satellite_goes_through_first_load_and_rebuild_and_no_law_breaks(
@@ -111,13 +110,13 @@ def test_a_new_satellite_goes_through_first_load_and_rebuild_and_no_law_breaks(
     before = keys(warehouse)
     warehouse.refer([("restaurant", "diner", restaurant(menu={"pizza": "Pizza"}))])
     warehouse.stage([order(1, user="ann"), order(1, user="bob", update_ts="2026-01-02 00:00:00"), order(2, user="ann")])
-    load(warehouse)
+    load(warehouse, DDS)
     assert keys(warehouse) == before
     first = warehouse.rows("select user_id, effective_dttm from dds.s_order_guest order by 2, 1")
     assert [user for user, _ in first] == ["ann", "ann", "bob"]
     with psycopg.connect(warehouse.env["DWH_ETL_URL"]) as connection:
         assert broken_laws(connection, more=laws) == {}
-    load(warehouse, REBUILDS["dds"])
+    load(warehouse, DDS_REBUILD)
     assert keys(warehouse) == before
     assert warehouse.rows("select user_id, effective_dttm from dds.s_order_guest order by 2, 1") == first
     with psycopg.connect(warehouse.env["DWH_ETL_URL"]) as connection:

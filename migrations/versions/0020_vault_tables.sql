@@ -6,7 +6,8 @@ select array_agg(oid::regclass order by relname <> 'h_order', relname)
 from pg_catalog.pg_class
 where relnamespace = 'dds'::regnamespace and relkind = 'r' and relname ~ '^(h|l|s|es)_'
 $$;
-comment on function dds.vault_tables() is 'The hubs, links, satellites and effectivity satellites, which are known by their names. h_order comes first: whoever locks several locks it before the others, so whoever holds it holds the vault';
+comment on function dds.vault_tables() is
+'Hubs, links, satellites and effectivity satellites, known by their names. Who locks several locks h_order first: who holds it holds all';
 
 create or replace function dds.clear_vault() returns void
 language plpgsql security definer set search_path = '' as $$

@@ -1,11 +1,11 @@
-"""A first load and a rebuild take the tables of the vault from the catalogue."""
+"""Which row is current, and which lines of orders count: said once, as views."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0019"
-down_revision = "0018"
+revision = "0021"
+down_revision = "0020"
 
 
 def upgrade() -> None:

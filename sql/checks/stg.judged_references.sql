@@ -1,0 +1,6 @@
+-- Law stg.judged_references: what a rebuild of STG keeps aside is gone when it ends.
+-- Params: none
+select
+    value_hash,
+    is_accepted
+from stg.judged_references;

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.pipeline import Pipeline
+from tests.streams import CURRENT
 from warehouse import layers
 from warehouse.sql_files import CREATED, TEMPORARY, SqlFile
 
@@ -151,6 +152,21 @@ def test_every_table_grows_in_the_bench_or_is_known_not_to(pipeline: Pipeline) -
     assert tables_of(pipeline) - grown == set.union(*NOT_GROWN.values())
 
 
+def satellites_of(pipeline: Pipeline) -> list[str]:
+    found = [name for name in pipeline.value("select dds.vault_tables()::text[]") if re.match(r"dds\.e?s_", name)]
+    assert found
+    return found
+
+
+def view_of(satellite: str) -> str:
+    return re.sub(r"dds\.e?s_", "dds.current_", satellite)
+
+
+def test_each_satellite_is_compared_with_the_model_after_any_stream(pipeline: Pipeline) -> None:
+    compared = set(re.findall(r"dds\.current_\w+", " ".join(CURRENT.values())))
+    assert {view_of(name) for name in satellites_of(pipeline)} - compared == set()
+
+
 def test_a_satellite_has_a_view_of_its_current_rows_with_all_columns(pipeline: Pipeline) -> None:
     columns = """
         select attrelid::regclass::text, array_agg(attname order by attnum)
@@ -158,9 +174,8 @@ def test_a_satellite_has_a_view_of_its_current_rows_with_all_columns(pipeline: P
         where attrelid = any(%s::regclass[]) and attnum > 0 and not attisdropped
         group by attrelid
     """
-    satellites = [name for name in pipeline.value("select dds.vault_tables()::text[]") if re.match(r"dds\.e?s_", name)]
-    views = [re.sub(r"dds\.e?s_", "dds.current_", name) for name in satellites]
-    assert satellites
+    satellites = satellites_of(pipeline)
+    views = [view_of(name) for name in satellites]
     of_tables, of_views = dict(pipeline.rows(columns, [satellites])), dict(pipeline.rows(columns, [views]))
     assert [of_views[view] for view in views] == [of_tables[name] for name in satellites]
 

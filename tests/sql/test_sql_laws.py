@@ -262,3 +262,10 @@ def test_no_sql_reads_a_time_that_a_source_has_written() -> None:
         if path.name != "schema.sql":
             text = path.read_text(encoding="utf-8")
             assert [field for field in fields if f"->> '{field}'" in text or f"-> '{field}'" in text] == [], path
+
+
+def test_the_recipe_names_tests_that_are_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (REPO / "docs/add-a-table.md").read_text(encoding="utf-8")))
+    code = "".join(path.read_text(encoding="utf-8") for path in (REPO / "tests").glob("**/*.py"))
+    assert len(named) > 10
+    assert [name for name in sorted(named) if f"def {name}(" not in code] == []

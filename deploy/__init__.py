@@ -1,1 +1,7 @@
-"""Tools of the deployment: secrets, the monthly budget, the trial of a whole cluster."""
+"""Where it runs: the programs of a deployment, its charts, machines and bills. Each is `python -m deploy.<name>`."""
+
+import sys
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[1]
+sys.path.append(str(REPO / "plugins"))  # as Airflow does

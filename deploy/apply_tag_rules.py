@@ -8,14 +8,11 @@ ends it with a line for each mistake.
 
 import logging
 import os
-import sys
 from pathlib import Path
 
 import psycopg
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "plugins"))
-
-from warehouse.constants import TAG_RULES_FILE  # found by the line above
+from warehouse.constants import TAG_RULES_FILE
 from warehouse.layers import TAG_RULES
 from warehouse.session import Session
 from warehouse.sql_files import read_sql

@@ -43,8 +43,6 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "plugins"))
-
 from deploy.bucket import Bucket, BucketError, bucket_of
 from deploy.pipes import CHUNK_BYTES, Program, ProgramError, decrypting, pour, running
 from warehouse.constants import POSTGRES_LIMITS

@@ -22,8 +22,9 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
 
+from deploy import REPO
 from deploy.make_secrets import DEFAULT_FILE, EXAMPLE, filled, kubernetes_secrets, manifest, read_env
-from deploy.sizes import CHART, REPO, VALUES
+from deploy.sizes import CHART, VALUES
 
 AIRFLOW_CHART = "airflow --repo https://airflow.apache.org --version 1.22.0"
 WORKLOADS = ("deployment/airflow-scheduler", "deployment/airflow-api-server", "deployment/airflow-dag-processor")

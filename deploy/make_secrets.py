@@ -18,7 +18,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[1]
+from deploy import REPO
+
 EXAMPLE = REPO / ".env.example"
 DEFAULT_FILE = REPO / ".env"
 

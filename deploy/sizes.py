@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-REPO = Path(__file__).resolve().parents[1]
+from deploy import REPO
+
 VALUES = REPO / "helm-values"
 CHART = REPO / "deploy" / "charts" / "guest-tags"
 # Kept free for the system, k3s with its own pods, and pulled images; our estimate.

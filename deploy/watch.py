@@ -7,7 +7,7 @@ service that speaks the protocol of healthchecks.io does. Meant for every three 
 Reads HEARTBEAT_URL, AIRFLOW_URL, AIRFLOW_CONN_POSTGRES_DWH_BI, and the limits MAX_LAG_S, MAX_DEAD_LETTERS, MAX_KAFKA_LAG and
 MAX_DUMP_AGE_HOURS. Where page and alerts say the same, it is in their sentences (`warehouse.states`).
 
-    python deploy/watch.py
+    python -m deploy.watch
 """
 
 import json
@@ -15,7 +15,6 @@ import os
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
@@ -23,11 +22,8 @@ from urllib.request import Request, urlopen
 import psycopg
 from psycopg.rows import dict_row
 
-REPO = Path(__file__).resolve().parents[1]
-sys.path.append(str(REPO / "plugins"))
-
-from warehouse.sql_files import read_sql  # noqa: E402
-from warehouse.states import age, moment, said  # noqa: E402
+from warehouse.sql_files import read_sql
+from warehouse.states import age, moment, said
 
 BACKUPS = read_sql(["ask/backup/state.sql"])[0].text.encode()
 NOW = """

@@ -9,7 +9,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from deploy.sizes import CHART, REPO
+from deploy import REPO
+from deploy.sizes import CHART
 from tests.deploy.charts import (
     KUBERNETES,
     PLACES,

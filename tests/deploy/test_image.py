@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.sizes import CHART, REPO
+from deploy import REPO
+from deploy.sizes import CHART
 
 DOCKERFILE = (REPO / "Dockerfile").read_text().replace("\\\n", "")
 COPIED = [source for line in re.findall(r"^COPY (.+) \S+$", DOCKERFILE, re.MULTILINE) for source in line.split()]
@@ -39,7 +40,9 @@ def test_the_dockerfile_finds_all_that_it_copies(image):
     assert [source for source in COPIED if not (image / source).exists()] == []
 
 
-@pytest.mark.parametrize("program", [["-m", "deploy.backup"], ["-m", "deploy.wal"], ["-c", "import deploy.watch"]])
+@pytest.mark.parametrize(
+    "program", [["-m", "deploy.backup"], ["-m", "deploy.wal"], ["-c", "import deploy.watch, deploy.apply_tag_rules"]]
+)
 def test_the_programs_of_the_deployment_find_all_that_they_need_in_the_image(image, program):
     subprocess.run([sys.executable, *program, "--help"], cwd=image, env={}, check=True, capture_output=True)
 

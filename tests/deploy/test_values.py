@@ -13,8 +13,9 @@ import jsonschema
 import pytest
 import yaml
 
+from deploy import REPO
 from deploy.make_secrets import EXAMPLE, filled, kubernetes_secrets, main, manifest, random_value, read_env
-from deploy.sizes import CHART, REPO, VALUES, airflow_values, asked, load, merged, misfits, warehouse_values
+from deploy.sizes import CHART, VALUES, airflow_values, asked, load, merged, misfits, warehouse_values
 from local.services.postgres import SETTINGS
 from tests.deploy.charts import PLACES
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from deploy.watch import REPO, main
+from deploy import REPO
+from deploy.watch import main
 from harness.pipeline import Pipeline
 from tests.messages import order
 from warehouse.states import read_states
@@ -207,7 +208,7 @@ def test_a_test_restore_that_failed_or_is_not_done_any_more_is_told(
 
 def test_it_runs_as_it_stands_in_the_image(servers: Servers, env: dict[str, str]) -> None:
     done = subprocess.run(
-        [sys.executable, "deploy/watch.py"], env=env, cwd=REPO, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "deploy.watch"], env=env, cwd=REPO, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "all is well\n", "")
     assert servers.told == [("/ping", "")]

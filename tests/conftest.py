@@ -51,6 +51,9 @@ def stack() -> Iterator[Stack]:
 def _own_stack() -> Iterator[Stack]:
     stack = Stack(HOME, report=lambda line: None)
     stack.reset()
+    Path(os.environ["AIRFLOW_HOME"]).mkdir(
+        parents=True
+    )  # went with the rest; Airflow itself makes it at its import only
     stack.start(["postgres", "redis", "kafka"])
     os.environ.update(stack.env())
     with psycopg.connect(os.environ["DWH_ADMIN_URL"], autocommit=True) as connection:

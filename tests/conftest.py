@@ -51,9 +51,8 @@ def stack() -> Iterator[Stack]:
 def _own_stack() -> Iterator[Stack]:
     stack = Stack(HOME, report=lambda line: None)
     stack.reset()
-    Path(os.environ["AIRFLOW_HOME"]).mkdir(
-        parents=True
-    )  # went with the rest; Airflow itself makes it at its import only
+    # It went with the rest, and Airflow makes it when it is imported only.
+    Path(os.environ["AIRFLOW_HOME"]).mkdir(parents=True, exist_ok=True)
     stack.start(["postgres", "redis", "kafka"])
     os.environ.update(stack.env())
     with psycopg.connect(os.environ["DWH_ADMIN_URL"], autocommit=True) as connection:

@@ -7,6 +7,7 @@ umask 027   # the server's own would keep the group out, by which deploy/wal.py 
 PATH=$(dirname "$0"):$PATH
 target=${WAL_FOLDER:-/wal}/wal-$2.gz.age
 [[ ! -e $target ]] || exit 0
+[[ $2 != *.backup ]] || exit 0   # the label of a base backup: nothing asks for it
 
 recipients=()
 for key in $BACKUP_AGE_RECIPIENTS; do recipients+=(--recipient "$key"); done

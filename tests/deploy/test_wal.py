@@ -134,6 +134,7 @@ def test_a_row_that_was_deleted_comes_back_as_of_the_moment_before(
         wal.keep(env)
     files = [place / "wal" / name for name in wal.names_in(place / "wal")]
     assert len(files) > 2
+    assert {path.name.removesuffix(wal.SENT) for path in (place / "wal").iterdir()} == {file.name for file in files}
     assert bucket.sizes() == {file.name: file.stat().st_size for file in files}
     for file in files:
         assert file.read_bytes().startswith(b"age-encryption.org/v1"), file.name

@@ -185,6 +185,22 @@ class Model:
             for order_id, version in self.current().items()
         }
 
+    def satellites(self) -> dict[str, dict[Any, dict[str, Any]]]:
+        """Satellite of the vault -> business key -> what it says now: its columns, of a link's the other side that holds."""
+        orders = self.current()
+        return {
+            "s_order_cost": {i: {"cost": order.cost, "payment": order.payment} for i, order in orders.items()},
+            "s_order_status": {
+                i: {"status": order.status, "closed_dttm": order.closed_at} for i, order in orders.items()
+            },
+            "s_user_names": {d.key: {"username": d.name, "userlogin": d.login} for d in self._by_age("user")},
+            "s_restaurant_names": {d.key: {"name": d.name} for d in self._by_age("restaurant")},
+            "s_product_names": {dish: {"name": name} for dish, name in self.product_names().items()},
+            "es_order_user": {i: {"user_id": order.user_id} for i, order in orders.items()},
+            "es_order_product": {i: {"product_ids": frozenset(o.dishes)} for i, o in orders.items() if o.dishes},
+            "es_product_category": {dish: {"category_name": c} for dish, c in self.product_categories().items()},
+        }
+
     def closed_times(self) -> dict[int, datetime | None]:
         """Order id -> when it became CLOSED; None where it is not, or nothing says when."""
         return {order_id: version.closed_at for order_id, version in self.current().items()}

@@ -30,6 +30,7 @@ from local.stack import Stack  # noqa: E402
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: E402, F401 - hooks
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give the tests of a file to one worker, and all that need Airflow's scheduler to one: it takes half a minute to start."""
     for item in items:

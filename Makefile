@@ -78,7 +78,7 @@ bench: install ## Measure against the floor; writes bench/README.md and results.
 pair: install ## Compare the cost of loads with another checkout, in turns; ARGS="../other"
 	@PYTHONPATH=plugins:. $(BIN)/python -m bench.pair $(ARGS)
 
-year: install ## Simulate a year of minutes: does a run end at the cost that it began with? (many hours; ARGS="--minutes 1000")
+year: install ## Simulate a year of minutes: does a run end at the cost that it began with? (an hour; ARGS="--minutes 10000")
 	@PYTHONPATH=plugins:. $(BIN)/python -m bench.year $(ARGS)
 
 guard: install ## Count the pages and rows that `make test` compares with, and record them in bench/guard.json

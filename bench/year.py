@@ -31,6 +31,13 @@ def main() -> int:
     """Measure, simulate, measure; print a table."""
     parser = argparse.ArgumentParser(prog="python -m bench.year", description=__doc__)
     parser.add_argument("--minutes", type=int, default=YEAR, help="how many are simulated (default %(default)s)")
+    parser.add_argument(
+        "--tables-every",
+        type=int,
+        default=10,
+        metavar="N",
+        help="the temporary tables, six times as slow as all else, come with each N-th minute (default %(default)s)",
+    )
     given = parser.parse_args()
     world = World(HOME)
     try:
@@ -42,7 +49,7 @@ def main() -> int:
             grow(world.owner, copies)
             say(f"{copies * HISTORY:,} orders")
         world.configure("autovacuum_naptime", "1s")
-        pass_minutes(given.minutes)
+        pass_minutes(given.minutes, given.tables_every)
         after = measured(world)
     finally:
         world.close()
@@ -65,7 +72,7 @@ def measured(world: World) -> dict[str, float]:
     }
 
 
-def pass_minutes(count: int) -> None:
+def pass_minutes(count: int, tables_every: int) -> None:
     """Let so many minutes pass, a session an hour's worth, as runs are sessions of their own; tell how far it is."""
     tables = [
         columns
@@ -77,7 +84,7 @@ def pass_minutes(count: int) -> None:
     while done < count:
         some = min(1000, count - done)
         with psycopg.connect(os.environ["DWH_URL"], autocommit=True) as owner, psycopg.ClientCursor(owner) as cursor:
-            cursor.execute(statement, {"minutes": some, "tables": tables})
+            cursor.execute(statement, {"minutes": some, "tables": tables, "every": tables_every})
         done += some
         if done % 10_000 == 0:
             say(f"  {done:,} of {count:,} minutes after {time.monotonic() - started:,.0f} s")

@@ -16,6 +16,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from psycopg import sql
 
+from harness.pipeline import empty
 from harness.runs import after_the_drain, backfill, drain, run
 from local.stack import Stack
 from source.generate import Generator, Message
@@ -64,12 +65,7 @@ class World:
 
     def clear(self) -> None:
         """Empty the warehouse, statistics included."""
-        tables = self.owner.execute(
-            "select schemaname, tablename from pg_tables where schemaname = any(%s)", [SCHEMAS]
-        ).fetchall()
-        names = sql.SQL(", ").join(sql.Identifier(*table) for table in tables)
-        self.owner.execute(sql.SQL("truncate {} restart identity").format(names))
-        self.owner.execute("truncate cdm.rule_queue")
+        empty(self.owner)
         self.owner.execute(
             "insert into cdm.tag_rules (tag, category_name, threshold) values ('pizza_lover', 'Пицца', 5)"
         )

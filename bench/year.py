@@ -73,7 +73,7 @@ def measured(world: World) -> dict[str, float]:
 
 
 def pass_minutes(count: int, tables_every: int) -> None:
-    """Let so many minutes pass, a session an hour's worth, as runs are sessions of their own; tell how far it is."""
+    """Let so many minutes pass, a thousand a session; tell how far it is."""
     tables = [
         columns
         for path in sorted((REPO / "sql").glob("batch/**/*.sql"))

@@ -37,6 +37,16 @@ TIMES_AND_POSITIONS = (
 )
 
 
+def empty(owner: psycopg.Connection[Any]) -> None:
+    """Empty the warehouse, as its owner; ids begin at 1 again."""
+    tables = owner.execute(
+        "select schemaname, tablename from pg_tables where schemaname in ('stg', 'dds', 'cdm') order by 1, 2"
+    ).fetchall()
+    names = sql.SQL(", ").join(sql.Identifier(*table) for table in tables)
+    owner.execute(sql.SQL("truncate {} restart identity").format(names))
+    owner.execute("truncate cdm.rule_queue restart identity")  # the trigger of cdm.tag_rules has filled it
+
+
 class Pipeline:
     """The warehouse of the test stack. `etl` is the pipeline's own role, `owner` may do everything."""
 
@@ -63,12 +73,7 @@ class Pipeline:
 
     def clear(self) -> None:
         """Empty the warehouse and Redis; ids begin at 1 again."""
-        tables = self.rows(
-            "select schemaname, tablename from pg_tables where schemaname in ('stg', 'dds', 'cdm') order by 1, 2"
-        )
-        names = sql.SQL(", ").join(sql.Identifier(*table) for table in tables)
-        self.owner.execute(sql.SQL("truncate {} restart identity").format(names))
-        self.owner.execute("truncate cdm.rule_queue restart identity")  # the trigger of cdm.tag_rules has filled it
+        empty(self.owner)
         self.redis.flushall()
 
     def stage(self, values: Iterable[bytes | None], topic: str = "test", zone: tzinfo = UTC) -> dict[str, int]:

@@ -40,6 +40,21 @@ def order(
     ).encode()
 
 
+def changed(message: bytes, **changes: Any) -> bytes:
+    """Return a message with fields of the envelope (`object_id`) or the payload (`payload__cost`) replaced; ... drops."""
+    whole = json.loads(message)
+    for path, value in changes.items():
+        *parents, name = path.split("__")
+        parent = whole
+        for step in parents:
+            parent = parent[step]
+        if value is ...:
+            del parent[name]
+        else:
+            parent[name] = value
+    return json.dumps(whole).encode()
+
+
 def restaurant(key: str = "diner", *, menu: dict[str, str], name: str = "Diner", update_ts: str = SENT) -> bytes:
     """Return a restaurant's document; `menu` is {dish id or `id=name`: category}."""
     entries = [

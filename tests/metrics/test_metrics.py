@@ -25,6 +25,7 @@ from tests.deploy.charts import render_airflow
 from tests.messages import order, restaurant, user
 from tests.metrics.airflow_names import TOLD_BY_AIRFLOW
 from tests.programs import fetched, free_port, program, running
+from tests.waiting import wait_for
 
 REPO = Path(__file__).resolve().parents[2]
 METRICS = CHART / "metrics"
@@ -259,15 +260,15 @@ def test_a_real_prometheus_shows_every_panel_and_rings(warehouse: Pipeline, expo
     ]
     url = f"http://{HOST}:{port}"
     with running(command, f"{url}/-/ready", tmp_path / "prometheus.log"):
-        wait_for(url, "guest_tags_lag_seconds")
+        wait_until_known(url, "guest_tags_lag_seconds")
         for expr in SHOWN:
             asked(url, expr)
             if not any(name.startswith("airflow_") for name in names(expr)) and "increase(" not in expr:
-                wait_for(url, expr)
+                wait_until_known(url, expr)
         for alert in ("GuestTagsLostMessages", "GuestTagsLawBroken", "GuestTagsRestoreTest"):
-            wait_for(url, f'ALERTS{{alertname="{alert}", alertstate="firing"}}')
+            wait_until_known(url, f'ALERTS{{alertname="{alert}", alertstate="firing"}}')
         # What is two minutes late is pending for another one; what has no patience rings.
-        wait_for(url, 'ALERTS{alertname="GuestTagsLate", alertstate="pending"}')
+        wait_until_known(url, 'ALERTS{alertname="GuestTagsLate", alertstate="pending"}')
         warehouse.owner.execute(
             """
             insert into stg.dead_letters
@@ -275,7 +276,7 @@ def test_a_real_prometheus_shows_every_panel_and_rings(warehouse: Pipeline, expo
             select gen_random_uuid(), 'orders', 0, n, 'bad_time', '', 1, now(), now() from generate_series(1, 1000) as n
             """
         )
-        wait_for(url, 'ALERTS{alertname="GuestTagsDeadLetters", alertstate="firing"}')
+        wait_until_known(url, 'ALERTS{alertname="GuestTagsDeadLetters", alertstate="firing"}')
 
 
 def asked(url: str, expr: str) -> list[dict[str, Any]]:
@@ -285,12 +286,9 @@ def asked(url: str, expr: str) -> list[dict[str, Any]]:
     return list(answer["data"]["result"])
 
 
-def wait_for(url: str, expr: str, within_s: float = 60.0) -> None:
+def wait_until_known(url: str, expr: str) -> None:
     """Wait until Prometheus knows something of an expression."""
-    give_up = time.monotonic() + within_s
-    while not asked(url, expr):
-        assert time.monotonic() < give_up, f"Prometheus knows nothing of {expr}"
-        time.sleep(0.2)
+    wait_for(lambda: asked(url, expr), f"answer of Prometheus to {expr}")
 
 
 # --- Airflow's own -----------------------------------------------------------------------------------------------------

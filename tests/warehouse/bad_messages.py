@@ -6,6 +6,7 @@ A verdict is STORED, SKIPPED (of another object_type) or the reason code of its 
 import json
 from typing import Any, NamedTuple
 
+from tests import messages
 from tests.messages import order
 
 STORED = "accepted"
@@ -43,18 +44,8 @@ class Case(NamedTuple):
 
 
 def changed(**changes: Any) -> bytes:
-    """A good message with fields of the envelope (`object_id`) or the payload (`payload__cost`) replaced; ... drops."""
-    message = json.loads(order())
-    for path, value in changes.items():
-        *parents, name = path.split("__")
-        parent = message
-        for step in parents:
-            parent = parent[step]
-        if value is ...:
-            del parent[name]
-        else:
-            parent[name] = value
-    return json.dumps(message).encode()
+    """A good message with some fields replaced or dropped (`messages.changed`)."""
+    return messages.changed(order(), **changes)
 
 
 def raw(field: str, text: str) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from source.generate import FIRST_ORDER_ID, Generator, Mix
+from tests import messages
 from witness.model import Model, content_hash, read_order, tag_events
 
 GUEST, OTHER_GUEST, CAFE, OTHER_CAFE = "guest-1", "guest-2", "cafe-1", "cafe-2"
@@ -340,18 +341,8 @@ def test_what_a_guest_gets_or_loses_is_an_event_and_a_changed_count_is_none() ->
 
 
 def changed(**changes: Any) -> bytes:
-    """A good message with fields of the envelope (`object_id`) or the payload (`payload__cost`) replaced; ... drops."""
-    message = json.loads(order(cost=1, date="2026-11-25 12:00:00", statuses=[]))
-    for path, value in changes.items():
-        *parents, name = path.split("__")
-        parent = message
-        for step in parents:
-            parent = parent[step]
-        if value is ...:
-            del parent[name]
-        else:
-            parent[name] = value
-    return json.dumps(message).encode()
+    """A good message with some fields replaced or dropped (`messages.changed`)."""
+    return messages.changed(order(cost=1, date="2026-11-25 12:00:00", statuses=[]), **changes)
 
 
 @pytest.mark.parametrize(

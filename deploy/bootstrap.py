@@ -10,7 +10,8 @@ the admin may not alter is left as it is.
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import LiteralString
 
 import psycopg
@@ -39,26 +40,37 @@ LIMITS = {
         "set timezone = 'UTC'",
     ),
 }
+ONE_AT_A_TIME = "select pg_advisory_lock(hashtext('dwh.bootstrap'))"
 
 
 def main() -> None:
     """Connect, then create or correct each role, the database and who may connect to it."""
-    admin_url = os.environ.get("DWH_ADMIN_URL")
-    if not admin_url:
+    with as_admin("the warehouse") as connection:
+        connection.execute(ONE_AT_A_TIME)
+        for role, (variable, _) in ROLES.items():
+            ensure_role(connection, role, os.environ.get(variable), variable)
+        for role, limits in LIMITS.items():
+            limit_role(connection, role, limits)
+        let_owner_see_sessions(connection)
+        ensure_database(connection)
+    with as_admin("the warehouse", DATABASE) as connection:
+        grant_rights(connection)
+
+
+@contextmanager
+def as_admin(what: str, database: str | None = None) -> Iterator[psycopg.Connection]:
+    """Yield a connection by DWH_ADMIN_URL, to `database` or the one named there.
+
+    Raises SystemExit where the URL is not set or PostgreSQL refuses something: the bootstrap of `what` has failed.
+    """
+    url = os.environ.get("DWH_ADMIN_URL")
+    if not url:
         raise SystemExit("DWH_ADMIN_URL is not set: give the URL of a role that may create roles and databases")
     try:
-        with psycopg.connect(admin_url, autocommit=True) as connection:
-            connection.execute("select pg_advisory_lock(hashtext('dwh.bootstrap'))")
-            for role, (variable, _) in ROLES.items():
-                ensure_role(connection, role, os.environ.get(variable), variable)
-            for role, limits in LIMITS.items():
-                limit_role(connection, role, limits)
-            let_owner_see_sessions(connection)
-            ensure_database(connection)
-        with psycopg.connect(make_conninfo(admin_url, dbname=DATABASE), autocommit=True) as connection:
-            grant_rights(connection)
+        with psycopg.connect(make_conninfo(url, dbname=database), autocommit=True) as connection:
+            yield connection
     except psycopg.Error as error:
-        raise SystemExit(f"bootstrap of the warehouse failed: {error}") from error
+        raise SystemExit(f"bootstrap of {what} failed: {error}") from error
 
 
 def ensure_role(connection: psycopg.Connection, role: str, password: str | None, variable: str) -> None:
@@ -107,7 +119,7 @@ def let_owner_see_sessions(connection: psycopg.Connection) -> None:
 
 def ensure_database(connection: psycopg.Connection) -> None:
     """Create the database in UTF-8, owned by the owner; refuse one that belongs to another role."""
-    become_owner(connection)
+    become_member(connection, OWNER)
     owner = connection.execute(
         "select pg_get_userbyid(datdba) from pg_database where datname = %s", [DATABASE]
     ).fetchone()
@@ -124,11 +136,11 @@ def ensure_database(connection: psycopg.Connection) -> None:
         )
 
 
-def become_owner(connection: psycopg.Connection) -> None:
-    """Make an admin without superuser rights a member of the owner: only a member may create its database."""
-    member = connection.execute("select pg_has_role(current_user, %s, 'usage')", [OWNER]).fetchone()
+def become_member(connection: psycopg.Connection, role: str) -> None:
+    """Make an admin without superuser rights a member of the role: only a member may create its database."""
+    member = connection.execute("select pg_has_role(current_user, %s, 'usage')", [role]).fetchone()
     if member != (True,):
-        connection.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(OWNER)))
+        connection.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(role)))
 
 
 def grant_rights(connection: psycopg.Connection) -> None:

@@ -24,9 +24,9 @@ class NoFreePortError(Exception):
     """Every port from the default one to the ephemeral range is taken."""
 
 
-def is_free(port: int) -> bool:
-    """Tell whether a server could listen on this port of 127.0.0.1 now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+def is_free(port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> bool:
+    """Tell whether a server could listen on this port of 127.0.0.1 now; on that of UDP for `SOCK_DGRAM`."""
+    with socket.socket(socket.AF_INET, kind) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

@@ -11,9 +11,9 @@ import pytest
 
 REPO = Path(__file__).resolve().parents[1]
 # Another folder lets two sessions run side by side; each worker of pytest-xdist has one of its own.
-HOME = REPO / "-".join(
-    part for part in (os.environ.get("TEST_STACK_HOME", ".local-test"), os.environ.get("PYTEST_XDIST_WORKER")) if part
-)
+SESSION_HOME = REPO / os.environ.get("TEST_STACK_HOME", ".local-test")
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+HOME = Path(f"{SESSION_HOME}-{WORKER}") if WORKER else SESSION_HOME
 
 # Before anything imports Airflow: it reads its configuration once.
 os.environ.update(
@@ -27,21 +27,33 @@ sys.path.append(str(REPO / "plugins"))
 
 from harness.pipeline import Pipeline  # noqa: E402
 from local.stack import Stack  # noqa: E402
+from local.state import DEFAULT_PORTS  # noqa: E402
+from tests.programs import PORTS_A_WORKER, worker_number  # noqa: E402
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: E402, F401 - hooks
+
+# A server that a test of one worker has killed comes back to its port: the other workers look for theirs elsewhere.
+DEFAULT_PORTS.update({name: port + PORTS_A_WORKER * worker_number() for name, port in DEFAULT_PORTS.items()})
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let one session at a time use a folder; the workers of one session are told apart by their folders."""
+    if hasattr(config, "workerinput"):
+        return
+    lock = os.open(f"{SESSION_HOME}.lock", os.O_WRONLY | os.O_CREAT)  # open until this process ends
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pytest.exit(f"another test session uses {SESSION_HOME}: wait for it, or set TEST_STACK_HOME", returncode=3)
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """PostgreSQL, Redis and Kafka, empty at the start of the session and gone at its end; the environment points at them."""
-    with Path(f"{HOME}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pytest.exit(f"another test session uses {HOME}: wait for it, or set TEST_STACK_HOME", returncode=3)
-        yield from _own_stack()
+    yield from own_stack()
 
 
-def _own_stack() -> Iterator[Stack]:
+def own_stack() -> Iterator[Stack]:
+    """Start PostgreSQL, Redis and Kafka afresh in `HOME`, yield their stack, and stop them."""
     stack = Stack(HOME, report=lambda line: None)
     stack.reset()
     # It went with the rest, and Airflow makes it when it is imported only.

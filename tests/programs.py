@@ -2,20 +2,24 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 
-from local.state import EPHEMERAL_PORTS_BEGIN, is_free
+from local.state import is_free
 
 # What `local/install.sh charts` has brought.
 BROUGHT = Path(__file__).resolve().parents[1] / ".local" / "bin"
 START_S = 30.0
+# Each worker of pytest-xdist looks for ports of its own.
+PORTS_A_WORKER = 100
 
 
 def program(name: str) -> str:
@@ -27,9 +31,18 @@ def program(name: str) -> str:
     return path
 
 
+def worker_number() -> int:
+    """Return the number of this worker of pytest-xdist, from 1; 0 without workers."""
+    name = os.environ.get("PYTEST_XDIST_WORKER")
+    return int(name.removeprefix("gw")) + 1 if name else 0
+
+
+UNTRIED_PORTS = count(21_000 + PORTS_A_WORKER * worker_number())
+
+
 def free_port() -> int:
-    """Return a port that nobody listens on, below the range from which clients get theirs."""
-    return next(port for port in range(21_000, EPHEMERAL_PORTS_BEGIN) if is_free(port))
+    """Return a port of TCP and UDP that nobody listens on and that no test was given before, below those of clients."""
+    return next(port for port in UNTRIED_PORTS if is_free(port) and is_free(port, socket.SOCK_DGRAM))
 
 
 @contextmanager

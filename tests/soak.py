@@ -23,7 +23,7 @@ os.environ.setdefault("TEST_STACK_HOME", ".local-soak")
 from hypothesis import seed
 
 from harness.pipeline import Pipeline
-from tests.conftest import HOME, _own_stack
+from tests.conftest import HOME, own_stack
 from tests.streams import TALLY, Broom
 from tests.warehouse import test_streams
 
@@ -38,7 +38,7 @@ def own_stack() -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             sys.exit(f"another campaign uses {HOME}: wait for it, or set TEST_STACK_HOME")
-        with contextmanager(_own_stack)():
+        with contextmanager(own_stack)():
             yield
 
 

@@ -65,13 +65,16 @@ GROUP_IS_TAKEN = (
     KafkaError.REBALANCE_IN_PROGRESS,
     KafkaError.FENCED_INSTANCE_ID,
 )
-# A broker that has just started, or a group used for the first time: the answer comes a moment later.
+# A broker that has just started, or a group used for the first time: the answer comes a moment later. Kafka's protocol calls all
+# of these retriable. (The epoch of a partition that a client knows is ahead of a broker that was killed and still reads its log.)
 PASSING = (
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.FENCED_LEADER_EPOCH,
 )
 # Messages taken from the client at once: a chunk exceeds its bytes by no more than these.
 BURST = 100

@@ -6,13 +6,28 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from confluent_kafka import OFFSET_END, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from local.airflow_api import AirflowApi
 from local.stack import Stack
 from local.state import HOST
+from source.seed import TOPIC
 from tests.programs import free_port
 
 DAGS = ("orders_micro_batch", "orders_backfill", "marts_rebuild", "dead_letters_replay", "tag_rules", "data_checks")
+
+
+@pytest.fixture(scope="module")
+def topic(stack: Stack) -> str:
+    """Remove what the tests of other files have left in the topic that the DAGs read, and return its name."""
+    admin = AdminClient({"bootstrap.servers": stack.env()["KAFKA_BOOTSTRAP_SERVERS"]})
+    partitions = admin.list_topics(TOPIC, timeout=30).topics[TOPIC].partitions
+    for removed in admin.delete_records(
+        [TopicPartition(TOPIC, partition, OFFSET_END) for partition in partitions]
+    ).values():
+        removed.result(30)
+    return TOPIC
 
 
 @pytest.fixture(scope="package")

@@ -19,7 +19,6 @@ from warehouse.tag_rules import parse_rules
 from witness.model import Model
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
-TOPIC = "order-service_orders"
 
 
 def finished(api: AirflowApi, dag_id: str, run_id: str, timeout_s: float = 180) -> str:
@@ -32,7 +31,7 @@ def finished(api: AirflowApi, dag_id: str, run_id: str, timeout_s: float = 180) 
 
 
 def test_history_live_orders_and_a_rebuild_end_in_the_right_counters_and_tags(
-    airflow: AirflowApi, pipeline: Pipeline
+    airflow: AirflowApi, pipeline: Pipeline, topic: str
 ) -> None:
     generator = Generator(seed=3, orders=400, broken=5)
     model = Model()
@@ -41,7 +40,7 @@ def test_history_live_orders_and_a_rebuild_end_in_the_right_counters_and_tags(
         "insert into cdm.tag_rules (tag, category_name, threshold) values ('pizza_lover', 'Пицца', 2)"
     )
     load_reference(pipeline.env["REDIS_URL"], generator)
-    producer = OrderProducer(pipeline.env["KAFKA_BOOTSTRAP_SERVERS"], TOPIC)
+    producer = OrderProducer(pipeline.env["KAFKA_BOOTSTRAP_SERVERS"], topic)
     for message in generator.messages():
         producer.send(message)
         model.message(message.value, message.key)
@@ -62,7 +61,7 @@ def test_history_live_orders_and_a_rebuild_end_in_the_right_counters_and_tags(
     pipeline.redis.set("new-diner", restaurant("new-diner", menu={"new-pizza=Новая": "Пицца"}))
     airflow.unpause("orders_micro_batch")
     live = [order(n, user="newcomer", restaurant="new-diner", dishes=("new-pizza",)) for n in (1, 2, 3)]
-    pipeline.produce(TOPIC, live)
+    pipeline.produce(topic, live)
     produced = time.monotonic()
     while ("newcomer", "pizza_lover") not in pipeline.user_tags():
         assert time.monotonic() - produced < 120, "a closed order is a tag within two minutes"

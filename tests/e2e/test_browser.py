@@ -18,12 +18,12 @@ from harness.pipeline import Pipeline
 from local.airflow_api import AirflowApi
 from local.stack import Stack
 from source.generate import Generator
-from source.seed import TOPIC, OrderProducer, load_reference
+from source.seed import OrderProducer, load_reference
 from tests.e2e.conftest import DAGS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 ORDERS = 500
-# The week before now, and nothing that other tests have left in the topic: their records are stamped with older times.
+# The week before now: the history to load by the form.
 END = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 FROM = (END - timedelta(days=8)).isoformat()
 RULES = {"soup_lover": ("Супы", 2), "sweet_tooth": ("Десерты", 3), "unreached": ("Пицца", 90)}
@@ -87,7 +87,7 @@ def _no_complaints(watch: Watch) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def warehouse(airflow: AirflowApi) -> Iterator[Pipeline]:
+def warehouse(airflow: AirflowApi, topic: str) -> Iterator[Pipeline]:
     """An empty warehouse, its rules, and a history that waits in Kafka and Redis for the form to start its load."""
     airflow.pause("orders_micro_batch")
     generator = Generator(seed=11, orders=ORDERS, end=END, broken=12)
@@ -99,7 +99,7 @@ def warehouse(airflow: AirflowApi) -> Iterator[Pipeline]:
                 [tag, category, threshold],
             )
         load_reference(pipeline.env["REDIS_URL"], generator)
-        producer = OrderProducer(pipeline.env["KAFKA_BOOTSTRAP_SERVERS"], TOPIC)
+        producer = OrderProducer(pipeline.env["KAFKA_BOOTSTRAP_SERVERS"], topic)
         for message in generator.messages():
             producer.send(message)
         producer.flush()

@@ -1,9 +1,12 @@
 """Reference data from a real Redis: whom it asks for, what it does with the answers."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 import redis
@@ -15,6 +18,8 @@ from operators.refresh_reference import RefreshReferenceOperator
 from tests.connections import change_connection
 from tests.messages import order, restaurant, user
 from warehouse.fields import MAX_VALUE_BYTES
+
+REPO = Path(__file__).resolve().parents[2]
 
 
 def refresh(**arguments: object) -> dict[str, int]:
@@ -214,7 +219,10 @@ def test_however_much_there_is_the_task_stays_under_300_mib(pipeline: Pipeline) 
     assert 1_000_000 < pipeline.redis.strlen("r0") <= MAX_VALUE_BYTES
     pipeline.redis.setrange("r30", 64_000_000 - 1, b"}")
     pipeline.stage([order(n, restaurant=f"r{n}") for n in range(31)])
-    child = subprocess.run([sys.executable, "-c", PEAK], check=True, capture_output=True, text=True, timeout=300)
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([".", "plugins"])}
+    child = subprocess.run(
+        [sys.executable, "-c", PEAK], cwd=REPO, env=env, stdout=PIPE, text=True, timeout=300, check=True
+    )
     counts = json.loads(child.stdout.splitlines()[-1])
     assert (counts["documents"], counts["refused:oversized"]) == (31, 1)
     assert pipeline.value("select count(*) from stg.reference_log") == 30

@@ -65,7 +65,7 @@ format: install ## Let the tools correct what they can
 	@$(BIN)/sqlfluff fix --disable-progress-bar .
 
 soak: install ## Compare random streams with the reference model; ARGS="--minutes 60"
-	@$(BIN)/python -m tests.soak $(ARGS)
+	@PYTHONPATH=plugins:. $(BIN)/python -m tests.soak $(ARGS)
 
 chaos: install ## Kill runs and servers at random and compare with the reference model; ARGS="--minutes 60"
 	@PYTHONPATH=plugins:. $(BIN)/python -m tests.crash.campaign $(ARGS)

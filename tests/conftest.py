@@ -35,15 +35,22 @@ from tests.skips import pytest_make_collect_report, pytest_runtest_makereport  #
 DEFAULT_PORTS.update({name: port + PORTS_A_WORKER * worker_number() for name, port in DEFAULT_PORTS.items()})
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Let one session at a time use a folder; the workers of one session are told apart by their folders."""
-    if hasattr(config, "workerinput"):
-        return
-    lock = os.open(f"{SESSION_HOME}.lock", os.O_WRONLY | os.O_CREAT)  # open until this process ends
+def take_home() -> None:
+    """Keep other sessions from `SESSION_HOME` until this process ends. Exits where another one has it."""
+    lock = os.open(f"{SESSION_HOME}.lock", os.O_WRONLY | os.O_CREAT)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        pytest.exit(f"another test session uses {SESSION_HOME}: wait for it, or set TEST_STACK_HOME", returncode=3)
+        sys.exit(f"another test session uses {SESSION_HOME}: wait for it, or set TEST_STACK_HOME")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take the folder before any worker starts, and for all of them."""
+    if not hasattr(config, "workerinput"):
+        try:
+            take_home()
+        except SystemExit as error:  # pytest would call it an error of its own
+            pytest.exit(str(error), returncode=3)
 
 
 @pytest.fixture(scope="session")

@@ -5,16 +5,13 @@ the campaign goes on. The exit code is 1 where anything differed.
 """
 
 import argparse
-import fcntl
 import logging
 import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
-from pathlib import Path
 
 os.environ["STREAMS_PROFILE"] = "long"
 os.environ.setdefault("STREAMS_EXAMPLES", "100")
@@ -23,23 +20,11 @@ os.environ.setdefault("TEST_STACK_HOME", ".local-soak")
 from hypothesis import seed
 
 from harness.pipeline import Pipeline
-from tests.conftest import HOME, own_stack
+from tests.conftest import own_stack, take_home
 from tests.streams import TALLY, Broom
 from tests.warehouse import test_streams
 
 PROPERTIES = [value for name, value in vars(test_streams).items() if name.startswith("test_")]
-
-
-@contextmanager
-def own_stack() -> Iterator[None]:
-    """A stack that no other campaign and no test session stops under us."""
-    with Path(f"{HOME}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            sys.exit(f"another campaign uses {HOME}: wait for it, or set TEST_STACK_HOME")
-        with contextmanager(own_stack)():
-            yield
 
 
 def main() -> int:
@@ -51,7 +36,8 @@ def main() -> int:
     logging.disable(logging.INFO)
     differences = 0
     started = time.monotonic()
-    with own_stack(), Pipeline() as pipeline:
+    take_home()
+    with contextmanager(own_stack)(), Pipeline() as pipeline:
         broom = Broom(pipeline)
         for number in count(arguments.seed):
             for check in PROPERTIES:

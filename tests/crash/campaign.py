@@ -151,7 +151,7 @@ class Round:
         self._produce(self._rest())
         job, arguments = self._job()
         server = self.random.choice(SERVERS)
-        process, _ = self.children.start(job, *arguments)
+        process = self.children.start(job, *arguments)
         time.sleep(self.random.uniform(0, 1))
         self.stack.kill(server)
         self.stack.start([server])
@@ -163,7 +163,7 @@ class Round:
         self._produce(self._rest())
         job, arguments = self._job()
         server = self.random.choice(SERVERS)
-        process, _ = self.children.start(job, *arguments)
+        process = self.children.start(job, *arguments)
         time.sleep(self.random.uniform(0, 1))
         (main,) = [
             psutil.Process(pid) for status in self.stack.status() if status.name == server for pid in status.pids

@@ -59,18 +59,26 @@ class Children:
         self._context.set_forkserver_preload([__name__, "harness.runs"])
 
     def start(
-        self, job: Job, *arguments: Any, die_at: int | None = None, stop_at: int | None = None
-    ) -> tuple[ForkServerProcess, Connection]:
-        """Start a job; `die_at` (`stop_at`) is the number of the step before which it kills (freezes) itself."""
-        reader, writer = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_work, args=(writer, job, arguments, die_at, stop_at))
+        self,
+        job: Job,
+        *arguments: Any,
+        die_at: int | None = None,
+        stop_at: int | None = None,
+        tell: Connection | None = None,
+    ) -> ForkServerProcess:
+        """Start a job; `die_at` (`stop_at`) is the number of the step before which it kills (freezes) itself.
+
+        It writes the names of its steps to `tell`, whose other end somebody must read: a full pipe would hold it up.
+        """
+        process = self._context.Process(target=_work, args=(tell, job, arguments, die_at, stop_at))
         process.start()
-        writer.close()
-        return process, reader
+        return process
 
     def run(self, job: Job, *arguments: Any, die_at: int | None = None) -> list[str]:
         """Run a job to its end, or to its death at `die_at`; return the names of the steps it has taken."""
-        process, reader = self.start(job, *arguments, die_at=die_at)
+        reader, writer = self._context.Pipe(duplex=False)
+        process = self.start(job, *arguments, die_at=die_at, tell=writer)
+        writer.close()
         steps = []
         try:
             while True:
@@ -82,14 +90,17 @@ class Children:
         return steps
 
 
-def _work(writer: Connection, job: Job, arguments: tuple[Any, ...], die_at: int | None, stop_at: int | None) -> None:
+def _work(
+    tell: Connection | None, job: Job, arguments: tuple[Any, ...], die_at: int | None, stop_at: int | None
+) -> None:
     taken = 0
 
     def step(name: str) -> None:
         nonlocal taken
         taken += 1
-        # Without what makes the name of a temporary table its session's own: a step is the same in every process.
-        writer.send(re.sub(r"\b((?:batch|incoming)_[a-z_]+)_\d+_\d+", r"\1", name))
+        if tell is not None:
+            # Without what makes the name of a temporary table its session's own: a step is the same in every process.
+            tell.send(re.sub(r"\b((?:batch|incoming)_[a-z_]+)_\d+_\d+", r"\1", name))
         if taken == die_at:
             os.kill(os.getpid(), signal.SIGKILL)
         if taken == stop_at:

@@ -144,7 +144,7 @@ def held(connection: psycopg.Connection[Any], table: str) -> Iterator[None]:
 @contextmanager
 def started(children: Children, job: Job, *arguments: Any, **options: Any) -> Iterator[tuple[ForkServerProcess, int]]:
     """Start a job; yield its process and pid; it is gone at the end."""
-    process, _ = children.start(job, *arguments, **options)
+    process = children.start(job, *arguments, **options)
     assert process.pid
     try:
         yield process, process.pid

@@ -35,7 +35,7 @@ def stored(world: World) -> int:
 def test_postgresql_killed_under_a_running_load_loses_nothing(world: World, children: Children, stack: Stack) -> None:
     topic = world.pipeline.topic()
     world.pipeline.produce(topic, MANY)
-    process, _ = children.start(history_run, topic, "run")
+    process = children.start(history_run, topic, "run")
     while not stored(world):
         time.sleep(0.01)
     stack.kill("postgres")
@@ -52,7 +52,7 @@ def test_postgresql_killed_under_a_running_load_loses_nothing(world: World, chil
 def test_the_broker_killed_under_a_running_drain_loses_nothing(world: World, children: Children, stack: Stack) -> None:
     topic = world.pipeline.topic()
     world.pipeline.produce(topic, MANY)
-    process, _ = children.start(history_run, topic, "run")
+    process = children.start(history_run, topic, "run")
     while not stored(world):
         time.sleep(0.01)
     stack.kill("kafka")

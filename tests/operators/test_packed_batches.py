@@ -67,7 +67,7 @@ def held_mib(process: psutil.Process) -> float:
 
 def task(children: Children, topic: str, try_number: int, notes: Path) -> tuple[int, float]:
     """Run a try of the drain in a process of its own; return how it ended and the most that it was seen to hold."""
-    process, _ = children.start(noted_drain, topic, try_number, str(notes))
+    process = children.start(noted_drain, topic, try_number, str(notes))
     seen = psutil.Process(process.pid)
     most = 0.0
     while process.is_alive():

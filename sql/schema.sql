@@ -269,28 +269,10 @@ CREATE FUNCTION stg.amend_logs() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
+declare
+    log text;
+    judged text;
 begin
-    update stg.order_event_log as log
-    set
-        object_id = judged.object_id,
-        update_ts = judged.update_ts,
-        sent_dttm = judged.sent_dttm,
-        order_dt = judged.order_dt,
-        user_id = judged.user_id,
-        restaurant_id = judged.restaurant_id,
-        final_status = judged.final_status,
-        closed_dttm = judged.closed_dttm,
-        cost = judged.cost,
-        payment = judged.payment,
-        item_ids = judged.item_ids,
-        item_names = judged.item_names
-    from stg.judged_orders as judged
-    where judged.is_accepted and log.value_hash = judged.value_hash;
-
-    delete from stg.order_event_log as log
-    using stg.judged_orders as judged
-    where not judged.is_accepted and log.value_hash = judged.value_hash;
-
     update stg.load_queue as queue
     set object_id = judged.object_id
     from stg.judged_orders as judged
@@ -300,33 +282,34 @@ begin
         and queue.value_hash = judged.value_hash
         and queue.object_id is distinct from judged.object_id;
 
-    delete from stg.load_queue as queue
-    using stg.judged_orders as judged
-    where not judged.is_accepted and queue.source = 'order_event_log' and queue.value_hash = judged.value_hash;
-
-    update stg.reference_log as log
-    set
-        object_type = judged.object_type,
-        object_id = judged.object_id,
-        update_ts = judged.update_ts,
-        name = judged.name,
-        login = judged.login,
-        menu_ids = judged.menu_ids,
-        menu_names = judged.menu_names,
-        menu_categories = judged.menu_categories
-    from stg.judged_references as judged
-    where judged.is_accepted and log.value_hash = judged.value_hash;
-
-    delete from stg.reference_log as log
-    using stg.judged_references as judged
-    where not judged.is_accepted and log.value_hash = judged.value_hash;
-
-    delete from stg.load_queue as queue
-    using stg.judged_references as judged
-    where not judged.is_accepted and queue.source = 'reference_log' and queue.value_hash = judged.value_hash;
-
-    delete from stg.judged_orders;
-    delete from stg.judged_references;
+    for log, judged in values ('order_event_log', 'judged_orders'), ('reference_log', 'judged_references') loop
+        execute (
+            select format(
+                'update stg.%I as log set %s from stg.%I as judged where judged.is_accepted and log.value_hash = judged.value_hash',
+                log,
+                string_agg(format('%I = judged.%I', attname, attname), ', ' order by attnum),
+                judged
+            )
+            from pg_catalog.pg_attribute
+            where
+                attrelid = format('stg.%I', judged)::regclass
+                and attname not in ('value_hash', 'is_accepted')
+                and attnum > 0
+                and not attisdropped
+        );
+        execute format(
+            'delete from stg.%I as log using stg.%I as judged where not judged.is_accepted and log.value_hash = judged.value_hash',
+            log,
+            judged
+        );
+        execute format(
+            'delete from stg.load_queue as queue using stg.%I as judged '
+            'where not judged.is_accepted and queue.source = %L and queue.value_hash = judged.value_hash',
+            judged,
+            log
+        );
+        execute format('delete from stg.%I', judged);
+    end loop;
 end;
 $$;
 
@@ -343,6 +326,29 @@ end;
 $$;
 
 COMMENT ON FUNCTION stg.forget_progress() IS 'Empties stg.drain_progress and stg.drain_ends';
+
+CREATE FUNCTION stg.read_otherwise(chunk regclass, log regclass, judged anyelement) RETURNS SETOF anyelement
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+    return query execute (
+        select format(
+            'select %s from %s as today inner join %s as log on today.value_hash = log.value_hash '
+            'where (%s) is distinct from (%s)',
+            string_agg(case attname when 'is_accepted' then 'true' else format('today.%I', attname) end, ', ' order by attnum),
+            chunk,
+            log,
+            string_agg(format('today.%I', attname), ', ' order by attnum) filter (where attname <> 'is_accepted'),
+            string_agg(format('log.%I', attname), ', ' order by attnum) filter (where attname <> 'is_accepted')
+        )
+        from pg_catalog.pg_attribute
+        where attrelid = pg_typeof(judged)::text::regclass and attnum > 0 and not attisdropped
+    );
+end;
+$$;
+
+COMMENT ON FUNCTION stg.read_otherwise(chunk regclass, log regclass, judged anyelement) IS 'Rows of a chunk that its log holds otherwise, in the form of the third parameter, stg.judged_orders or stg.judged_references';
 
 CREATE FUNCTION stg.see_transactions() RETURNS TABLE(kind text, who text, since timestamp with time zone, detail text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -2574,6 +2580,9 @@ REVOKE ALL ON FUNCTION stg.amend_logs() FROM PUBLIC;
 GRANT ALL ON FUNCTION stg.amend_logs() TO dwh_etl;
 
 REVOKE ALL ON FUNCTION stg.forget_progress() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION stg.read_otherwise(chunk regclass, log regclass, judged anyelement) FROM PUBLIC;
+GRANT ALL ON FUNCTION stg.read_otherwise(chunk regclass, log regclass, judged anyelement) TO dwh_etl;
 
 REVOKE ALL ON FUNCTION stg.see_transactions() FROM PUBLIC;
 GRANT ALL ON FUNCTION stg.see_transactions() TO dwh_etl;

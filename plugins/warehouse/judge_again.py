@@ -58,7 +58,7 @@ def judge_again(session: Session, zones: Zones, *, chunk_rows: int, chunk_bytes:
     log = session.log
     totals: Counter[str] = Counter(messages=0, documents=0, refused=0)
     with session.transaction():
-        session.run(JUDGEMENT.prepare)
+        session.run(JUDGEMENT.prepare, {"load_dt": datetime.now(UTC)})
         for source in sources:
             with session.connection.cursor(name=source.name) as cursor:
                 cursor.itersize = ROWS_A_FETCH

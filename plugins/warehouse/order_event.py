@@ -33,16 +33,19 @@ Step: TypeAlias = tuple[datetime, str | None]
 
 
 class OrderEvent(NamedTuple):
-    """One version of one order. Times are in UTC; dishes stand once, in the order of their first lines."""
+    """One version of one order, each field a column of `stg.order_event_log`: id, times, what else there is, dishes.
+
+    Times are in UTC; dishes stand once, in the order of their first lines.
+    """
 
     object_id: int
     update_ts: datetime
     sent_dttm: datetime
     order_dt: datetime
+    closed_dttm: datetime | None
     user_id: str
     restaurant_id: str
     final_status: str
-    closed_dttm: datetime | None
     cost: Number | None
     payment: Number | None
     item_ids: Sequence[str]
@@ -79,10 +82,10 @@ def parse_order_event(value: bytes | None, zone: tzinfo = UTC) -> OrderEvent | N
         update_ts,
         sent_dttm,
         began or date or update_ts,
+        closed_dttm,
         user_id,
         restaurant_id,
         final_status,
-        closed_dttm,
         optional_number(payload, "cost", "payload."),
         optional_number(payload, "payment", "payload."),
         tuple(items),

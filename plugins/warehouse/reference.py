@@ -1,8 +1,8 @@
 """Reference documents of Redis: from the bytes of a value to one row of `stg.reference_log`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from typing import NamedTuple
 
 from warehouse.fields import (
     JsonObject,
@@ -23,8 +23,7 @@ USER = "user"
 RESTAURANT = "restaurant"
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceVersion:
+class ReferenceVersion(NamedTuple):
     """One version of a user or a restaurant. Dishes stand once, in the order of their first menu entries."""
 
     object_type: str

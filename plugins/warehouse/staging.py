@@ -22,8 +22,11 @@ from warehouse.session import NONE, Session
 
 REDIS_TOPIC = "redis"
 
-COPY_ORDERS = "copy incoming_orders from stdin"
-COPY_REFERENCES = "copy incoming_references from stdin"
+# The columns of a log are those that are read, and what was read.
+ORDER_COLUMNS = ("value_hash", *OrderEvent._fields, "value", "topic", "partition", "offset")
+REFERENCE_COLUMNS = ("value_hash", *ReferenceVersion._fields, "value")
+COPY_ORDERS = 'copy incoming_orders ("' + '", "'.join(ORDER_COLUMNS) + '") from stdin'
+COPY_REFERENCES = 'copy incoming_references ("' + '", "'.join(REFERENCE_COLUMNS) + '") from stdin'
 COPY_DEAD_LETTERS = "copy incoming_dead_letters from stdin"
 REASON = 6  # the place of the reason in a row of incoming_dead_letters
 
@@ -324,22 +327,14 @@ def refused_by_reason(judged: Judged, log: logging.Logger) -> dict[str, int]:
 
 
 def _order_row(record: Record, identity: str, event: OrderEvent) -> tuple[Any, ...]:
-    """Return the columns of `incoming_orders`; times as text, here and not in the thread that copies, which has more to do."""
+    """Return the `ORDER_COLUMNS`; times as text, here and not in the thread that copies, which has more to do."""
     assert record.value is not None  # noqa: S101  # an event was read from it
-    times = (event.update_ts, event.sent_dttm, event.order_dt, event.closed_dttm)
-    update_ts, sent_dttm, order_dt, closed_dttm = msgspec.to_builtins(times)
+    fields: tuple[Any, ...] = event
     return (
         identity,
         event.object_id,
-        update_ts,
-        sent_dttm,
-        order_dt,
-        event.user_id,
-        event.restaurant_id,
-        event.final_status,
-        closed_dttm,
-        event.cost,
-        event.payment,
+        *msgspec.to_builtins(fields[1:5]),
+        *fields[5:-2],
         array_literal(event.item_ids),
         array_literal(event.item_names),
         record.value.decode(),
@@ -350,19 +345,9 @@ def _order_row(record: Record, identity: str, event: OrderEvent) -> tuple[Any, .
 
 
 def _reference_row(document: Document, version: ReferenceVersion) -> tuple[Any, ...]:
-    """Return the columns of `incoming_references`."""
-    return (
-        content_hash(document.value),
-        version.object_type,
-        version.object_id,
-        version.update_ts,
-        version.name,
-        version.login,
-        array_literal(version.menu_ids),
-        array_literal(version.menu_names),
-        array_literal(version.menu_categories),
-        document.value.decode(),
-    )
+    """Return the `REFERENCE_COLUMNS`."""
+    read = [array_literal(part) if isinstance(part, tuple) else part for part in version]
+    return (content_hash(document.value), *read, document.value.decode())
 
 
 def refused_row(item: Record | Sought, identity: str, error: RejectedError) -> tuple[Any, ...]:

@@ -1,48 +1,11 @@
 -- One row = a distinct order message. It enters stg.load_queue in the same statement: what is stored cannot be forgotten.
--- From: incoming_orders
+-- From: incoming_orders, which has the columns of the log
 -- Grain: value_hash, the content of the message
 -- Rerun: a message that is known adds nothing, wherever it comes from
 -- Params: load_dt
 with accepted as (
-    insert into stg.order_event_log (
-        value_hash,
-        object_id,
-        update_ts,
-        sent_dttm,
-        order_dt,
-        user_id,
-        restaurant_id,
-        final_status,
-        closed_dttm,
-        cost,
-        payment,
-        item_ids,
-        item_names,
-        value,
-        topic,
-        "partition",
-        "offset",
-        load_dt
-    )
-    select
-        value_hash,
-        object_id,
-        update_ts,
-        sent_dttm,
-        order_dt,
-        user_id,
-        restaurant_id,
-        final_status,
-        closed_dttm,
-        cost,
-        payment,
-        item_ids,
-        item_names,
-        value,
-        topic,
-        "partition",
-        "offset",
-        %(load_dt)s::timestamptz
+    insert into stg.order_event_log
+    select *  -- noqa: AM04
     from incoming_orders
     on conflict (value_hash) do nothing
     returning value_hash, object_id

@@ -8,13 +8,14 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
-from harness.pipeline import LOG, Pipeline
+from harness.pipeline import Pipeline
 from harness.runs import backfill, minute_run, rebuild_run
+from tests import streams
 from tests.connections import change_connection
 from tests.messages import order, restaurant, user
-from tests.streams import LAWS, MOMENTS
 from warehouse import fields, judge_again, staging
-from warehouse.laws import ask_laws
+from warehouse.order_event import OrderEvent
+from warehouse.reference import ReferenceVersion
 from warehouse.requests import STG_DDS_AND_CDM
 from warehouse.staging import content_hash
 
@@ -93,11 +94,8 @@ def add_rules(pipeline: Pipeline) -> None:
 
 
 def broken_laws(pipeline: Pipeline) -> dict[str, int]:
-    long_ago = dict.fromkeys(MOMENTS, "2000-01-01")
     with psycopg.connect(pipeline.env["DWH_ETL_URL"]) as connection:
-        broken, unanswered = ask_laws(connection, LAWS, long_ago, max_rows=5, log=LOG)
-    assert not unanswered
-    return broken
+        return streams.broken_laws(connection, **dict.fromkeys(streams.MOMENTS, "2000-01-01"))
 
 
 @pytest.fixture(autouse=True)
@@ -167,6 +165,38 @@ def test_what_was_stored_before_a_field_was_read_has_it_after_a_rebuild(pipeline
     assert pipeline.rows(closed) == [(True,)]
     rebuilt = whole(pipeline)
     assert rebuilt == fresh(pipeline, values=[*EARLY, stored, *LATE, dearer])
+
+
+# By type: another value than the one that is stored.
+OTHERWISE = {
+    "bigint": "{0} + 1000",
+    "timestamp with time zone": "coalesce({0}, '2000-01-01') + interval '1 hour'",
+    "text": "coalesce({0}, '') || '!'",
+    "numeric": "coalesce({0}, 0) + 1",
+    "text[]": "{0} || '!'::text",
+}
+
+
+@pytest.mark.parametrize(
+    ("table", "read"),
+    [
+        ("stg.order_event_log", OrderEvent._fields),
+        # Type and id of a document are what Redis was asked for: no rule reads them out of it.
+        ("stg.reference_log", ReferenceVersion._fields[2:]),
+    ],
+)
+def test_a_rebuild_puts_right_each_column_that_is_read(pipeline: Pipeline, table: str, read: Sequence[str]) -> None:
+    pipeline.refer(DOCUMENTS)
+    pipeline.stage([*EARLY, *LATE])
+    pipeline.load()
+    whole = f"select * from {table} order by value_hash"
+    right = pipeline.rows(whole)
+    types = "select attname, format_type(atttypid, null) from pg_attribute where attrelid = %s::regclass"
+    type_of = dict(pipeline.rows(types, [table]))
+    changes = ", ".join(f"{column} = {OTHERWISE[type_of[column]].format(column)}" for column in read)
+    assert pipeline.owner.execute(f"update {table} set {changes}").rowcount == len(right) > 4
+    rebuild_run(STG_DDS_AND_CDM)
+    assert pipeline.rows(whole) == right
 
 
 def test_what_a_rule_refuses_by_now_becomes_a_dead_letter(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,8 @@ def test_an_order_is_read_field_by_field() -> None:
             payment=None,
         )
     )
-    assert event == OrderEvent(
+    # What the model says of any other field: test_bad_input.py.
+    assert event == event._replace(
         object_id=7,
         update_ts=datetime(2026, 1, 2, 12, tzinfo=UTC),
         sent_dttm=datetime(2026, 1, 3, 12, tzinfo=UTC),
@@ -39,7 +40,6 @@ def test_an_order_is_read_field_by_field() -> None:
         restaurant_id="r",
         final_status="CLOSED",
         closed_dttm=datetime(2026, 1, 2, 12, tzinfo=UTC),
-        cost=event.cost,
         payment=None,
         item_ids=("pizza", "tea"),
         item_names=("Пицца", None),

@@ -1,23 +1,10 @@
--- Temporary: the order messages of one chunk, as the drain copies them in.
+-- Temporary: the order messages of one chunk, as the drain copies them in: rows of the log, with its columns in its order.
 -- Grain: a message of Kafka; the same content may stand in it twice
 -- Rerun: dropped at the end of the transaction
--- Params: none
-create temporary table incoming_orders (
-    value_hash uuid,
-    object_id bigint,
-    update_ts timestamptz,
-    sent_dttm timestamptz,
-    order_dt timestamptz,
-    user_id text,
-    restaurant_id text,
-    final_status text,
-    closed_dttm timestamptz,
-    cost numeric,
-    payment numeric,
-    item_ids text[],
-    item_names text[],
-    value json,
-    topic text,
-    "partition" integer,
-    "offset" bigint
-) on commit drop;
+-- Params: load_dt
+create temporary table incoming_orders on commit drop as
+select *  -- noqa: AM04
+from stg.order_event_log
+with no data;
+
+alter table incoming_orders alter column load_dt set default %(load_dt)s::timestamptz;

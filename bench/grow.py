@@ -29,10 +29,8 @@ def grow(connection: psycopg.Connection[Any], copies: int) -> None:
     for name, _ in indexes:
         connection.execute(f"drop index {name}")
     connection.execute("set maintenance_work_mem = '1GB'; set work_mem = '256MB'")
-    for statement in GROW.read_text().split(";\n"):
-        if statement.strip():
-            with psycopg.ClientCursor(connection) as cursor:
-                cursor.execute(statement, {"first_copy": 1, "last_copy": copies - 1})
+    with psycopg.ClientCursor(connection) as cursor:
+        cursor.execute(GROW.read_text(), {"first_copy": 1, "last_copy": copies - 1})
     for table, name, definition in reversed(keys):
         connection.execute(f'alter table {table} add constraint "{name}" {definition}')
     for _, definition in indexes:

@@ -1,21 +1,29 @@
 -- Multiplies a loaded history: copy k of every order belongs to copy k of its guest and began k weeks before it, so that the orders
 -- of a week become as many weeks. Dishes, restaurants and categories stay. Where a table has attributes, only what differs in a copy is
--- named: jsonb_populate_record keeps all other columns.
--- Runs with indexes and constraints taken off. Params: first_copy, last_copy
--- noqa: disable=AM04
-insert into stg.order_event_log
-select grown.*
-from stg.order_event_log as held
-cross join generate_series(%(first_copy)s::bigint, %(last_copy)s::bigint) as k
-cross join lateral jsonb_populate_record(
-    held,
-    jsonb_build_object(
-        'value_hash', md5(held.value_hash::text || k),
-        'object_id', held.object_id + k * 1000000000,
-        'order_dt', held.order_dt - k * interval '7 days',
-        'user_id', held.user_id || '-' || k
-    )
-) as grown;
+-- named. Runs with indexes and constraints taken off. Params: first_copy, last_copy
+
+-- The columns of a copy of the row `held`: as they are, but for those that are given otherwise.
+create function pg_temp.copied(target regclass, otherwise jsonb) returns text
+language sql stable as $$
+select string_agg(coalesce(otherwise ->> attname, format('held.%%I', attname)), ', ' order by attnum)
+from pg_attribute
+where attrelid = target and attnum > 0 and not attisdropped
+$$;
+
+do $$
+begin
+    execute format(
+        'insert into stg.order_event_log select %%s from stg.order_event_log as held '
+        'cross join generate_series(%(first_copy)s::bigint, %(last_copy)s::bigint) as k',
+        pg_temp.copied('stg.order_event_log', jsonb_build_object(
+            'value_hash', 'md5(held.value_hash::text || k)::uuid',
+            'object_id', 'held.object_id + k * 1000000000',
+            'order_dt', $sql$held.order_dt - k * interval '7 days'$sql$,
+            'user_id', $sql$held.user_id || '-' || k$sql$
+        ))
+    );
+end
+$$;
 
 insert into stg.order_events (object_id, payload, object_type, sent_dttm, update_ts, value_hash, load_dt)
 select
@@ -107,54 +115,36 @@ from dds.es_order_user as held
 inner join grown_orders as orders on held.h_order_pk = orders.old_pk
 inner join grown_users as users on held.h_user_pk = users.old_pk and orders.k = users.k;
 
-insert into dds.l_order_product
-select
-    md5(held.hk_order_product_pk::text || orders.k)::uuid,
-    orders.new_pk,
-    held.h_product_pk,
-    held.load_dt,
-    held.load_src
-from dds.l_order_product as held
-inner join grown_orders as orders on held.h_order_pk = orders.old_pk;
-
-insert into dds.es_order_product
-select
-    orders.new_pk,
-    held.h_product_pk,
-    held.is_active,
-    held.effective_dttm,
-    held.sent_dttm,
-    md5(held.value_hash::text || orders.k)::uuid,
-    held.load_dt,
-    held.load_src
-from dds.es_order_product as held
-inner join grown_orders as orders on held.h_order_pk = orders.old_pk;
-
-insert into dds.s_order_cost
-select grown.*
-from dds.s_order_cost as held
-inner join grown_orders as orders on held.h_order_pk = orders.old_pk
-cross join lateral jsonb_populate_record(
-    held,
-    jsonb_build_object(
-        'hk_order_cost_pk', md5(held.hk_order_cost_pk::text || orders.k),
-        'h_order_pk', orders.new_pk,
-        'value_hash', md5(held.value_hash::text || orders.k)
-    )
-) as grown;
-
-insert into dds.s_order_status
-select grown.*
-from dds.s_order_status as held
-inner join grown_orders as orders on held.h_order_pk = orders.old_pk
-cross join lateral jsonb_populate_record(
-    held,
-    jsonb_build_object(
-        'hk_order_status_pk', md5(held.hk_order_status_pk::text || orders.k),
-        'h_order_pk', orders.new_pk,
-        'value_hash', md5(held.value_hash::text || orders.k)
-    )
-) as grown;
+-- What else hangs from an order: its own key, which stands first, that of the order and the message are the copy's.
+do $$
+declare
+    target regclass;
+begin
+    for target in
+        select vault.name
+        from unnest(dds.vault_tables()) as vault (name)
+        inner join pg_attribute on attrelid = vault.name and attname = 'h_order_pk'
+        where vault.name not in ('dds.h_order'::regclass, 'dds.l_order_user'::regclass, 'dds.es_order_user'::regclass)
+    loop
+        execute format(
+            'insert into %%s select %%s from %%s as held inner join grown_orders as orders on held.h_order_pk = orders.old_pk',
+            target,
+            pg_temp.copied(target, (
+                select jsonb_object_agg(
+                    attname,
+                    case attname
+                        when 'h_order_pk' then 'orders.new_pk'
+                        else format('md5(held.%%I::text || orders.k)::uuid', attname)
+                    end
+                )
+                from pg_attribute
+                where attrelid = target and (attnum = 1 or attname in ('h_order_pk', 'value_hash'))
+            )),
+            target
+        );
+    end loop;
+end
+$$;
 
 insert into cdm.user_product_counters (user_id, product_id, product_name, order_cnt)
 select

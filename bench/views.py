@@ -14,18 +14,13 @@ from typing import Any
 
 import psycopg
 
-WHOLE = (
-    "v_tags",
-    "v_audience_daily",
-    "v_tag_funnel",
-    "v_category_counters",
-    "v_category_thresholds",
-    "v_product_counters",
-    "v_freshness",
-    "v_dead_letters",
-    "v_orders_not_counted",
-)
-OF_GUESTS = ("v_guest_tags", "v_guest_progress", "v_tag_events")
+VIEWS = """
+    select table_name::text, bool_or(column_name = 'guest_id') as is_of_guests
+    from information_schema.columns
+    where table_schema = 'cdm' and table_name like 'v\\_%' and table_name <> 'v_orders_hourly'
+    group by table_name
+    order by is_of_guests, table_name
+"""
 PAGE_ROWS = 1_000
 WEEK = "select * from cdm.v_orders_hourly where order_hour > %s::timestamptz - interval '7 days'"
 NEWEST_HOUR = "select max(order_hour) from cdm.v_orders_hourly"
@@ -39,14 +34,16 @@ def measure(url: str, runs: int = 7) -> dict[str, float]:
     with psycopg.connect(url, autocommit=True) as connection:
         tag = _value(connection, LARGEST_TAG, [])
         guest = _value(connection, GUEST, [tag])
-        milliseconds = {view: _median_ms(connection, f"select * from cdm.{view}", [], runs) for view in WHOLE}
         newest_hour = _value(connection, NEWEST_HOUR, [])
-        milliseconds["v_orders_hourly of a week"] = _median_ms(connection, WEEK, [newest_hour], runs)
-        for view in OF_GUESTS:
-            by_guest = f"select * from cdm.{view} where guest_id = %s"
-            by_tag = f"select * from cdm.{view} where tag = %s limit {PAGE_ROWS}"
-            milliseconds[f"{view} by guest"] = _median_ms(connection, by_guest, [guest], runs)
-            milliseconds[f"{view} by tag"] = _median_ms(connection, by_tag, [tag], runs)
+        milliseconds = {"v_orders_hourly of a week": _median_ms(connection, WEEK, [newest_hour], runs)}
+        for view, is_of_guests in connection.execute(VIEWS).fetchall():
+            read = f"select * from cdm.{view}"
+            if is_of_guests:
+                milliseconds[f"{view} by guest"] = _median_ms(connection, f"{read} where guest_id = %s", [guest], runs)
+                by_tag = f"{read} where tag = %s limit {PAGE_ROWS}"
+                milliseconds[f"{view} by tag"] = _median_ms(connection, by_tag, [tag], runs)
+            else:
+                milliseconds[view] = _median_ms(connection, read, [], runs)
         return milliseconds
 
 

@@ -24,8 +24,6 @@ DDS_AND_CDM = "dds and cdm"
 STG_DDS_AND_CDM = "stg, dds and cdm"
 ONE_RULE = "set one rule"
 THE_FILE = "apply the file"
-# Up to what is beyond any number of orders, and within PostgreSQL's integer.
-THRESHOLDS = range(1_000_001)
 
 # What is written like this Python reads as everybody does; it would also read week dates, dates alone, and any sign for the "T".
 _MOMENT = re.compile(
@@ -134,6 +132,20 @@ def _reason(field: Field) -> Field:
     return field._replace(check=check)
 
 
+# A tag rule, in the form and in config/tag_rules.yaml. Tag and category may be empty in the form: the file is applied without.
+# What else they may be is said in warehouse.tag_rules.
+TAG_RULE: Mapping[str, Field] = {
+    "tag": optional_text(title="Tag", description_md="Such as `soup_fan`; one that is known is changed"),
+    "category": optional_text(title="Category", description_md="As the menus write it, such as `Супы`"),
+    # Up to what is beyond any number of orders, and within PostgreSQL's integer.
+    "threshold": whole_number(
+        5,
+        range(1_000_001),
+        title="Threshold",
+        description="CLOSED orders of the category that do not yet suffice: with 5, the sixth gives the tag",
+    ),
+    "active": flag(True, title="Active", description="Off takes the tag from everybody"),
+}
 # By DAG: its form.
 FORMS: Mapping[str, Mapping[str, Field]] = {
     "orders_micro_batch": {},
@@ -190,16 +202,7 @@ FORMS: Mapping[str, Mapping[str, Field]] = {
             title="Action",
             description_md="Set the rule below, or apply `config/tag_rules.yaml` and leave what is below alone",
         ),
-        # Both may be empty: the file needs neither. What they may be is said in warehouse.tag_rules, for the file, too.
-        "tag": optional_text(title="Tag", description_md="Such as `soup_fan`; one that is known is changed"),
-        "category": optional_text(title="Category", description_md="As the menus write it, such as `Супы`"),
-        "threshold": whole_number(
-            5,
-            THRESHOLDS,
-            title="Threshold",
-            description="CLOSED orders of the category that do not yet suffice: with 5, the sixth gives the tag",
-        ),
-        "active": flag(True, title="Active", description="Off takes the tag from everybody"),
+        **TAG_RULE,
         "category_is_new": flag(False, title="Category is new", description="No menu has the category yet"),
     },
 }

@@ -1,29 +1,24 @@
 """Tag rules that people write, in `config/tag_rules.yaml` or in the form of the DAG `tag_rules`: read, checked, stored."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import yaml
 
 from warehouse.layers import TAG_RULES
-from warehouse.requests import THE_FILE, THRESHOLDS, BadRequestError, near
+from warehouse.requests import TAG_RULE, THE_FILE, BadRequestError, near
 from warehouse.session import Session
 
 MAX_CHARACTERS = 200
-KEYS = ("tag", "category", "threshold", "active")
+# What has no value in the file unless it says one, though the form opens with one.
+WITHOUT_DEFAULT = ("tag", "category", "threshold")
+
+TagRule: TypeAlias = Mapping[str, Any]
+"""Values of the fields of `TAG_RULE`: a guest carries `tag` while their counter of `category` exceeds `threshold`."""
 
 
 class BadRulesError(ValueError):
     """Rules are wrong; the text says which, where and what is allowed, a line each."""
-
-
-class TagRule(NamedTuple):
-    """A guest carries `tag` while their counter of `category_name` exceeds `threshold` and the rule is `active`."""
-
-    tag: str
-    category_name: str
-    threshold: int
-    active: bool = True
 
 
 class RuleRequest(NamedTuple):
@@ -48,9 +43,9 @@ def parse_rules(text: str) -> list[TagRule]:
         line = node.start_mark.line + 1
         try:
             rule = _rule_of(node)
-            if rule.tag in rules:
-                raise BadRulesError(f"the tag {rule.tag!r} has a rule already; a tag has one")
-            rules[rule.tag] = rule
+            if rule["tag"] in rules:
+                raise BadRulesError(f"the tag {rule['tag']!r} has a rule already; a tag has one")
+            rules[rule["tag"]] = rule
         except BadRulesError as error:
             mistakes.append(f"line {line}: {error}")
     if mistakes:
@@ -63,33 +58,32 @@ def parse_rule_request(request: Mapping[str, Any]) -> RuleRequest:
     if request["action"] == THE_FILE:
         return RuleRequest(None, insists=True)
     try:
-        rule = checked_rule({name: request[name] for name in KEYS})
+        rule = checked_rule({name: request[name] for name in TAG_RULE})
     except BadRulesError as error:
         raise BadRequestError(str(error)) from error
     return RuleRequest(rule, insists=request["category_is_new"])
 
 
 def checked_rule(fields: Mapping[str, object]) -> TagRule:
-    """Return the rule in `fields`: tag, category, threshold and, if it is not true, active. Raises `BadRulesError`."""
-    unknown = sorted(set(fields) - set(KEYS))
+    """Return the rule in `fields`, those that are left out as they are by default. Raises `BadRulesError`."""
+    unknown = sorted(set(fields) - set(TAG_RULE))
     if unknown:
-        raise BadRulesError(f"unknown key {unknown[0]!r}{near(unknown[0], KEYS)}; known: {', '.join(KEYS)}")
-    tag, category = (_name(fields.get(key), key) for key in ("tag", "category"))
-    threshold, active = fields.get("threshold"), fields.get("active", True)
-    if type(threshold) is not int or threshold not in THRESHOLDS:
-        raise BadRulesError(
-            f"threshold must be a whole number from 0 to {THRESHOLDS[-1]}: the tag comes with one order more. It is {threshold!r}"
-        )
-    if not isinstance(active, bool):
-        raise BadRulesError(f"active must be true or false, not {active!r}")
-    return TagRule(tag, category, threshold, active)
+        raise BadRulesError(f"unknown key {unknown[0]!r}{near(unknown[0], TAG_RULE)}; known: {', '.join(TAG_RULE)}")
+    try:
+        rule = {
+            name: field.check(name, fields.get(name, None if name in WITHOUT_DEFAULT else field.default))
+            for name, field in TAG_RULE.items()
+        }
+    except BadRequestError as error:
+        raise BadRulesError(str(error)) from error
+    return rule | {name: _name(rule[name], name) for name in ("tag", "category")}
 
 
 def unknown_categories(rules: Iterable[TagRule], known: Collection[str]) -> Iterator[str]:
     """Yield what to tell of each active rule whose category no menu has, with the names that are near."""
     for rule in rules:
-        if rule.active and rule.category_name not in known:
-            yield f"{rule.tag}: no menu has the category {rule.category_name!r}{near(rule.category_name, known)}"
+        if rule["active"] and rule["category"] not in known:
+            yield f"{rule['tag']}: no menu has the category {rule['category']!r}{near(rule['category'], known)}"
 
 
 def apply_rules(session: Session, rules: Iterable[TagRule]) -> dict[str, int]:
@@ -97,11 +91,10 @@ def apply_rules(session: Session, rules: Iterable[TagRule]) -> dict[str, int]:
     counts = {"rules": 0, "changed": 0}
     for rule in rules:
         counts["rules"] += 1
-        changed = sum(session.run([TAG_RULES], rule._asdict()).values())
+        changed = sum(session.run([TAG_RULES], rule).values())
         counts["changed"] += changed
         if changed:
-            off = "" if rule.active else ", switched off"
-            session.log.info("%s: more than %d orders of %r%s", rule.tag, rule.threshold, rule.category_name, off)
+            session.log.info("rule set: %s", ", ".join(f"{name} {value!r}" for name, value in rule.items()))
     return counts
 
 

@@ -2,12 +2,12 @@
 -- The triggers of the table number the version and queue the tag for the next run.
 -- Grain: tag, among the active rows
 -- Rerun: changes nothing, the version included
--- Params: tag, category_name, threshold, active
+-- Params: tag, category, threshold, active
 merge into cdm.tag_rules as stored
 using (
     select
         %(tag)s::varchar as tag,
-        %(category_name)s::varchar as category_name,
+        %(category)s::varchar as category_name,
         %(threshold)s::integer as threshold,
         %(active)s::boolean as active,
         (

@@ -25,19 +25,23 @@ FORM = {
 }
 
 
+def rule(tag: str, category: str, threshold: int, *, active: bool = True) -> TagRule:
+    return {"tag": tag, "category": category, "threshold": threshold, "active": active}
+
+
 def rules_file(*lines: str) -> str:
     return "\n".join(["rules:", *(f"  - {line}" for line in lines)])
 
 
 def test_the_file_of_the_repository_is_right() -> None:
     rules = parse_rules(Path(TAG_RULES_FILE).read_text(encoding="utf-8"))
-    assert TagRule("pizza_lover", "Пицца", 5) in rules
+    assert rule("pizza_lover", "Пицца", 5) in rules
     assert len(rules) > 5
 
 
 def test_a_rule_is_active_unless_it_says_no() -> None:
     text = rules_file("{tag: a, category: A, threshold: 0}", "{tag: b, category: B, threshold: 7, active: false}")
-    assert parse_rules(text) == [TagRule("a", "A", 0), TagRule("b", "B", 7, active=False)]
+    assert parse_rules(text) == [rule("a", "A", 0), rule("b", "B", 7, active=False)]
 
 
 def test_a_file_may_hold_no_rule() -> None:
@@ -47,17 +51,17 @@ def test_a_file_may_hold_no_rule() -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("{tag: a, category: A, threshold: -1}", "line 3: threshold must be a whole number from 0"),
-        ("{tag: a, category: A, threshold: 5.0}", "It is 5.0"),
-        ("{tag: a, category: A, threshold: '5'}", "It is '5'"),
-        ("{tag: a, category: A, threshold: true}", "It is True"),
+        ("{tag: a, category: A, threshold: -1}", "line 3: 'threshold' must be a whole number from 0"),
+        ("{tag: a, category: A, threshold: 5.0}", "not 5.0"),
+        ("{tag: a, category: A, threshold: '5'}", "not '5'"),
+        ("{tag: a, category: A, threshold: true}", "not True"),
         ("{tag: a, category: A, threshold: 99999999999}", "from 0 to 1000000"),
-        ("{tag: a, category: A}", "It is None"),
-        ("{tag: a, category: 5, threshold: 5}", "category must be a text that is not empty, not 5"),
+        ("{tag: a, category: A}", "'threshold' must be a whole number from 0 to 1000000, not None"),
+        ("{tag: a, category: 5, threshold: 5}", "'category' must be a text, not 5"),
         ("{tag: '', category: A, threshold: 5}", "tag must be a text that is not empty"),
         ("{tag: ' a', category: A, threshold: 5}", "without blanks around it"),
         ('{tag: "a\\nb", category: A, threshold: 5}', "must be printable"),
-        ("{tag: a, category: A, threshold: 5, active: maybe}", "active must be true or false, not 'maybe'"),
+        ("{tag: a, category: A, threshold: 5, active: maybe}", "'active' must be true or false, not 'maybe'"),
         ("{tag: a, category: A, treshold: 5}", "unknown key 'treshold'; did you mean 'threshold'?"),
         ("{tag: a, tag: b, category: A, threshold: 5}", "'tag' stands there twice"),
         ("{tag: [a], category: A, threshold: 5}", "tag must be a single value"),
@@ -85,10 +89,10 @@ def test_a_file_that_is_no_list_of_rules_is_refused(text: str) -> None:
 
 def test_an_unknown_category_comes_with_near_names() -> None:
     rules = [
-        TagRule("a", "пица", 5),
-        TagRule("b", "Супы", 5),
-        TagRule("c", "Космос", 5),
-        TagRule("d", "Космос", 5, active=False),
+        rule("a", "пица", 5),
+        rule("b", "Супы", 5),
+        rule("c", "Космос", 5),
+        rule("d", "Космос", 5, active=False),
     ]
     told = list(unknown_categories(rules, ["Пицца", "Супы"]))
     assert told == [
@@ -98,7 +102,7 @@ def test_an_unknown_category_comes_with_near_names() -> None:
 
 
 def test_the_form_asks_for_a_rule_or_for_the_file() -> None:
-    assert parse_rule_request(FORM) == (TagRule("soup_fan", "Супы", 3), False)
+    assert parse_rule_request(FORM) == (rule("soup_fan", "Супы", 3), False)
     assert parse_rule_request({**FORM, "category_is_new": True}).insists
     assert parse_rule_request({**FORM, "action": THE_FILE, "tag": ""}).rule is None
 

@@ -27,7 +27,7 @@ from warehouse.layers import CDM, DDS, ORDERS, REFERENCE
 from warehouse.session import Session
 from warehouse.sql_files import read_sql
 from warehouse.staging import Document, DocumentStore, Record, RecordStore
-from witness import marts
+from witness.marts import MARTS, mart
 
 LOG = logging.getLogger("harness.pipeline")
 SQL = read_sql(path.relative_to(SQL_FOLDER).as_posix() for path in Path(SQL_FOLDER).glob("*/**/*.sql"))
@@ -136,17 +136,21 @@ class Pipeline:
         ((value,),) = self.rows(query, params)
         return value
 
-    def user_product_counters(self) -> dict[marts.UserProduct, tuple[str, int]]:
+    def marts(self) -> dict[str, dict[tuple[str, str], Any]]:
+        """Return {mart: its rows}, in the form of `Model.marts`."""
+        return {name: mart(self.owner, name) for name in MARTS}
+
+    def user_product_counters(self) -> dict[tuple[str, str], tuple[str, int]]:
         """Return {(user id, dish id): (dish name, orders)}."""
-        return marts.user_product_counters(self.owner)
+        return mart(self.owner, "user_product_counters")
 
-    def user_category_counters(self) -> dict[marts.UserCategory, Any]:
+    def user_category_counters(self) -> dict[tuple[str, str], int]:
         """Return {(user id, category): orders}."""
-        return marts.user_category_counters(self.owner)
+        return mart(self.owner, "user_category_counters")
 
-    def user_tags(self) -> dict[marts.UserTag, tuple[str, int, int]]:
+    def user_tags(self) -> dict[tuple[str, str], tuple[str, int, int]]:
         """Return {(user id, tag): (category, orders, threshold)}."""
-        return marts.user_tags(self.owner)
+        return mart(self.owner, "user_tags")
 
     def tag_events(self) -> list[tuple[str, str, str, int, int, int]]:
         """Return (user id, tag, event, orders, threshold, rule version) in the order in which they were decided."""

@@ -1,9 +1,25 @@
 """Messages and documents for tests, in the sources' format: everything has a default, a test names what it is about."""
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 SENT = "2026-01-01 12:00:00"
+
+
+class Attribute(NamedTuple):
+    """A field of the payload that says something of the order alone: as usual, otherwise, and wrong, for which reason."""
+
+    usual: Any
+    others: tuple[Any, ...]
+    wrong: Any
+    reason: str
+
+
+# Random streams move each of these, the table of bad messages tries each wrong value.
+ATTRIBUTES = {
+    "cost": Attribute(100, (200, None), True, "wrong_type"),
+    "payment": Attribute(100, (200, None), [], "wrong_type"),
+}
 
 
 def order(
@@ -30,8 +46,7 @@ def order(
                 "user": {"id": user},
                 "restaurant": {"id": restaurant},
                 "order_items": [{"price": 100, "quantity": 1, **line} for line in lines],
-                "cost": 100,
-                "payment": 100,
+                **{name: attribute.usual for name, attribute in ATTRIBUTES.items()},
                 "statuses": [{"status": status, "dttm": update_ts}],
                 "final_status": status,
                 **payload,

@@ -8,9 +8,11 @@ orders, two guests, three dishes, five moments), so that versions collide all th
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -20,6 +22,7 @@ from hypothesis import strategies as st
 from harness.pipeline import LOG, SQL, Pipeline
 from tests import messages
 from warehouse import layers
+from warehouse.constants import SQL_FOLDER
 from warehouse.laws import Law, check_laws, read_laws
 from warehouse.layer_load import load_layer
 from warehouse.session import Session
@@ -69,7 +72,7 @@ def moment(minute: int) -> str:
 class Order(Brief):
     """A version of an order. `basket`: (dish, name or None) of each line; `blank`: a re-encoded copy of the same.
 
-    `since`: when it came to its status; None where its statuses don't say.
+    `since`: when it came to its status; None where its statuses don't say. `more`: its attributes that are not as usual.
     """
 
     id: int = 1
@@ -80,8 +83,7 @@ class Order(Brief):
     user: str = "ann"
     restaurant: str = "x"
     basket: tuple[tuple[str, str | None], ...] = ()
-    cost: int | None = 1
-    payment: int | None = 1
+    more: tuple[tuple[str, Any], ...] = ()
     blank: bool = False
 
     def value(self) -> bytes:
@@ -95,9 +97,8 @@ class Order(Brief):
                 dishes=tuple(dish if name is None else f"{dish}={name}" for dish, name in self.basket),
                 update_ts=moment(self.at),
                 sent=moment(self.sent),
-                cost=self.cost,
-                payment=self.payment,
                 statuses=[] if self.since is None else [{"status": self.status, "dttm": moment(self.since)}],
+                **dict(self.more),
             )
             + b" " * self.blank
         )
@@ -212,8 +213,12 @@ ORDERS = st.builds(
     user=USERS,
     restaurant=RESTAURANTS,
     basket=st.lists(st.tuples(DISHES, NAMES), max_size=3).map(tuple),
-    cost=st.sampled_from([1, 1, 2, None]),
-    payment=st.sampled_from([1, 1, 2, None]),
+    more=st.tuples(
+        *(
+            st.sampled_from([(name, known.usual), (name, known.usual), *((name, other) for other in known.others)])
+            for name, known in messages.ATTRIBUTES.items()
+        )
+    ),
     blank=st.booleans(),
 )
 GUESTS = st.builds(
@@ -274,91 +279,83 @@ def streams(length: int = 16, chunk: int = 5) -> st.SearchStrategy[list[Step]]:
 
 # --- putting them through ------------------------------------------------------------------------------------------------
 
-# What is current, by the business keys.
-CURRENT = {
-    "orders": """
-        select
-            hub.order_id,
-            guest.user_id,
-            status.status,
-            array_agg(dish.product_id order by dish.product_id) filter (where held.is_active)
+TABLE = re.compile(r"^CREATE TABLE dds\.(e?s_\w+) \((.*?)^\);", re.DOTALL | re.MULTILINE)
+# What a row of a satellite has besides what it is about: keys, which row is the newest, where it comes from.
+SYSTEM = re.compile(
+    r"hk?_\w+_pk|(effective|sent|load)_dttm|load_dt|load_src|value_hash|restaurant_id|is_active|is_from_menu"
+)
+
+
+def satellites(schema: str) -> dict[str, list[str]]:
+    """Return {satellite: the columns that it is about}; one of a link has none of its own."""
+    return {
+        table: [name for name in re.findall(r"^    ([a-z_]+) ", body, re.MULTILINE) if not SYSTEM.fullmatch(name)]
+        for table, body in TABLE.findall(schema)
+    }
+
+
+SCHEMA = Path(SQL_FOLDER, "schema.sql").read_text(encoding="utf-8")
+# Satellites of links, by the business keys: the other side that holds now.
+OF_LINKS = {
+    "es_order_user": """
+        select hub.order_id, guest.user_id
         from dds.h_order as hub
         left join dds.current_order_user as owner on hub.h_order_pk = owner.h_order_pk
         left join dds.h_user as guest on owner.h_user_pk = guest.h_user_pk
-        left join dds.current_order_status as status on hub.h_order_pk = status.h_order_pk
-        left join dds.current_order_product as held on hub.h_order_pk = held.h_order_pk
-        left join dds.h_product as dish on held.h_product_pk = dish.h_product_pk
-        group by hub.order_id, guest.user_id, status.status
     """,
-    "closed": """
-        select hub.order_id, s.closed_dttm
-        from dds.current_order_status as s
-        inner join dds.h_order as hub on s.h_order_pk = hub.h_order_pk
+    "es_order_product": """
+        select hub.order_id, array_agg(dish.product_id) as product_ids
+        from dds.current_order_product as held
+        inner join dds.h_order as hub on held.h_order_pk = hub.h_order_pk
+        inner join dds.h_product as dish on held.h_product_pk = dish.h_product_pk
+        where held.is_active
+        group by hub.order_id
     """,
-    "costs": """
-        select hub.order_id, s.cost, s.payment
-        from dds.current_order_cost as s
-        inner join dds.h_order as hub on s.h_order_pk = hub.h_order_pk
-    """,
-    "guests": """
-        select hub.user_id, s.username, s.userlogin
-        from dds.current_user_names as s
-        inner join dds.h_user as hub on s.h_user_pk = hub.h_user_pk
-    """,
-    "restaurants": """
-        select hub.restaurant_id, s.name
-        from dds.current_restaurant_names as s
-        inner join dds.h_restaurant as hub on s.h_restaurant_pk = hub.h_restaurant_pk
-    """,
-    "names": """
-        select hub.product_id, s.name
-        from dds.current_product_names as s
-        inner join dds.h_product as hub on s.h_product_pk = hub.h_product_pk
-    """,
-    "categories": """
-        select p.product_id, c.category_name
+    "es_product_category": """
+        select dish.product_id, category.category_name
         from dds.current_product_category as es
-        inner join dds.h_product as p on es.h_product_pk = p.h_product_pk
-        inner join dds.h_category as c on es.h_category_pk = c.h_category_pk
+        inner join dds.h_product as dish on es.h_product_pk = dish.h_product_pk
+        inner join dds.h_category as category on es.h_category_pk = category.h_category_pk
     """,
-    "newest": "select object_id, value_hash from stg.order_events",
+}
+# Those of hubs: s_order_cost is one of dds.h_order, whose business key is order_id.
+OF_HUBS = {
+    name: f"""
+        select hub.{hub}_id, {", ".join(f"s.{column}" for column in about)}
+        from dds.{name.replace("s_", "current_", 1)} as s
+        inner join dds.h_{hub} as hub on s.h_{hub}_pk = hub.h_{hub}_pk
+    """
+    for name, about in satellites(SCHEMA).items()
+    if name.startswith("s_")
+    for hub in [name.split("_")[1]]
 }
 SEQUENCES = "select schemaname || '.' || sequencename, last_value from pg_sequences order by 1"
 
 
+def current_rows(pipeline: Pipeline) -> dict[str, dict[Any, dict[str, Any]]]:
+    """Return what the vault says now, as `Model.satellites` does."""
+    found = {}
+    for name, query in (OF_HUBS | OF_LINKS).items():
+        rows = pipeline.owner.execute(query)
+        _, *columns = [column.name for column in rows.description or ()]
+        found[name] = {row[0]: dict(zip(columns, map(_bare, row[1:]), strict=True)) for row in rows}
+    return found
+
+
+def _bare(value: Any) -> Any:
+    return frozenset(value) if isinstance(value, list) else value
+
+
 def warehouse_state(pipeline: Pipeline) -> dict[str, Any]:
     """Return what the warehouse says now, by the sources' ids."""
-    rows = {name: pipeline.rows(query) for name, query in CURRENT.items()}
-    return {
-        "orders": {i: (user, status, frozenset(dishes or ())) for i, user, status, dishes in rows["orders"]},
-        "closed": dict(rows["closed"]),
-        "costs": {i: (cost, payment) for i, cost, payment in rows["costs"]},
-        "guests": {i: (name, login) for i, name, login in rows["guests"]},
-        "restaurants": dict(rows["restaurants"]),
-        "names": dict(rows["names"]),
-        "categories": dict(rows["categories"]),
-        "newest": {i: value_hash.bytes for i, value_hash in rows["newest"]},
-        "product counters": pipeline.user_product_counters(),
-        "category counters": pipeline.user_category_counters(),
-        "tags": pipeline.user_tags(),
-    }
+    newest = pipeline.rows("select object_id, value_hash from stg.order_events")
+    return current_rows(pipeline) | pipeline.marts() | {"newest": {i: value_hash.bytes for i, value_hash in newest}}
 
 
 def model_state(model: Model) -> dict[str, Any]:
     """Return what it must say."""
-    return {
-        "orders": {i: tuple(state) for i, state in model.orders().items()},
-        "closed": model.closed_times(),
-        "costs": model.order_costs(),
-        "guests": model.user_names(),
-        "restaurants": model.restaurant_names(),
-        "names": model.product_names(),
-        "categories": model.product_categories(),
-        "newest": {i: version.age.hash for i, version in model.current().items()},
-        "product counters": model.user_product_counters(),
-        "category counters": model.user_category_counters(),
-        "tags": model.user_tags(),
-    }
+    newest = {order_id: version.age.hash for order_id, version in model.current().items()}
+    return model.satellites() | model.marts() | {"newest": newest}
 
 
 def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
@@ -368,10 +365,13 @@ def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[s
     ]
 
 
-def broken_laws(connection: psycopg.Connection[Any], more: Sequence[Law] = ()) -> dict[str, int]:
-    """Return the laws of sql/checks, and those of `more`, that the warehouse breaks now, with the number of rows."""
+def broken_laws(connection: psycopg.Connection[Any], more: Sequence[Law] = (), **moments: Any) -> dict[str, int]:
+    """Return the laws of sql/checks, and those of `more`, that the warehouse breaks now, with the number of rows.
+
+    `moments`: those of `MOMENTS` that are not half an hour ago.
+    """
     session = Session(connection, SQL, log=LOG)
-    params = {"lock_timeout_ms": 0, **dict.fromkeys(MOMENTS, datetime.now(UTC) - timedelta(minutes=30))}
+    params = {"lock_timeout_ms": 0, **dict.fromkeys(MOMENTS, datetime.now(UTC) - timedelta(minutes=30)), **moments}
     broken, unanswered = check_laws(session, [*LAWS, *more], params, max_rows=5)
     assert not unanswered
     return broken

@@ -8,10 +8,7 @@ from typing import Any
 import psycopg
 
 SQL = Path(__file__).with_name("sql")
-
-UserProduct = tuple[str, str]
-UserCategory = tuple[str, str]
-UserTag = tuple[str, str]
+MARTS = sorted(path.stem for path in SQL.glob("marts/*.sql"))
 
 
 def rows(connection: psycopg.Connection[Any], name: str, **parameters: object) -> list[tuple[Any, ...]]:
@@ -19,26 +16,12 @@ def rows(connection: psycopg.Connection[Any], name: str, **parameters: object) -
     return connection.execute((SQL / f"{name}.sql").read_bytes(), parameters or None).fetchall()
 
 
-def user_product_counters(connection: psycopg.Connection[Any]) -> dict[UserProduct, tuple[str, int]]:
-    """Return {(user id, dish id): (dish name, orders)}."""
-    return {(user, dish): (name, count) for user, dish, name, count in rows(connection, "product_counters")}
+def mart(connection: psycopg.Connection[Any], name: str) -> dict[tuple[str, str], Any]:
+    """Return {(user id, what is counted): value} by the first two columns of the mart's query; several values are a tuple."""
+    found = rows(connection, f"marts/{name}")
+    return {(user, what): values[0] if len(values) == 1 else tuple(values) for user, what, *values in found}
 
 
-def user_category_counters(connection: psycopg.Connection[Any]) -> dict[UserCategory, Any]:
-    """Return {(user id, category): orders}; (name in the mart, orders) where the mart calls the hub's category otherwise."""
-    return {
-        (user, category): count if name == category else (name, count)
-        for user, category, name, count in rows(connection, "category_counters")
-    }
-
-
-def user_tags(connection: psycopg.Connection[Any]) -> dict[UserTag, tuple[str, int, int]]:
-    """Return {(user id, tag): (category, orders, threshold)}."""
-    return {
-        (user, tag): (category, count, threshold) for user, tag, category, count, threshold in rows(connection, "tags")
-    }
-
-
-def rules(connection: psycopg.Connection[Any]) -> list[tuple[str, str, int]]:
-    """Return (tag, category, threshold) of the rules in force."""
-    return [(tag, category, threshold) for tag, category, threshold in rows(connection, "rules")]
+def rules(connection: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
+    """Return the rules in force, as `Model.add_rule` takes them."""
+    return rows(connection, "rules")

@@ -201,22 +201,6 @@ class Model:
             "es_product_category": {dish: {"category_name": c} for dish, c in self.product_categories().items()},
         }
 
-    def closed_times(self) -> dict[int, datetime | None]:
-        """Order id -> when it became CLOSED; None where it is not, or nothing says when."""
-        return {order_id: version.closed_at for order_id, version in self.current().items()}
-
-    def order_costs(self) -> dict[int, tuple[Decimal | None, Decimal | None]]:
-        """Order id -> (cost, payment) as they are now."""
-        return {order_id: (version.cost, version.payment) for order_id, version in self.current().items()}
-
-    def user_names(self) -> dict[str, tuple[str | None, str | None]]:
-        """User id -> (name, login) by the newest document."""
-        return {d.key: (d.name, d.login) for d in self._by_age("user")}
-
-    def restaurant_names(self) -> dict[str, str | None]:
-        """Restaurant id -> name by the newest document."""
-        return {d.key: d.name for d in self._by_age("restaurant")}
-
     def product_names(self) -> dict[str, str]:
         """Dish id -> name: the newest menu's; while no menu names the dish, the newest order's. No name: no entry."""
         in_lines: dict[str, str] = {}
@@ -248,6 +232,14 @@ class Model:
             for tag, (category, threshold) in self._rules.items()
             for (user, counted), count in counters.items()
             if counted == category and count > threshold
+        }
+
+    def marts(self) -> dict[str, dict[Any, Any]]:
+        """Mart -> its rows, by the sources' ids."""
+        return {
+            "user_product_counters": self.user_product_counters(),
+            "user_category_counters": self.user_category_counters(),
+            "user_tags": self.user_tags(),
         }
 
     def dead_letters(self) -> dict[tuple[str, bytes | None], str]:

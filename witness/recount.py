@@ -98,9 +98,7 @@ def compare(
     on_their_way = 0
     with snapshot(dwh_url, wait_s) as connection:
         found: dict[str, Mapping[Any, Any]] = {
-            "user_product_counters": marts.user_product_counters(connection),
-            "user_category_counters": marts.user_category_counters(connection),
-            "user_tags": marts.user_tags(connection),
+            **{name: marts.mart(connection, name) for name in marts.MARTS},
             "dead_letters": stored_letters(connection, topic),
         }
         loaded = dict(marts.rows(connection, "loaded", topic=topic))
@@ -127,9 +125,7 @@ def compare(
         known[kind, key].add(content_hash(value))
     missing, unread = unread_documents(redis_url, prefix, model, known)
     sides = {
-        "user_product_counters": Side(model.user_product_counters(), found["user_product_counters"]),
-        "user_category_counters": Side(model.user_category_counters(), found["user_category_counters"]),
-        "user_tags": Side(model.user_tags(), found["user_tags"]),
+        **{name: Side(expected, found[name]) for name, expected in model.marts().items()},
         # Of two faults of one message either may be named.
         "dead_letters": Side(letters, {name: letters.get(name, why) for name, why in found["dead_letters"].items()}),
         "documents": Side(dict.fromkeys(missing, "a version of Redis"), {}),

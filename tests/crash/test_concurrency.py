@@ -39,9 +39,7 @@ def together(children: Children, *jobs: tuple[Any, ...]) -> None:
 def assert_crowd_is_right(world: World) -> None:
     model = world.model()
     model.messages([*MANY, *CANCELLED])
-    assert world.pipeline.user_product_counters() == model.user_product_counters()
-    assert world.pipeline.user_category_counters() == model.user_category_counters()
-    assert world.pipeline.user_tags() == model.user_tags()
+    assert world.pipeline.marts() == model.marts()
     assert world.pipeline.value("select count(*) from stg.order_event_log") == len(model._versions)
 
 

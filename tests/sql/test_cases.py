@@ -115,11 +115,11 @@ def shown(run: Run, part: str) -> Any:
         case "closed":
             begin = datetime.fromisoformat(moment(0)).replace(tzinfo=UTC)
             return {
-                order: None if at is None else (at - begin).total_seconds() / 60
-                for order, at in run.settle()["closed"].items()
+                order: None if now["closed_dttm"] is None else (now["closed_dttm"] - begin).total_seconds() / 60
+                for order, now in run.settle()["s_order_status"].items()
             }
         case "guests":
-            return {user: list(names) for user, names in run.settle()["guests"].items()}
+            return {user: list(names.values()) for user, names in run.settle()["s_user_names"].items()}
     raise AssertionError(f"a case expects {part}, which nobody can show")
 
 

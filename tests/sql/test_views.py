@@ -65,6 +65,7 @@ def recounted(run: Run) -> dict[str, Counter[tuple[Any, ...]]]:
     model, rules = run.model, active_rules(run.pipeline)
     products, categories, tags = model.user_product_counters(), model.user_category_counters(), model.user_tags()
     names, kinds, orders = model.product_names(), model.product_categories(), model.current().values()
+    places = model.satellites()["s_restaurant_names"]
     carriers = Counter(tag for _, tag in tags)
 
     spread: dict[str, list[int]] = defaultdict(list)
@@ -115,7 +116,7 @@ def recounted(run: Run) -> dict[str, Counter[tuple[Any, ...]]]:
                 for dish, counts in dishes.items()
             ],
             "v_orders_hourly": [
-                (hour, place, model.restaurant_names().get(place), status, len(costs), sum(costs))
+                (hour, place, places.get(place, {}).get("name"), status, len(costs), sum(costs))
                 for (hour, place, status), costs in hours.items()
             ],
             "v_orders_not_counted": [(reason, detail, amount, unit) for (reason, detail, unit), amount in lost.items()],

@@ -292,6 +292,9 @@ FEW_HUNDRED = settings(
 )
 
 
+CALLED_IN_THE_MODEL = {"object_id": "order_id", "final_status": "status", "closed_dttm": "closed_at"}
+
+
 @FEW_HUNDRED
 @given(ANYTHING)
 def test_anything_is_taken_skipped_or_refused_and_an_independent_reading_agrees(value: bytes) -> None:
@@ -306,12 +309,11 @@ def test_anything_is_taken_skipped_or_refused_and_an_independent_reading_agrees(
         assert version is None
         return
     assert version is not None
-    assert (event.object_id, event.update_ts, event.sent_dttm) == (version.order_id, version.age[0], version.age[1])
-    assert (event.order_dt, event.final_status) == (version.order_dt, version.status)
-    assert event.closed_dttm == version.closed_at
-    assert (event.user_id, event.restaurant_id) == (version.user_id, version.restaurant_id)
-    assert (event.cost, event.payment) == (version.cost, version.payment)
+    assert (event.update_ts, event.sent_dttm) == version.age[:2]
     assert dict(zip(event.item_ids, event.item_names, strict=True)) == version.dishes
+    for name, value in event._asdict().items():
+        if name not in ("update_ts", "sent_dttm", "item_ids", "item_names"):
+            assert value == getattr(version, CALLED_IN_THE_MODEL.get(name, name)), name
 
 
 @FEW_HUNDRED

@@ -16,32 +16,33 @@ from tests.messages import order, restaurant, user
 from tests.streams import Broom, Guest, Menu, Order, Refer, Run, Stage
 from witness.model import content_hash
 
+COSTS_MORE = (("cost", 200),)
 # Each history ends in what it began with: what a load leaves out as unchanged is what a late version brings to light.
 HISTORIES: dict[str, tuple[Order | Menu | Guest, ...]] = {
     "CLOSED, CANCELLED, CLOSED": (
         Order(at=1, basket=(("a", None),)),
         Order(at=2, status="CANCELLED", basket=(("a", None),)),
-        Order(at=3, basket=(("a", None),), cost=2),
+        Order(at=3, basket=(("a", None),), more=COSTS_MORE),
     ),
     "when it became CLOSED, corrected and back": (
         Order(at=1, since=0),
         Order(at=2, since=1),
-        Order(at=3, since=0, cost=2),
+        Order(at=3, since=0, more=COSTS_MORE),
     ),
     "when it became CLOSED, not said for once": (
         Order(at=1, since=0),
         Order(at=2, since=None),
-        Order(at=3, since=0, cost=2),
+        Order(at=3, since=0, more=COSTS_MORE),
     ),
     "a basket edited and back": (
         Order(at=1, basket=(("a", None), ("b", None))),
         Order(at=2, basket=(("b", None), ("c", None))),
-        Order(at=3, basket=(("a", None), ("b", None)), cost=2),
+        Order(at=3, basket=(("a", None), ("b", None)), more=COSTS_MORE),
     ),
     "an order corrected to another guest and back": (
         Order(at=1, basket=(("a", None),)),
         Order(at=2, user="bob", basket=(("a", None),)),
-        Order(at=3, basket=(("a", None),), cost=2),
+        Order(at=3, basket=(("a", None),), more=COSTS_MORE),
     ),
     "a dish moved to another category and back": (
         Menu(at=1, dishes=(("a", "N1", "Pizza"),)),
@@ -116,7 +117,7 @@ def test_of_versions_with_equal_times_the_greater_content_hash_counts(run: Run, 
     run.settle()
     run.send([tied[1 - first]])
     newest = max(tied, key=content_hash)
-    assert (run.settle()["orders"][1][1] == "CLOSED") == (newest == tied[0])
+    assert (run.settle()["s_order_status"][1]["status"] == "CLOSED") == (newest == tied[0])
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -126,7 +127,7 @@ def test_of_documents_with_equal_times_the_greater_content_hash_counts(run: Run,
     for value in (tied[first], tied[1 - first]):
         run.read([("user", "guest", value)])
         run.settle()
-    assert run.settle()["guests"]["guest"][0] == ("A" if max(tied, key=content_hash) == tied[0] else "B")
+    assert run.settle()["s_user_names"]["guest"]["username"] == ("A" if max(tied, key=content_hash) == tied[0] else "B")
 
 
 def test_whatever_redis_answers_at_each_step_the_marts_equal_the_model(run: Run) -> None:
@@ -155,7 +156,7 @@ def test_whatever_redis_answers_at_each_step_the_marts_equal_the_model(run: Run)
         run.send([order(number)])
         runs.run(RefreshReferenceOperator(task_id="reference"))
         run.model.refresh(redis)
-        assert run.settle()["product counters"]["guest", "pizza"][1] == number
+        assert run.settle()["user_product_counters"]["guest", "pizza"][1] == number
     assert run.pipeline.user_category_counters() == {("guest", "Bakery"): len(changes)}
     assert run.pipeline.user_tags() == {}
     reasons = [reason for reason, _ in run.pipeline.dead_letters()]

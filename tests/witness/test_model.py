@@ -121,7 +121,7 @@ def test_an_empty_basket_is_an_order_that_counts_nothing(model: Model) -> None:
 
 def test_costs_are_exact_whether_number_or_text(model: Model) -> None:
     model.message(order(cost="100.10", payment=0.3))
-    assert model.order_costs() == {1: (Decimal("100.10"), Decimal("0.3"))}
+    assert model.satellites()["s_order_cost"] == {1: {"cost": Decimal("100.10"), "payment": Decimal("0.3")}}
 
 
 # --- versions --------------------------------------------------------------------------------------------------------
@@ -267,8 +267,8 @@ def test_a_menu_entry_without_a_category_takes_none_away(model: Model) -> None:
 def test_guests_and_restaurants_are_called_as_their_newest_documents_say(model: Model) -> None:
     for day, name in ((3, "B"), (1, "A"), (5, "A")):
         model.document("user", GUEST, guest(name, at=f"2026-11-0{day} 00:00:00"))
-    assert model.user_names() == {GUEST: ("A", "login of A")}
-    assert model.restaurant_names() == {CAFE: "Cafe"}
+    assert model.satellites()["s_user_names"] == {GUEST: {"username": "A", "userlogin": "login of A"}}
+    assert model.satellites()["s_restaurant_names"] == {CAFE: {"name": "Cafe"}}
 
 
 # --- reading Redis ---------------------------------------------------------------------------------------------------
@@ -283,11 +283,11 @@ def test_a_run_reads_only_those_whom_orders_have_named() -> None:
         OTHER_CAFE: menu(cafe=OTHER_CAFE),
     }
     model.refresh(redis)
-    assert model.user_names() == {}
+    assert model.satellites()["s_user_names"] == {}
     model.message(order())
     model.refresh(redis)
-    assert model.user_names() == {GUEST: ("A", "login of A")}
-    assert model.restaurant_names() == {CAFE: "Cafe"}
+    assert model.satellites()["s_user_names"] == {GUEST: {"username": "A", "userlogin": "login of A"}}
+    assert model.satellites()["s_restaurant_names"] == {CAFE: {"name": "Cafe"}}
 
 
 def test_a_run_reads_a_known_restaurant_again_but_a_quiet_guest_not() -> None:
@@ -295,11 +295,11 @@ def test_a_run_reads_a_known_restaurant_again_but_a_quiet_guest_not() -> None:
     model.message(order())
     model.refresh({GUEST: guest("old"), CAFE: menu(name="old")})
     model.refresh({GUEST: guest("new", at="2026-12-01 00:00:00"), CAFE: menu(name="new", at="2026-12-01 00:00:00")})
-    assert model.user_names()[GUEST][0] == "old"
-    assert model.restaurant_names()[CAFE] == "new"
+    assert model.satellites()["s_user_names"][GUEST]["username"] == "old"
+    assert model.satellites()["s_restaurant_names"][CAFE]["name"] == "new"
     model.message(order(2))
     model.refresh({GUEST: guest("new", at="2026-12-01 00:00:00")})
-    assert model.user_names()[GUEST][0] == "new"
+    assert model.satellites()["s_user_names"][GUEST]["username"] == "new"
 
 
 def test_a_run_looks_for_the_missing_again() -> None:
@@ -307,7 +307,7 @@ def test_a_run_looks_for_the_missing_again() -> None:
     model.message(order())
     model.refresh({})
     model.refresh({GUEST: guest("late")})
-    assert model.user_names()[GUEST][0] == "late"
+    assert model.satellites()["s_user_names"][GUEST]["username"] == "late"
 
 
 # --- tags ------------------------------------------------------------------------------------------------------------
@@ -511,7 +511,9 @@ def test_an_order_became_closed_with_the_first_of_its_last_closed_steps(
     statuses = [{"status": name, "dttm": f"2026-11-25 {at}:00:00"} for name, at in steps]
     model = Model()
     model.message(changed(payload__statuses=statuses, payload__final_status=status))
-    assert list(model.closed_times().values()) == [hour and datetime(2026, 11, 25, hour, tzinfo=UTC)]
+    assert [order.closed_at for order in model.current().values()] == [
+        hour and datetime(2026, 11, 25, hour, tzinfo=UTC)
+    ]
 
 
 def test_an_order_began_with_its_first_status_else_at_its_date_else_now() -> None:

@@ -273,8 +273,9 @@ def report(
 ) -> str:
     """Return the figures of the calm minutes as Markdown."""
     seconds = usage.ended - usage.began
-    pods = sum(len(run["tasks"]) for run in runs)
+    # `complete` is marked by the scheduler: it is never queued and has no pod.
     all_tasks = [task for run in runs for task in run["tasks"] if task["queued"] is not None]
+    pods = len(all_tasks)
     lines = [
         f"- history: {history['messages']} messages by `orders_backfill` in {history['seconds']} s",
         (

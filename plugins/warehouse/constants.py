@@ -22,6 +22,8 @@ POSTGRES_LIMITS = {
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
+# The same for Airflow and its own database; a dict of its own, for Airflow may add to it.
+AIRFLOW_POSTGRES_LIMITS = dict(POSTGRES_LIMITS)
 
 ORDERS_TOPIC = "order-service_orders"
 CONSUMER_GROUP = "dwh-orders"

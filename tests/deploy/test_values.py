@@ -12,12 +12,14 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from airflow.configuration import conf
 
 from deploy import REPO
 from deploy.make_secrets import EXAMPLE, filled, kubernetes_secrets, main, manifest, random_value, read_env
 from deploy.sizes import CHART, VALUES, airflow_values, asked, load, merged, misfits, warehouse_values
 from local.services.postgres import SETTINGS
 from tests.deploy.charts import PLACES
+from warehouse.constants import POSTGRES_LIMITS
 
 # `aws:amz` is how curl calls the signature that every S3 wants.
 CLOUD = re.compile(
@@ -120,6 +122,19 @@ def test_postgresql_notices_a_client_that_is_gone_by_the_same_limits_everywhere(
     assert limits.items() <= SETTINGS.items()
     command = load(REPO / "docker-compose.yaml")["services"]["postgres"]["command"]
     assert command == ["postgres", *(f"-c{name}={value}" for name, value in limits.items())]
+
+
+def test_airflow_waits_for_its_own_database_as_a_task_does_for_the_warehouse(monkeypatch):
+    option = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS"
+    (said,) = load(VALUES / "base.yaml")["env"]
+    assert said["name"] == option
+    assert load(REPO / "docker-compose.yaml")["x-airflow"]["environment"][option] == said["value"]
+    monkeypatch.setenv(option, said["value"])
+    limits = conf.getimport("database", "sql_alchemy_connect_args")
+    assert limits == POSTGRES_LIMITS
+    assert limits is not POSTGRES_LIMITS, (
+        "what Airflow adds for a file of SQLite would reach the warehouse's connections"
+    )
 
 
 def test_the_single_machine_holds_all_pods_and_volumes():

@@ -855,17 +855,28 @@ COMMENT ON COLUMN cdm.v_dead_letters.last_dt IS 'When the last of them was seen 
 CREATE TABLE dds.counter_queue (
     id bigint NOT NULL,
     h_user_pk uuid NOT NULL,
-    load_dt timestamp with time zone NOT NULL
+    load_dt timestamp with time zone NOT NULL,
+    h_order_pk uuid,
+    products uuid[],
+    change smallint,
+    CONSTRAINT counter_queue_change_check CHECK ((change = ANY (ARRAY['-1'::integer, 1]))),
+    CONSTRAINT counter_queue_is_a_guest_or_a_basket CHECK ((num_nulls(h_order_pk, products, change) = ANY (ARRAY[0, 3])))
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000');
 
-COMMENT ON TABLE dds.counter_queue IS 'Guests whose counters must be recomputed: filled in the DDS transaction, emptied in the CDM one. A guest may stand in it several times: with a unique key a load would skip a row that CDM is just taking';
+COMMENT ON TABLE dds.counter_queue IS 'Baskets that came or went, guests to count anew: filled where DDS loads, emptied where CDM does';
 
 COMMENT ON COLUMN dds.counter_queue.id IS 'Serial number';
 
 COMMENT ON COLUMN dds.counter_queue.h_user_pk IS 'The guest';
 
 COMMENT ON COLUMN dds.counter_queue.load_dt IS 'When it was queued';
+
+COMMENT ON COLUMN dds.counter_queue.h_order_pk IS 'The order of the basket; NULL: the guest is counted anew, whatever else waits of theirs';
+
+COMMENT ON COLUMN dds.counter_queue.products IS 'The dishes of the basket: dds.h_product.h_product_pk; NULL without an order';
+
+COMMENT ON COLUMN dds.counter_queue.change IS '1: the basket counts for the guest now, -1: it no longer does; NULL without an order';
 
 CREATE TABLE stg.drain_ends (
     topic text NOT NULL,
@@ -1014,7 +1025,7 @@ COMMENT ON COLUMN cdm.v_freshness.messages_waiting IS 'Messages and reference do
 
 COMMENT ON COLUMN cdm.v_freshness.messages_waiting_since IS 'Since when the oldest of them waits; NULL = none does';
 
-COMMENT ON COLUMN cdm.v_freshness.guests_waiting IS 'Guests whose counters are to be computed anew';
+COMMENT ON COLUMN cdm.v_freshness.guests_waiting IS 'Guests whose counters have still to change';
 
 COMMENT ON COLUMN cdm.v_freshness.guests_waiting_since IS 'Since when the first of them waits; NULL = none does';
 
@@ -2483,7 +2494,7 @@ CREATE INDEX l_product_restaurant_h_product_pk ON dds.l_product_restaurant USING
 
 CREATE INDEX s_order_cost_h_order_pk ON dds.s_order_cost USING btree (h_order_pk);
 
-CREATE INDEX s_order_status_h_order_pk ON dds.s_order_status USING btree (h_order_pk);
+CREATE INDEX s_order_status_version ON dds.s_order_status USING btree (h_order_pk, effective_dttm);
 
 CREATE UNIQUE INDEX s_product_names_version ON dds.s_product_names USING btree (h_product_pk, is_from_menu, effective_dttm, sent_dttm, restaurant_id, value_hash);
 

@@ -9,7 +9,7 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ from warehouse import layers
 from warehouse.constants import SQL_FOLDER
 from warehouse.laws import Law, check_laws, read_laws
 from warehouse.layer_load import load_layer
-from warehouse.session import Session
+from warehouse.session import NONE, Session
 from warehouse.sql_files import SqlFile
 from warehouse.staging import Record, RecordStore
 from witness.model import Model, tag_events
@@ -170,9 +170,11 @@ class LoadDds(Brief):
 
 @dataclass(frozen=True, repr=False)
 class LoadCdm(Brief):
-    """A load of the marts. `crash_at`: the number of statements after which it fails."""
+    """A load of the marts. `crash_at`: the number of statements after which it fails; `overtaken_at`: after which another
+    session loads all that waits for the vault."""
 
     crash_at: int | None = None
+    overtaken_at: int | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -245,6 +247,7 @@ DDS_CRASHES = st.builds(
 )
 CDM_CRASHES = st.builds(LoadCdm, crash_at=st.integers(0, len(layers.CDM.claim + layers.CDM.load)))
 CDM_LOADS = st.just(LoadCdm())
+CDM_OVERTAKEN = st.builds(LoadCdm, overtaken_at=st.integers(0, len(layers.CDM.claim + layers.CDM.load) - 1))
 
 
 def steps(chunk: int) -> st.SearchStrategy[Step]:
@@ -265,6 +268,7 @@ def steps(chunk: int) -> st.SearchStrategy[Step]:
         DDS_LOADS,
         DDS_LOADS,
         CDM_LOADS,
+        CDM_OVERTAKEN,
         DDS_CRASHES,
         CDM_CRASHES,
         st.just(Settle()),
@@ -329,6 +333,8 @@ OF_HUBS = {
     if name.startswith("s_")
     for hub in [name.split("_")[1]]
 }
+# Of each guest who waits for the marts: are they counted anew, and the baskets that came or went.
+WAITING = "select bool_or(h_order_pk is null), count(h_order_pk) from dds.counter_queue group by h_user_pk"
 SEQUENCES = "select schemaname || '.' || sequencename, last_value from pg_sequences order by 1"
 
 
@@ -383,6 +389,9 @@ class Tally:
 
     streams: int = 0
     batches: int = 0
+    recounts: int = 0
+    baskets: int = 0
+    overtaken: int = 0
     crashes: int = 0
     comparisons: int = 0
     replays: int = 0
@@ -423,6 +432,37 @@ class Broom:
         self.admin.close()
 
 
+class OvertakenSession(Session):
+    """A session whose load is overtaken by another one after `overtaken_at` of the statements that follow its turn."""
+
+    def __init__(self, *arguments: Any, overtaken_at: int, overtake: Callable[[], None], **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._left = overtaken_at
+        self._overtake = overtake
+
+    def run(self, names: Iterable[str], params: Mapping[str, Any] = NONE) -> dict[str, int]:
+        """Run the files one by one."""
+        written: dict[str, int] = {}
+        for name in names:
+            if name in layers.CDM.claim + layers.CDM.load:
+                if self._left == 0:
+                    self._overtake()
+                self._left -= 1
+            written |= super().run([name], params)
+        return written
+
+
+def load_cdm_overtaken(pipeline: Pipeline, overtaken_at: int) -> int:
+    """Load a batch of the marts; after `overtaken_at` of its statements another session loads all that waits for the vault."""
+    with Pipeline(pipeline.env) as other:
+
+        def overtake() -> None:
+            TALLY.overtaken += other.load_dds()["batches"]
+
+        session = OvertakenSession(pipeline.etl, SQL, log=LOG, overtaken_at=overtaken_at, overtake=overtake)
+        return load_layer(session, layers.CDM, max_batches=1)["batches"]
+
+
 @dataclass
 class Run:
     """One stream on its way through the warehouse, and the model beside it."""
@@ -450,7 +490,7 @@ class Run:
             case LoadDds():
                 self._load_dds(step)
             case LoadCdm():
-                self._load_cdm(step.crash_at)
+                self._load_cdm(step)
             case Settle():
                 self.settle()
             case Replay():
@@ -461,7 +501,7 @@ class Run:
     def settle(self) -> dict[str, Any]:
         """Load what is left, compare everything with the model, and return it."""
         self._load_dds(LoadDds())
-        self._load_cdm(None)
+        self._load_cdm(LoadCdm())
         TALLY.comparisons += 1
         found = warehouse_state(self.pipeline)
         assert not differences(found, model_state(self.model)), "\n".join(differences(found, model_state(self.model)))
@@ -474,7 +514,7 @@ class Run:
         self.pipeline.stage(reversed(self.values))
         self.pipeline.refer(self.documents[::-1])
         self._load_dds(LoadDds())
-        self._load_cdm(None)
+        self._load_cdm(LoadCdm())
         TALLY.replays += 1
         assert (self.pipeline.snapshot(), self.pipeline.rows(SEQUENCES)) == before
 
@@ -520,12 +560,19 @@ class Run:
         else:
             TALLY.batches += self.pipeline.load_dds(step.max_events, step.max_batches)["batches"]
 
-    def _load_cdm(self, crash_at: int | None) -> None:
-        if crash_at is not None:
-            self._load_and_crash(layers.CDM, crash_at)
+    def _load_cdm(self, step: LoadCdm) -> None:
+        if step.crash_at is not None:
+            self._load_and_crash(layers.CDM, step.crash_at)
             return
         before, events = self.pipeline.user_tags(), len(self.pipeline.tag_events())
-        TALLY.batches += self.pipeline.load_cdm()["batches"]
+        waiting = self.pipeline.rows(WAITING)
+        TALLY.recounts += sum(is_recounted for is_recounted, _ in waiting)
+        TALLY.baskets += sum(baskets for is_recounted, baskets in waiting if not is_recounted)
+        # A first load of the vault waits, for as long as it may, until nobody looks at it.
+        if step.overtaken_at is None or not self.pipeline.value("select exists (select from dds.h_order)"):
+            TALLY.batches += self.pipeline.load_cdm()["batches"]
+        else:
+            TALLY.batches += load_cdm_overtaken(self.pipeline, step.overtaken_at)
         after, history = self.pipeline.user_tags(), self.pipeline.tag_events()
         new = [event[:3] for event in history[events:]]
         assert len(new) == len(set(new))

@@ -11,7 +11,7 @@ from warehouse.session import NONE, Session
 # What people want to know of a run, by the table that counts it: for one, for any other number.
 TOLD = {
     "dds.batch_events": ("version loaded", "versions loaded"),
-    "cdm.batch_guests": ("guest recounted", "guests recounted"),
+    "cdm.batch_guests": ("guest counted", "guests counted"),
     "cdm.batch_rules": ("rule applied to all guests", "rules applied to all guests"),
     "cdm.tag_events": ("tag given", "tags given"),
     "cdm.tag_events_revoked": ("tag taken back", "tags taken back"),
@@ -45,7 +45,7 @@ def load_layer(
 
 
 def in_words(batches: int, totals: Mapping[str, int]) -> str:
-    """Return what a run has changed, the last line of its log: `1 batch: 12 guests recounted, 3 tags given, 1 tag taken back`."""
+    """Return what a run has changed, the last line of its log: `1 batch: 12 guests counted, 3 tags given, 1 tag taken back`."""
     if not batches:
         return "nothing waited"
     parts = [f"{totals[table]:,} {words[totals[table] != 1]}" for table, words in TOLD.items() if table in totals]

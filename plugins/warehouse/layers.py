@@ -176,12 +176,13 @@ REBUILD_BATCH = {"max_events": None, "max_first_events": None}
 # The marts.
 CDM = Layer(
     prepare=(LOAD_SETTINGS, "turn/cdm/lock.sql"),
-    claim=("batch/cdm/batch_guests.sql", "batch/cdm/batch_rules.sql"),
+    claim=("batch/cdm/batch_claims.sql", "batch/cdm/batch_rules.sql"),
     load=(
+        "batch/cdm/batch_guests.sql",
         "batch/cdm/batch_closed_lines.sql",
         "batch/cdm/batch_products.sql",
-        "batch/cdm/batch_products_before.sql",
-        "batch/cdm/batch_categories_before.sql",
+        "batch/cdm/batch_product_changes.sql",
+        "batch/cdm/batch_category_changes.sql",
         "turn/cdm/suspend_keys.sql",
         "cdm/user_product_counters.sql",
         "cdm/user_category_counters.sql",

@@ -1,6 +1,6 @@
--- One row = a category and a value of its counters: how many guests have it. The batch's guests are taken out as they were and put
--- in as they are now.
--- From: batch_guests, batch_categories_before, cdm.user_category_counters
+-- One row = a category and a value of its counters: how many guests have it. What the batch changes is taken out as it was and put in
+-- as it is now.
+-- From: batch_category_changes
 -- Grain: category_id, order_cnt
 -- Rerun: changes nothing; a row that falls to 0 disappears
 -- Params: none
@@ -13,22 +13,22 @@ using (
         sum(guests) as guests
     from (
         select
-            counters.category_id,
-            max(counters.category_name) as category_name,
-            counters.order_cnt,
-            count(*) as guests
-        from batch_guests as guest
-        inner join cdm.user_category_counters as counters on guest.h_user_pk = counters.user_id
-        group by counters.category_id, counters.order_cnt
+            category_id,
+            category_name,
+            order_cnt,
+            1 as guests
+        from batch_category_changes
+        where order_cnt > 0
 
         union all
 
         select
             category_id,
             category_name,
-            order_cnt,
-            -guests
-        from batch_categories_before
+            order_cnt_before,
+            -1
+        from batch_category_changes
+        where order_cnt_before > 0
     ) as moved
     group by category_id, order_cnt
     having sum(guests) <> 0

@@ -1,5 +1,5 @@
--- One row = a dish: its guests and their orders. The batch's guests are taken out as they were and put in as they are now.
--- From: batch_guests, batch_products_before, cdm.user_product_counters
+-- One row = a dish: its guests and their orders. What the batch changes is taken out as it was and put in as it is now.
+-- From: batch_product_changes
 -- Grain: product_id
 -- Rerun: changes nothing; a row that falls to 0 disappears
 -- Params: none
@@ -11,20 +11,20 @@ using (
         sum(order_cnt) as order_cnt
     from (
         select
-            counters.product_id,
-            count(*) as guests,
-            sum(counters.order_cnt) as order_cnt
-        from batch_guests as guest
-        inner join cdm.user_product_counters as counters on guest.h_user_pk = counters.user_id
-        group by counters.product_id
+            product_id,
+            1 as guests,
+            order_cnt
+        from batch_product_changes
+        where order_cnt > 0
 
         union all
 
         select
             product_id,
-            -guests,
-            -order_cnt
-        from batch_products_before
+            -1,
+            -order_cnt_before
+        from batch_product_changes
+        where order_cnt_before > 0
     ) as moved
     group by product_id
     having sum(guests) <> 0 or sum(order_cnt) <> 0

@@ -11,6 +11,8 @@ from harness.runs import history_run, load_layers, minute_run, rebuild_run
 from tests.crash.child import Children
 from tests.crash.conftest import World
 from tests.messages import order, restaurant
+from tests.streams import Run, load_cdm_overtaken
+from warehouse import layers
 
 MANY = [
     order(n, user=f"guest-{n % 41}", dishes=("pizza", "tea"), update_ts="2026-01-02 10:00:00") for n in range(10, 1_510)
@@ -86,12 +88,54 @@ def test_a_message_that_commits_late_is_not_missed(pipeline: Pipeline) -> None:
     assert pipeline.user_category_counters() == {("guest", "Pizza"): 2}
 
 
-def test_a_guest_queued_while_the_marts_take_the_queue_is_recomputed_once_more(pipeline: Pipeline) -> None:
-    pipeline.refer([("restaurant", "diner", restaurant(menu={"pizza": "Pizza"}))])
+STATEMENTS = layers.CDM.claim + layers.CDM.load
+MENU = ("restaurant", "diner", restaurant(menu={"pizza=Pizza": "Pizza"}))
+PIZZA_IS_TEA = ("restaurant", "diner", restaurant(menu={"pizza=Pizza": "Tea"}, update_ts="2026-01-02 12:00:00"))
+
+
+@pytest.mark.parametrize("overtaken_at", range(len(STATEMENTS)), ids=STATEMENTS)
+def test_what_the_vault_loads_in_the_middle_of_a_load_of_the_marts_counts_once(
+    pipeline: Pipeline, overtaken_at: int
+) -> None:
+    run = Run(pipeline)
+    run.read([MENU])
+    run.send([order(1), order(2), order(3, user="other")])
+    run.settle()
+    # One guest is to be counted anew, baskets of another one have come and gone.
+    run.send([order(4, user="new"), order(5), order(1, "CANCELLED", update_ts="2026-01-01 13:00:00")])
+    pipeline.load_dds()
+    run.send([order(6, user="new"), order(7), order(2, user="other", update_ts="2026-01-01 13:00:00")])
+    load_cdm_overtaken(pipeline, overtaken_at)
+    waiting = pipeline.rows("select h_user_pk from dds.counter_queue where h_order_pk is null")
+    assert len(waiting) == (3 if overtaken_at else 0), "guests to be counted anew, for the marts were at work"
+    run.settle()
+
+
+@pytest.mark.parametrize("overtaken_at", range(len(STATEMENTS)), ids=STATEMENTS)
+def test_a_dish_that_changes_in_the_middle_of_a_load_of_the_marts_leaves_no_half_a_count(
+    pipeline: Pipeline, overtaken_at: int
+) -> None:
+    run = Run(pipeline)
+    run.read([MENU])
+    run.send([order(1)])
+    run.settle()
+    run.send([order(1, "CANCELLED", update_ts="2026-01-01 13:00:00")])
+    pipeline.load_dds()
+    run.read([PIZZA_IS_TEA])
+    load_cdm_overtaken(pipeline, overtaken_at)
+    counted = list(pipeline.user_product_counters().values()), list(pipeline.user_category_counters().items())
+    assert counted in (([("Pizza", 1)], [(("guest", "Pizza"), 1)]), ([], []))
+    run.settle()
+
+
+def test_a_guest_queued_while_the_marts_take_the_queue_is_counted_once_more(pipeline: Pipeline) -> None:
+    pipeline.refer([MENU])
     pipeline.stage([order(1)])
     pipeline.load_dds()
     with psycopg.connect(pipeline.env["DWH_ETL_URL"]) as marts:
-        marts.execute("delete from dds.counter_queue")  # a CDM load that has taken the guest and looked at the vault
+        # A load of the release before, which counts guests anew, has taken the guest and looked at the vault.
+        marts.execute("select pg_advisory_xact_lock(hashtext('dwh.cdm'))")
+        marts.execute("delete from dds.counter_queue")
         pipeline.stage([order(2)])
         pipeline.load_dds()  # must neither wait for it nor think that the guest is queued already
         marts.commit()

@@ -26,14 +26,14 @@ def test_the_last_line_of_a_load_says_what_has_changed(pipeline: Pipeline, caplo
         order(n, user=user, restaurant="diner", dishes=("margherita",)) for user, ids in orders.items() for n in ids
     )
     assert last("dds") == "1 batch: 6 versions loaded"
-    assert last("cdm") == "1 batch: 3 guests recounted, 1 rule applied to all guests, 2 tags given, 0 tags taken back"
+    assert last("cdm") == "1 batch: 3 guests counted, 1 rule applied to all guests, 2 tags given, 0 tags taken back"
     rule(0)
-    assert last("cdm") == "1 batch: 0 guests recounted, 1 rule applied to all guests, 1 tag given, 0 tags taken back"
+    assert last("cdm") == "1 batch: 0 guests counted, 1 rule applied to all guests, 1 tag given, 0 tags taken back"
     rule(1)
-    assert last("cdm") == "1 batch: 0 guests recounted, 1 rule applied to all guests, 0 tags given, 1 tag taken back"
+    assert last("cdm") == "1 batch: 0 guests counted, 1 rule applied to all guests, 0 tags given, 1 tag taken back"
     pipeline.stage([order(6, user="cyd", restaurant="diner", dishes=("margherita",))])
     pipeline.load_dds()
-    assert last("cdm") == "1 batch: 1 guest recounted, 0 rules applied to all guests, 1 tag given, 0 tags taken back"
+    assert last("cdm") == "1 batch: 1 guest counted, 0 rules applied to all guests, 1 tag given, 0 tags taken back"
     assert pipeline.rows("select event, count(*) from cdm.tag_events group by 1 order by 1") == [
         ("assigned", 4),
         ("revoked", 1),

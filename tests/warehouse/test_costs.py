@@ -32,13 +32,13 @@ def counted(pipeline: Pipeline, query: str) -> int:
 
 
 def rows_read(pipeline: Pipeline) -> int:
-    """Return how many rows of the logs and the vault have been read since the statistics began."""
+    """Return how many rows of the logs, the vault and the marts have been read since the statistics began."""
     return counted(
         pipeline,
         """
         select sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))
         from pg_stat_user_tables
-        where schemaname = 'dds' or relname in ('order_event_log', 'reference_log')
+        where schemaname in ('dds', 'cdm') or relname in ('order_event_log', 'reference_log')
         """,
     )
 
@@ -82,6 +82,25 @@ def test_one_more_version_reads_as_many_rows_after_many_versions_as_after_few(
     warehouse.owner.execute("analyze stg.order_event_log, stg.reference_log")  # as autovacuum does
     many = cost_of_one_more(MANY)
     assert 0 < many <= few + 5
+
+
+def test_one_more_order_of_a_guest_reads_as_many_rows_after_many_orders_as_after_few(warehouse: Pipeline) -> None:
+    def cost_of_one_more(number: int) -> int:
+        warehouse.stage([order(number)])
+        before = rows_read(warehouse)
+        warehouse.load()
+        return rows_read(warehouse) - before
+
+    warehouse.refer([("restaurant", "diner", restaurant(menu={"pizza": "Pizza"}))])
+    warehouse.stage([*map(order, range(FEW)), *(order(MANY + n, user=f"guest {n}") for n in range(1, MANY))])
+    warehouse.load()
+    few = cost_of_one_more(FEW)
+    warehouse.stage(map(order, range(FEW + 1, MANY)))
+    warehouse.load()
+    warehouse.owner.execute("analyze")  # as autovacuum does
+    many = cost_of_one_more(MANY)
+    assert 0 < many <= few + 5
+    assert warehouse.user_category_counters()[("guest", "Pizza")] == MANY + 1
 
 
 def catalogue_pages(pipeline: Pipeline) -> int:

@@ -2,6 +2,8 @@
 
 from harness.pipeline import Pipeline
 from tests.messages import order, restaurant
+from warehouse.layer_load import load_layer
+from warehouse.layers import DDS_REBUILD, REBUILD_BATCH
 
 MENU = (
     "restaurant",
@@ -119,6 +121,68 @@ def test_an_order_corrected_to_another_guest_moves_its_counts(pipeline: Pipeline
     pipeline.stage([order(1, user="second", update_ts="2026-01-01 13:00:00")])
     pipeline.load()
     assert pipeline.user_category_counters() == {("second", "Pizza"): 1}
+
+
+def waiting(pipeline: Pipeline) -> list[tuple[str, int | None, int | None]]:
+    """Load the vault; return what waits for the marts: (guest, order, change), and load these."""
+    pipeline.load_dds()
+    found = pipeline.rows(
+        """
+        select guest.user_id, orders.order_id, queue.change
+        from dds.counter_queue as queue
+        inner join dds.h_user as guest on queue.h_user_pk = guest.h_user_pk
+        left join dds.h_order as orders on queue.h_order_pk = orders.h_order_pk
+        order by queue.id
+        """
+    )
+    pipeline.load_cdm()
+    return found
+
+
+def test_the_marts_are_told_what_changed_and_nothing_else(pipeline: Pipeline) -> None:
+    pipeline.refer([MENU])
+    pipeline.stage([order(1), order(2, "OPEN")])
+    assert waiting(pipeline) == [("guest", None, None)], "who is new is counted whole"
+    pipeline.stage([order(2, "COOKING", update_ts="2026-01-01 13:00:00"), order(3, "OPEN")])
+    assert waiting(pipeline) == [], "what does not count"
+    pipeline.stage([order(1, cost=1, dishes=("pizza", "pizza"), update_ts="2026-01-01 13:00:00")])
+    assert waiting(pipeline) == [], "what counts as before"
+    pipeline.stage([order(2, update_ts="2026-01-01 14:00:00")])
+    assert waiting(pipeline) == [("guest", 2, 1)]
+    pipeline.stage([order(2, dishes=("tea",), update_ts="2026-01-01 15:00:00")])
+    assert waiting(pipeline) == [("guest", 2, -1), ("guest", 2, 1)]
+    pipeline.stage([order(3, "CANCELLED", user="new", update_ts="2026-01-01 15:00:00")])
+    assert waiting(pipeline) == [("new", None, None)]
+    pipeline.stage([order(2, user="new", dishes=("tea",), update_ts="2026-01-01 16:00:00")])
+    assert sorted(waiting(pipeline)) == [("guest", 2, -1), ("new", 2, 1)]
+    pipeline.refer([(*MENU[:2], restaurant(menu={"tea=Tea": "Hot drinks"}, update_ts="2026-01-02 12:00:00"))])
+    assert sorted(waiting(pipeline)) == [("guest", None, None), ("new", None, None)], "who ever ordered that dish"
+    assert pipeline.user_category_counters() == {("guest", "Pizza"): 1, ("new", "Hot drinks"): 1}
+
+
+def test_a_rebuild_of_the_vault_makes_of_waiting_baskets_guests_to_count_anew(pipeline: Pipeline) -> None:
+    pipeline.refer([MENU])
+    pipeline.stage([order(1), order(2, "OPEN", user="ghost")])
+    pipeline.load()
+    pipeline.stage([order(3), order(2, user="ghost", update_ts="2026-01-01 13:00:00")])
+    pipeline.load_dds()
+    assert pipeline.value("select count(h_order_pk) from dds.counter_queue") == 2
+    pipeline.owner.execute("delete from stg.order_event_log where user_id = 'ghost'")
+    load_layer(pipeline.session, DDS_REBUILD, REBUILD_BATCH, max_batches=1)
+    pipeline.load_cdm()
+    assert pipeline.rows("select order_cnt from cdm.user_category_counters") == [(2,)]
+
+
+def test_an_order_that_comes_back_to_front_in_batches_of_one_is_taken_from_who_had_it(pipeline: Pipeline) -> None:
+    pipeline.refer([MENU])
+    pipeline.stage([order(1, user="first")])
+    pipeline.load()
+    pipeline.stage([order(1, "CANCELLED", user="second", update_ts="2026-01-01 14:00:00")])
+    pipeline.stage([order(1, user="second", update_ts="2026-01-01 13:00:00")])
+    pipeline.load_dds(max_events=1, max_batches=1)
+    pipeline.load()
+    assert pipeline.user_product_counters() == {}
+    assert pipeline.user_category_counters() == {}
 
 
 def test_an_edited_basket_moves_its_counts(pipeline: Pipeline) -> None:

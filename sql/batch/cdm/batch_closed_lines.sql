@@ -1,13 +1,16 @@
--- Temporary: the dishes in the CLOSED orders of those guests, by the vault's current rows. One statement, so one snapshot: the
--- counters by dish and by category can't disagree.
--- From: batch_guests, dds.es_order_user, dds.s_order_status, dds.es_order_product
--- Grain: h_order_pk, h_product_pk
+-- Temporary: the dishes that count: for guests who are counted anew those in all of their CLOSED orders, by the vault's current
+-- rows; for the others those in the baskets that came or went. One statement, so one snapshot: the counters by dish and by category
+-- can't disagree.
+-- From: batch_guests, batch_claims, dds.es_order_user, dds.s_order_status, dds.es_order_product
+-- Grain: h_order_pk, claim_id (0: counted anew), h_product_pk
 -- Rerun: dropped at the end of the transaction
 -- Params: none
 create temporary table batch_closed_lines (
     h_user_pk uuid,
     h_order_pk uuid,
-    h_product_pk uuid
+    claim_id bigint,
+    h_product_pk uuid,
+    change smallint
 ) on commit drop;
 
 insert into batch_closed_lines
@@ -15,6 +18,7 @@ with touched as (
     select distinct owned.h_order_pk
     from batch_guests as guest
     inner join dds.es_order_user as owned on guest.h_user_pk = owned.h_user_pk
+    where guest.is_recounted
 ),
 
 -- An order that was corrected to another guest is no longer among those of the first.
@@ -54,13 +58,28 @@ baskets as (
 select
     owners.h_user_pk,
     owners.h_order_pk,
-    baskets.h_product_pk
+    0,
+    baskets.h_product_pk,
+    1
 from owners
 inner join batch_guests as guest on owners.h_user_pk = guest.h_user_pk
 inner join statuses on owners.h_order_pk = statuses.h_order_pk
 inner join baskets on owners.h_order_pk = baskets.h_order_pk
 where
-    statuses.status = 'CLOSED'
-    and baskets.is_active;
+    guest.is_recounted
+    and statuses.status = 'CLOSED'
+    and baskets.is_active
+
+union all
+
+select
+    claim.h_user_pk,
+    claim.h_order_pk,
+    claim.id,
+    unnest(claim.products),
+    claim.change
+from batch_claims as claim
+inner join batch_guests as guest on claim.h_user_pk = guest.h_user_pk
+where not guest.is_recounted;
 
 analyze batch_closed_lines;

@@ -1,19 +1,18 @@
--- Temporary: the guests whose counters this transaction recomputes, taken out of the queue for good when it commits.
--- From: dds.counter_queue
+-- Temporary: the guests whose counters this transaction touches. Who is to be counted anew is, and baskets of theirs are part of that.
+-- From: batch_claims
 -- Grain: h_user_pk
--- Rerun: dropped at the end of the transaction; a transaction that fails gives back what it took
+-- Rerun: dropped at the end of the transaction
 -- Params: none
 create temporary table batch_guests (
-    h_user_pk uuid primary key
+    h_user_pk uuid primary key,
+    is_recounted boolean
 ) on commit drop;
 
-with claimed as (
-    delete from dds.counter_queue
-    returning h_user_pk
-)
-
-insert into batch_guests (h_user_pk)
-select distinct h_user_pk
-from claimed;
+insert into batch_guests (h_user_pk, is_recounted)
+select
+    h_user_pk,
+    bool_or(h_order_pk is null)
+from batch_claims
+group by h_user_pk;
 
 analyze batch_guests;

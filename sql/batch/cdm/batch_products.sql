@@ -1,5 +1,8 @@
 -- Temporary: what those dishes are called now and which category they belong to now (NULL while no menu says).
--- From: batch_closed_lines, dds.s_product_names, dds.es_product_category, dds.h_category
+-- The vault may have gone on since the claim. A guest whose dish has changed since waits to be counted anew, and until then keeps
+-- the counters they have: what their baskets would add is of another category than what is counted. One statement, so one
+-- snapshot: who sees the dish changed sees the guest wait.
+-- From: batch_closed_lines, batch_guests, dds.s_product_names, dds.es_product_category, dds.h_category, dds.counter_queue
 -- Grain: h_product_pk
 -- Rerun: dropped at the end of the transaction
 -- Params: none
@@ -9,6 +12,16 @@ create temporary table batch_products (
     h_category_pk uuid,
     category_name varchar
 ) on commit drop;
+
+with overtaken as (
+    delete from batch_closed_lines as lines
+    using batch_guests as guest, dds.counter_queue as queue
+    where
+        lines.h_user_pk = guest.h_user_pk
+        and not guest.is_recounted
+        and guest.h_user_pk = queue.h_user_pk
+        and queue.h_order_pk is null
+)
 
 insert into batch_products
 select

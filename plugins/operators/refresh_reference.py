@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import redis
 from airflow.sdk import Context
@@ -23,8 +23,15 @@ from warehouse.staging import (
     unread_hash,
 )
 
-Wanted: TypeAlias = tuple[str, str]  # user or restaurant, its id
 DOCUMENT_BYTES = 400  # what a document takes in memory beside its value
+
+
+class Wanted(NamedTuple):
+    """A user or restaurant, its id, and the key of Redis that holds it."""
+
+    object_type: str
+    object_id: str
+    key: str
 
 
 class RefreshReferenceOperator(PipelineOperator):
@@ -57,11 +64,13 @@ class RefreshReferenceOperator(PipelineOperator):
     def execute(self, context: Context) -> dict[str, int]:
         """Ask PostgreSQL what is wanted, Redis for it, and store what is new."""
         settings = reference_settings(self.redis_conn_id)
-        self.key_prefix = settings.key_prefix
         with self.open_session() as session, open_redis(self.redis_conn_id) as client:
             store = DocumentStore(session, REFERENCE, settings.zone)
             limits = {"restaurants_every_runs": settings.restaurants_every_runs, "max_missing": self.max_missing}
-            wanted = session.ask(REFERENCE_WANTED, limits)
+            asked = session.ask(REFERENCE_WANTED, limits)
+            wanted = [
+                Wanted(object_type, object_id, settings.key_prefix + object_id) for object_type, object_id in asked
+            ]
             totals: Counter[str] = Counter(found=0, documents=0, skipped=0, refused=0)
             for portion in self._portions(client, wanted):
                 unseen = session.ask(REFERENCE_UNSEEN, _identities(portion))
@@ -116,31 +125,33 @@ class RefreshReferenceOperator(PipelineOperator):
 
     def _sizes(self, client: redis.Redis, keys: Sequence[Wanted]) -> list[int | UnreadDocument]:
         """Return the number of bytes under each key (0: nothing is there), or that it can't be read."""
-        names = [self.key_prefix + object_id for _, object_id in keys]
         with client.pipeline(transaction=False) as questions:
-            for name in names:
-                questions.strlen(name)
+            for wanted in keys:
+                questions.strlen(wanted.key)
             sizes = questions.execute(raise_on_error=False)
-            for name, size in zip(names, sizes, strict=True):
+            for wanted, size in zip(keys, sizes, strict=True):
                 if isinstance(size, redis.ResponseError) and str(size).startswith("WRONGTYPE"):
-                    questions.type(name)
+                    questions.type(wanted.key)
                 elif isinstance(size, Exception):
                     raise size
             kinds = iter(questions.execute())
         answers: list[int | UnreadDocument] = []
-        for key, size in zip(keys, sizes, strict=True):
+        for (object_type, object_id, _), size in zip(keys, sizes, strict=True):
             if isinstance(size, redis.ResponseError):
                 kind = next(kinds).decode()
-                answers.append(0 if kind in ("none", "string") else UnreadDocument(*key, kind, 0))  # changed meanwhile
+                is_changed = kind in ("none", "string")  # meanwhile
+                answers.append(0 if is_changed else UnreadDocument(object_type, object_id, kind, 0))
+            elif size > MAX_VALUE_BYTES:
+                answers.append(UnreadDocument(object_type, object_id, "string", size))
             else:
-                answers.append(UnreadDocument(*key, "string", size) if size > MAX_VALUE_BYTES else size)
+                answers.append(size)
         return answers
 
     def _values(self, client: redis.Redis, keys: Sequence[Wanted]) -> Iterator[Document]:
         """Yield the documents that are there."""
-        for key, value in zip(keys, client.mget([self.key_prefix + object_id for _, object_id in keys]), strict=True):
+        for wanted, value in zip(keys, client.mget([wanted.key for wanted in keys]), strict=True):
             if isinstance(value, bytes):
-                yield Document(*key, value)
+                yield Document(wanted.object_type, wanted.object_id, value)
 
 
 def _identities(portion: Sequence[Sought]) -> dict[str, Any]:

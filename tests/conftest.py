@@ -30,6 +30,7 @@ from local.stack import Stack  # noqa: E402
 from local.state import DEFAULT_PORTS  # noqa: E402
 from tests.programs import PORTS_A_WORKER, worker_number  # noqa: E402
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: E402, F401 - hooks
+from tests.streams import Broom  # noqa: E402
 
 # A server that a test of one worker has killed comes back to its port: the other workers look for theirs elsewhere.
 DEFAULT_PORTS.update({name: port + PORTS_A_WORKER * worker_number() for name, port in DEFAULT_PORTS.items()})
@@ -81,3 +82,13 @@ def pipeline(stack: Stack) -> Iterator[Pipeline]:
     with Pipeline(os.environ) as pipeline:
         pipeline.clear()
         yield pipeline
+
+
+@pytest.fixture(scope="module")
+def broom(stack: Stack) -> Iterator[Broom]:
+    """A warehouse that is emptied quickly."""
+    with Pipeline() as pipeline:
+        broom = Broom(pipeline)
+        yield broom
+        broom.close()
+        pipeline.clear()

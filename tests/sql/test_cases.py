@@ -25,8 +25,6 @@ import psycopg
 import pytest
 import yaml
 
-from harness.pipeline import Pipeline
-from local.stack import Stack
 from tests import messages
 from tests.streams import Broom, Run, broken_laws, moment
 
@@ -37,21 +35,11 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def warehouse(stack: Stack) -> Iterator[Broom]:
-    """A warehouse that is emptied quickly."""
-    with Pipeline() as pipeline:
-        broom = Broom(pipeline)
-        yield broom
-        broom.close()
-        pipeline.clear()
-
-
 @pytest.fixture
-def run(warehouse: Broom) -> Iterator[Run]:
+def run(broom: Broom) -> Iterator[Run]:
     """An empty warehouse and its model. At the end: all laws hold, and a replay changes no row."""
-    warehouse.sweep()
-    run = Run(warehouse.pipeline)
+    broom.sweep()
+    run = Run(broom.pipeline)
     yield run
     run.replay()
     assert laws_broken_now(run) == {}

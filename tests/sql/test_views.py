@@ -15,7 +15,6 @@ from psycopg import sql
 
 from harness.pipeline import Pipeline
 from harness.runs import drain, run
-from local.stack import Stack
 from operators.check_laws import BrokenLawError, CheckLawsOperator
 from tests.messages import order, restaurant
 from tests.streams import STREAMS_PROFILE, Broom, Run, Settle, Step, broken_laws, streams
@@ -25,16 +24,6 @@ from warehouse.layers import CDM_REBUILD, CDM_SUMS, STG_RECOUNT
 REPO = Path(__file__).resolve().parents[2]
 SUMS = ("stg.order_hours", "stg.order_statuses", "cdm.product_totals", "cdm.category_histogram", "cdm.tag_days")
 NEAR = range(4)
-
-
-@pytest.fixture(scope="module")
-def broom(stack: Stack) -> Iterator[Broom]:
-    """A warehouse that is emptied quickly."""
-    with Pipeline() as pipeline:
-        broom = Broom(pipeline)
-        yield broom
-        broom.close()
-        pipeline.clear()
 
 
 @pytest.fixture

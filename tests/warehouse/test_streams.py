@@ -5,15 +5,11 @@ A failing stream shrinks to a few steps, printed as they are written here. Longe
 """
 
 import os
-from collections.abc import Iterator
 
 import psycopg
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.pipeline import Pipeline
-from local.stack import Stack
 from tests.streams import (
     DDS_LOADS,
     DOCUMENTS,
@@ -30,16 +26,6 @@ from tests.streams import (
     broken_laws,
     streams,
 )
-
-
-@pytest.fixture(scope="module")
-def broom(stack: Stack) -> Iterator[Broom]:
-    """A warehouse that is emptied quickly."""
-    with Pipeline() as pipeline:
-        broom = Broom(pipeline)
-        yield broom
-        broom.close()
-        pipeline.clear()
 
 
 @STREAMS_PROFILE

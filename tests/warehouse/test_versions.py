@@ -3,14 +3,11 @@
 The cases that a person would write down stand in tests/sql/cases; here are those that are counted out.
 """
 
-from collections.abc import Iterator
 from itertools import pairwise, permutations
 
 import pytest
 
 from harness import runs
-from harness.pipeline import Pipeline
-from local.stack import Stack
 from operators.refresh_reference import RefreshReferenceOperator
 from tests.messages import order, restaurant, user
 from tests.streams import Broom, Guest, Menu, Order, Refer, Run, Stage
@@ -68,16 +65,6 @@ HISTORIES: dict[str, tuple[Order | Menu | Guest, ...]] = {
 }
 # Cuts into loads; inside a load the arrival does not matter, so that fewer orders of it are all.
 CUTS = {(0, 1, 2, 3): 6, (0, 1, 3): 3, (0, 2, 3): 3, (0, 3): 1}
-
-
-@pytest.fixture(scope="module")
-def broom(stack: Stack) -> Iterator[Broom]:
-    """A warehouse that is emptied quickly."""
-    with Pipeline() as pipeline:
-        broom = Broom(pipeline)
-        yield broom
-        broom.close()
-        pipeline.clear()
 
 
 @pytest.fixture

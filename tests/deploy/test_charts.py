@@ -3,9 +3,12 @@
 import json
 import os
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
+import psycopg
 import pytest
 import yaml
 
@@ -21,6 +24,7 @@ from tests.deploy.charts import (
     task_pod,
 )
 from tests.programs import program
+from tests.sql.scratch import scratch_database
 
 WRITES_BESIDE_ITS_PROGRAMS = {"kafka", "kafka-topic"}
 WITH_EXTRAS = (
@@ -260,6 +264,20 @@ def test_a_dump_is_made_where_tables_are_there_and_are_to_change(tmp_path, at, d
         program.chmod(0o755)
     subprocess.run(dump["command"], check=True, env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
     assert (tmp_path / "done").exists() == dumps
+
+
+def test_an_image_that_is_older_than_the_tables_is_refused_at_once_and_says_so(pipeline):
+    objects = render_warehouse("single-vm")
+    ((_, _, dump),) = [found for found in containers(objects) if found[2]["name"] == "dump"]
+    with scratch_database(pipeline, "dwh_newer", "0001") as url:
+        with psycopg.connect(url) as connection:
+            connection.execute("update migration.alembic_version set version_num = 'newer'")
+        env = os.environ | {"DWH_URL": url, "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+        done = subprocess.run(dump["command"], capture_output=True, text=True, env=env, cwd=REPO, check=False)
+    assert "revision identified by 'newer'" in done.stdout
+    (job,) = [item for item in objects if (item["kind"], item["metadata"]["name"]) == ("Job", "migrate")]
+    rule = {"containerName": "dump", "operator": "In", "values": [done.returncode]}
+    assert {"action": "FailJob", "onExitCodes": rule} in job["spec"]["podFailurePolicy"]["rules"]
 
 
 def test_airflow_makes_no_user_with_a_known_password():

@@ -32,7 +32,7 @@ from witness.marts import MARTS, mart
 LOG = logging.getLogger("harness.pipeline")
 SQL = read_sql(path.relative_to(SQL_FOLDER).as_posix() for path in Path(SQL_FOLDER).glob("*/**/*.sql"))
 TIMES_AND_POSITIONS = (
-    *("load_dt", "attempt_dt", "tried_by", "as_of", "checked_dt"),
+    *("load_dt", "attempt_dt", "tried_by", "as_of", "checked_dt", "checked_key", "changed_dt"),
     *("next_offset", "last_offset", "last_hash", "end_offset"),
 )
 

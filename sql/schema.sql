@@ -2031,6 +2031,24 @@ ALTER TABLE stg.backups ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE stg.check_progress (
+    is_only boolean DEFAULT true NOT NULL,
+    checked_key uuid NOT NULL,
+    checked_dt timestamp with time zone NOT NULL,
+    changed_dt timestamp with time zone NOT NULL,
+    CONSTRAINT check_progress_is_only_check CHECK (is_only)
+);
+
+COMMENT ON TABLE stg.check_progress IS 'One row = how far data_checks has come in its round through all keys';
+
+COMMENT ON COLUMN stg.check_progress.is_only IS 'There is one row at most';
+
+COMMENT ON COLUMN stg.check_progress.checked_key IS 'Up to this key all were checked in this round; ffffffff-... = a round has ended';
+
+COMMENT ON COLUMN stg.check_progress.checked_dt IS 'When that was';
+
+COMMENT ON COLUMN stg.check_progress.changed_dt IS 'What was stored later counts as changed in the next check';
+
 ALTER TABLE stg.dead_letters ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME stg.dead_letters_id_seq
     START WITH 1
@@ -2422,6 +2440,9 @@ ALTER TABLE ONLY dds.suspended_keys
 ALTER TABLE ONLY stg.backups
     ADD CONSTRAINT backups_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY stg.check_progress
+    ADD CONSTRAINT check_progress_pkey PRIMARY KEY (is_only);
+
 ALTER TABLE ONLY stg.dead_letters
     ADD CONSTRAINT dead_letters_pkey PRIMARY KEY (id);
 
@@ -2490,6 +2511,10 @@ CREATE INDEX es_order_user_h_user_pk ON dds.es_order_user USING btree (h_user_pk
 
 CREATE INDEX l_order_product_h_product_pk ON dds.l_order_product USING btree (h_product_pk);
 
+CREATE INDEX l_order_product_load_dt ON dds.l_order_product USING brin (load_dt) WITH (pages_per_range='32', autosummarize='true');
+
+CREATE INDEX l_order_user_load_dt ON dds.l_order_user USING brin (load_dt) WITH (pages_per_range='32', autosummarize='true');
+
 CREATE INDEX l_product_restaurant_h_product_pk ON dds.l_product_restaurant USING btree (h_product_pk);
 
 CREATE INDEX s_order_cost_h_order_pk ON dds.s_order_cost USING btree (h_order_pk);
@@ -2504,9 +2529,13 @@ CREATE UNIQUE INDEX s_user_names_version ON dds.s_user_names USING btree (h_user
 
 CREATE INDEX dead_letters_unsolved ON stg.dead_letters USING btree (reason, id) WHERE (solved_dt IS NULL);
 
+CREATE INDEX order_event_log_load_dt ON stg.order_event_log USING brin (load_dt) WITH (pages_per_range='32', autosummarize='true');
+
 CREATE INDEX order_event_log_object_id ON stg.order_event_log USING btree (object_id, update_ts);
 
 CREATE INDEX reference_keys_missing ON stg.reference_keys USING btree (object_type, object_id) WHERE (NOT is_found);
+
+CREATE INDEX reference_log_load_dt ON stg.reference_log USING brin (load_dt) WITH (pages_per_range='32', autosummarize='true');
 
 CREATE INDEX reference_log_object_id ON stg.reference_log USING btree (object_type, object_id, update_ts);
 
@@ -2749,6 +2778,8 @@ GRANT SELECT,INSERT ON TABLE dds.l_product_category TO dwh_etl;
 GRANT SELECT,INSERT ON TABLE dds.l_product_restaurant TO dwh_etl;
 
 GRANT SELECT ON TABLE dds.suspended_keys TO dwh_etl;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE stg.check_progress TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE stg.judged_orders TO dwh_etl;
 

@@ -8,8 +8,9 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from operators.base import PipelineOperator
-from warehouse.laws import RebuildIsOnError, check_laws, read_laws, store_answers
-from warehouse.layers import LAW_CHECKS, WHOLE
+from warehouse.laws import RebuildIsOnError, check_next, read_laws
+from warehouse.layers import CHECK_PROGRESS, CHECKED_BEFORE, LAW_CHECKS, WHOLE
+from warehouse.requests import ALL_LAWS_WHOLE
 
 
 class BrokenLawError(AirflowFailException):
@@ -27,16 +28,19 @@ class UncheckedLawError(AirflowException):
 
 
 class CheckLawsOperator(PipelineOperator):
-    """Check every law of `sql/checks/` and fail at the end where one is broken.
+    """Check the laws of `sql/checks/` and fail at the end where one is broken.
 
-    All laws run, in one snapshot and without writing: a broken one, or one that PostgreSQL does not answer, costs none of the
+    `scope` (`warehouse.requests`): all laws of everything; or of what changed since the last check and the next slice of all keys
+    (`warehouse.laws.Scope`), which are through within a day. A law that was broken is asked of everything until it holds.
+
+    They run in one snapshot and without writing: a broken one, or one that PostgreSQL does not answer, costs none of the
     others. What waits in the queues breaks no law unless it has waited for over `max_queue_age_minutes`; that no drain
     has reached Kafka's end for `max_lag_s` breaks one, and so does a last good dump that is older than `max_dump_age_hours`, or a
     last good restore of one that is older than `max_restore_age_days` (deploy/backup.py), or a transaction that has been open for
     over `max_transaction_age_hours`. Logs a line a law and up to `max_rows` offending rows of each broken one.
 
-    What was found is written to `stg.law_checks` by `store`, in a transaction of its own, for who looks from outside. Returns
-    counts: laws, and 0 broken.
+    What was found is written to `stg.law_checks`, and how far the checks have come to `stg.check_progress`, in a transaction of
+    its own. Returns counts: laws that were asked, and 0 broken.
 
     Beside a rebuild of the vault there is nothing whole to check: the task waits up to `max_rebuild_wait_s` for its end, then it
     is skipped and says so; the next run checks.
@@ -44,9 +48,12 @@ class CheckLawsOperator(PipelineOperator):
     Raises `BrokenLawError`, `UncheckedLawError`, and `UnreachableError` where PostgreSQL refuses us.
     """
 
+    template_fields = (*PipelineOperator.template_fields, "scope")
+
     def __init__(
         self,
         *,
+        scope: str = ALL_LAWS_WHOLE,
         max_queue_age_minutes: float = 30.0,
         max_lag_s: float = 120.0,
         max_dump_age_hours: float = 26.0,
@@ -56,7 +63,8 @@ class CheckLawsOperator(PipelineOperator):
         max_rebuild_wait_s: float = 600.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(files=[WHOLE, LAW_CHECKS], **kwargs)
+        super().__init__(files=[WHOLE, LAW_CHECKS, CHECK_PROGRESS, CHECKED_BEFORE], **kwargs)
+        self.scope = scope
         self.max_queue_age_minutes = max_queue_age_minutes
         self.max_lag_s = max_lag_s
         self.max_dump_age_hours = max_dump_age_hours
@@ -66,7 +74,7 @@ class CheckLawsOperator(PipelineOperator):
         self.max_rebuild_wait_s = max_rebuild_wait_s
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Ask all laws, then judge."""
+        """Ask the laws, then judge."""
         laws = read_laws()
         now = datetime.now(UTC)
         params = {
@@ -79,8 +87,9 @@ class CheckLawsOperator(PipelineOperator):
         }
         try:
             with self.open_session() as session:
-                broken, unanswered = check_laws(session, laws, params, max_rows=self.max_rows)
-                store_answers(session, laws, broken, unanswered)
+                asked, broken, unanswered = check_next(
+                    session, laws, params, max_rows=self.max_rows, everything=self.scope == ALL_LAWS_WHOLE
+                )
         except RebuildIsOnError as error:
             raise AirflowSkipException(
                 f"the vault is being built again (marts_rebuild): no law was checked, the next run checks them. {error}"
@@ -88,10 +97,11 @@ class CheckLawsOperator(PipelineOperator):
         if broken:
             found = ", ".join(f"{law} ({rows} rows)" for law, rows in broken.items())
             raise BrokenLawError(
-                f"{len(broken)} of {len(laws)} laws are broken: {found}. See docs/runbook.md, data_checks", list(broken)
+                f"{len(broken)} of {len(asked)} laws are broken: {found}. See docs/runbook.md, data_checks",
+                list(broken),
             )
         if unanswered:
             raise UncheckedLawError(
-                f"{len(unanswered)} of {len(laws)} laws could not be checked: {', '.join(unanswered)}"
+                f"{len(unanswered)} of {len(asked)} laws could not be checked: {', '.join(unanswered)}"
             )
-        return {"laws": len(laws), "broken": 0}
+        return {"laws": len(asked), "broken": 0}

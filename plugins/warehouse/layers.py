@@ -72,9 +72,13 @@ DRAIN_PROGRESS_DONE = "settle/stg/drain_progress_done.sql"
 DRAIN_ENDS = "stg/drain_ends.sql"
 LOST_MESSAGES = "stg/lost_messages.sql"
 
-# What deploy/backup.py notes of each try, and data_checks of what it found.
+# What deploy/backup.py notes of each try, and data_checks of what it found and of how far it has come.
 BACKUPS = "stg/backups.sql"
 LAW_CHECKS = "stg/law_checks.sql"
+CHECK_PROGRESS = "stg/check_progress.sql"
+CHECKED_BEFORE = "ask/stg/check_progress.sql"
+# What the laws are asked of that are asked of a part. They look up by index, as loads do.
+CHECKED = (LOAD_SETTINGS, "batch/checks/batch_checked_orders.sql", "batch/checks/batch_checked_guests.sql")
 
 # What to ask Redis for, and what of the answer is new; which dead letters to try again.
 REFERENCE_WANTED = "ask/stg/reference_wanted.sql"

@@ -22,6 +22,8 @@ IDS = range(1, 2**63)
 ONLY_CDM = "cdm"
 DDS_AND_CDM = "dds and cdm"
 STG_DDS_AND_CDM = "stg, dds and cdm"
+WHAT_CHANGED = "what changed, and a slice"
+ALL_LAWS_WHOLE = "everything"
 ONE_RULE = "set one rule"
 THE_FILE = "apply the file"
 
@@ -149,7 +151,15 @@ TAG_RULE: Mapping[str, Field] = {
 # By DAG: its form.
 FORMS: Mapping[str, Mapping[str, Field]] = {
     "orders_micro_batch": {},
-    "data_checks": {},
+    "data_checks": {
+        "scope": one_of(
+            WHAT_CHANGED,
+            ALL_LAWS_WHOLE,
+            title="Asked about",
+            description="What changed since the last check and the next 24th of all orders and guests, as every hour; "
+            "or all that is stored, by every law",
+        )
+    },
     "orders_backfill": {
         "from": Field(
             BEGINNING,

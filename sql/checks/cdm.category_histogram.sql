@@ -1,5 +1,6 @@
 -- Law cdm.category_histogram: cdm.category_histogram is how the guests' counters by category are spread, under the categories'
 -- names.
+-- Over: all, once a round
 -- Params: none
 select
     coalesce(stored.category_id, recounted.category_id) as category_id,

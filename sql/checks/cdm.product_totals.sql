@@ -1,4 +1,5 @@
 -- Law cdm.product_totals: cdm.product_totals is what the guests' counters by dish add up to.
+-- Over: all, once a round
 -- Params: none
 select
     coalesce(stored.product_id, recounted.product_id) as product_id,

@@ -1,4 +1,5 @@
 -- Law cdm.rule_queue.age: no rule waits to be applied longer than it may.
+-- Over: all
 -- Params: queued_before
 select
     queue.tag,

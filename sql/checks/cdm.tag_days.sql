@@ -1,4 +1,5 @@
 -- Law cdm.tag_days: cdm.tag_days is what the tags' events add up to, by UTC day.
+-- Over: all, once a round
 -- Params: none
 select
     coalesce(stored.tag, recounted.tag) as tag,

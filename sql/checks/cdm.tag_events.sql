@@ -1,4 +1,5 @@
 -- Law cdm.tag_events: of a guest and a tag, assigned and revoked take turns, and begin with assigned.
+-- Over: guests
 -- Params: none
 select
     told.id,
@@ -8,25 +9,37 @@ select
     told.event_before
 from (
     select
-        id,
-        user_id,
-        tag,
-        event,
-        lag(event, 1, 'revoked') over (partition by user_id, tag order by id asc) as event_before
-    from cdm.tag_events
+        events.id,
+        events.user_id,
+        events.tag,
+        events.event,
+        lag(events.event, 1, 'revoked') over (partition by events.user_id, events.tag order by events.id asc) as event_before
+    from batch_checked_guests as checked
+    inner join cdm.tag_events as events on checked.h_user_pk = events.user_id
 ) as told
 where told.event = told.event_before;
 
 -- Law cdm.tag_events.fold: the events add up to the tags that guests carry now, and a tag is carried since its last assignment.
+-- Over: guests
 -- Params: none
 with told as (
-    select distinct on (user_id, tag)
-        user_id,
-        tag,
-        event,
-        event_dt
-    from cdm.tag_events
-    order by user_id asc, tag asc, id desc
+    select distinct on (events.user_id, events.tag)
+        events.user_id,
+        events.tag,
+        events.event,
+        events.event_dt
+    from batch_checked_guests as checked
+    inner join cdm.tag_events as events on checked.h_user_pk = events.user_id
+    order by events.user_id asc, events.tag asc, events.id desc
+),
+
+carried as (
+    select
+        tags.user_id,
+        tags.tag,
+        tags.assigned_dt
+    from batch_checked_guests as checked
+    inner join cdm.user_tags as tags on checked.h_user_pk = tags.user_id
 )
 
 select
@@ -36,7 +49,7 @@ select
     told.event_dt as last_event_dt,
     carried.assigned_dt
 from told
-full join cdm.user_tags as carried
+full join carried
     on
         told.user_id = carried.user_id
         and told.tag = carried.tag

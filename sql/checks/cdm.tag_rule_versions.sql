@@ -1,4 +1,5 @@
 -- Law cdm.tag_rule_versions: each rule stands in the history of its tag as it is.
+-- Over: all
 -- Params: none
 select
     rule.tag,

@@ -1,5 +1,6 @@
 -- Law cdm.user_tags: a guest carries exactly the tags whose active rule their counter exceeds, with that evidence. Guests and rules
 -- that wait to be judged are left out.
+-- Over: guests
 -- Params: none
 with earned as (
     select
@@ -12,9 +13,16 @@ with earned as (
     from cdm.tag_rules as rule
     inner join dds.h_category as category on rule.category_name = category.category_name
     inner join cdm.user_category_counters as counters on category.h_category_pk = counters.category_id
+    inner join batch_checked_guests as checked on counters.user_id = checked.h_user_pk
     where
         rule.active
         and counters.order_cnt > rule.threshold
+),
+
+carried as (
+    select tags.*
+    from batch_checked_guests as checked
+    inner join cdm.user_tags as tags on checked.h_user_pk = tags.user_id
 )
 
 select
@@ -26,7 +34,7 @@ select
     earned.order_cnt as earned_cnt,
     earned.threshold as earned_threshold,
     earned.rule_version as earned_rule_version
-from cdm.user_tags as carried
+from carried
 full join earned
     on
         carried.user_id = earned.user_id

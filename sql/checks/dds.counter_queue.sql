@@ -1,4 +1,5 @@
 -- Law dds.counter_queue: each guest who waits for the marts stands in the hub.
+-- Over: all
 -- Params: none
 select
     queue.id,
@@ -9,6 +10,7 @@ left join dds.h_user as hub on queue.h_user_pk = hub.h_user_pk
 where hub.h_user_pk is null;
 
 -- Law dds.counter_queue.age: no guest waits for the marts longer than they may.
+-- Over: all
 -- Params: queued_before
 select
     count(*) as waiting,

@@ -1,10 +1,12 @@
 -- Law dds.es_order_user: each row tells of a link that exists, and STG holds the version that says so.
+-- Over: orders
 -- Params: none
 select
     effectivity.h_order_pk,
     effectivity.h_user_pk,
     effectivity.value_hash
-from dds.es_order_user as effectivity
+from batch_checked_orders as checked
+inner join dds.es_order_user as effectivity on checked.h_order_pk = effectivity.h_order_pk
 where
     not exists (
         select 1
@@ -21,14 +23,21 @@ where
 
 -- Law dds.es_order_user.newest: the current guest of each order is that of its newest message. Orders with a message in the queue
 -- are left out.
+-- Over: orders
 -- Params: none
 select
-    newest.object_id as order_id,
+    checked.order_id,
     log.user_id as newest_user_id,
     current_rows.h_user_pk
-from stg.order_events as newest
+from batch_checked_orders as checked
+inner join stg.order_events as newest on checked.order_id = newest.object_id
 inner join stg.order_event_log as log on newest.value_hash = log.value_hash
-left join dds.current_order_user as current_rows on dds.hash_key(newest.object_id::text) = current_rows.h_order_pk
+left join lateral (
+    select current_row.h_user_pk
+    from dds.current_order_user as current_row
+    where current_row.h_order_pk = checked.h_order_pk
+    limit 1
+) as current_rows on true
 where
     current_rows.h_user_pk is distinct from dds.hash_key(log.user_id)
-    and newest.object_id not in (select queued.object_id from stg.queued_orders as queued);
+    and checked.order_id not in (select queued.object_id from stg.queued_orders as queued);

@@ -1,4 +1,5 @@
 -- Law dds.es_product_category: each row tells of a link that exists, and STG holds the version that says so.
+-- Over: all
 -- Params: none
 select
     effectivity.h_product_pk,
@@ -21,6 +22,7 @@ where
 
 -- Law dds.es_product_category.newest: each dish now belongs to the category that the newest menu with one gives it; of equally new
 -- ones the greater restaurant id decides, then the document. Dishes of a menu in the queue are left out.
+-- Over: all
 -- Params: none
 with newest as (
     select distinct on (entry.product_id)

@@ -1,4 +1,5 @@
 -- Law dds.h_category: the key of each category is dds.hash_key of its business key.
+-- Over: all
 -- Params: none
 select
     h_category_pk,

@@ -1,4 +1,5 @@
 -- Law dds.h_product: the key of each dish is dds.hash_key of its business key.
+-- Over: all
 -- Params: none
 select
     h_product_pk,
@@ -7,6 +8,7 @@ from dds.h_product
 where h_product_pk <> dds.hash_key(product_id);
 
 -- Law dds.h_product.current: a dish has at most one current name and one current category.
+-- Over: all
 -- Params: none
 with current_rows as (
     select

@@ -1,4 +1,5 @@
 -- Law dds.h_restaurant: the key of each restaurant is dds.hash_key of its business key.
+-- Over: all
 -- Params: none
 select
     h_restaurant_pk,
@@ -7,6 +8,7 @@ from dds.h_restaurant
 where h_restaurant_pk <> dds.hash_key(restaurant_id);
 
 -- Law dds.h_restaurant.current: a restaurant has at most one current name (none while Redis has shown no document).
+-- Over: all
 -- Params: none
 select
     stored.h_restaurant_pk,

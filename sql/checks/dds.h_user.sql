@@ -1,21 +1,28 @@
 -- Law dds.h_user: the key of each guest is dds.hash_key of its business key.
+-- Over: guests
 -- Params: none
 select
-    h_user_pk,
-    user_id
-from dds.h_user
-where h_user_pk <> dds.hash_key(user_id);
+    hub.h_user_pk,
+    hub.user_id
+from batch_checked_guests as checked
+inner join dds.h_user as hub on checked.h_user_pk = hub.h_user_pk
+where hub.h_user_pk <> dds.hash_key(hub.user_id);
 
 -- Law dds.h_user.current: a guest has at most one current name (none while Redis has shown no document).
+-- Over: guests
 -- Params: none
 select
-    stored.h_user_pk,
-    count(*) as names
-from dds.s_user_names as stored
-inner join dds.current_user_names as newest
-    on
-        stored.h_user_pk = newest.h_user_pk
-        and stored.effective_dttm = newest.effective_dttm
-        and stored.value_hash = newest.value_hash
-group by stored.h_user_pk
-having count(*) > 1;
+    checked.h_user_pk,
+    found.names
+from batch_checked_guests as checked
+cross join lateral (
+    select count(*) as names
+    from dds.s_user_names as stored
+    inner join dds.current_user_names as newest
+        on
+            stored.h_user_pk = newest.h_user_pk
+            and stored.effective_dttm = newest.effective_dttm
+            and stored.value_hash = newest.value_hash
+    where stored.h_user_pk = checked.h_user_pk
+) as found
+where found.names > 1;

@@ -1,5 +1,6 @@
 -- Law dds.l_product_category: the product and the category of each link stand in their hubs, and its key is dds.hash_key of both
 -- business keys.
+-- Over: all
 -- Params: none
 select
     link.hk_product_category_pk,

@@ -1,5 +1,6 @@
 -- Law dds.s_product_names: the parent of each row stands in its hub, STG holds the version that says so, and the key is dds.hash_key
 -- of both.
+-- Over: all
 -- Params: none
 select
     satellite.hk_product_names_pk,
@@ -22,6 +23,7 @@ where
 
 -- Law dds.s_product_names.newest: each dish is now called as the newest menu that names it says; while none does, as the newest
 -- order line that names it. Dishes of a menu or an order in the queue are left out.
+-- Over: all, once a round
 -- Params: none
 with queued as (
     select unnest(menu_ids) as product_id

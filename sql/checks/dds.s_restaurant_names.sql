@@ -1,5 +1,6 @@
 -- Law dds.s_restaurant_names: the parent of each row stands in its hub, STG holds the version that says so, and the key is
 -- dds.hash_key of both.
+-- Over: all
 -- Params: none
 select
     satellite.hk_restaurant_names_pk,
@@ -18,6 +19,7 @@ where
 
 -- Law dds.s_restaurant_names.newest: each restaurant now has the name of its newest document. Those with a document in the queue are
 -- left out.
+-- Over: all
 -- Params: none
 with newest as (
     select distinct on (log.object_id)

@@ -1,11 +1,13 @@
 -- Law dds.s_user_names: the parent of each row stands in its hub, STG holds the version that says so, and the key is dds.hash_key of
 -- both.
+-- Over: guests
 -- Params: none
 select
     satellite.hk_user_names_pk,
     satellite.h_user_pk,
     satellite.value_hash
-from dds.s_user_names as satellite
+from batch_checked_guests as checked
+inner join dds.s_user_names as satellite on checked.h_user_pk = satellite.h_user_pk
 left join dds.h_user as hub on satellite.h_user_pk = hub.h_user_pk
 where
     hub.h_user_pk is null
@@ -18,25 +20,37 @@ where
 
 -- Law dds.s_user_names.newest: each guest now has the name and login of their newest document. Those with a document in the queue
 -- are left out.
+-- Over: guests
 -- Params: none
-with newest as (
-    select distinct on (log.object_id)
-        log.object_id,
-        log.name,
-        log.login
-    from stg.reference_log as log
-    where log.object_type = 'user'
-    order by log.object_id asc, log.update_ts desc, log.value_hash desc
-)
-
 select
     newest.object_id as user_id,
     newest.name as newest_name,
     current_rows.username,
     newest.login as newest_login,
     current_rows.userlogin
-from newest
-left join dds.current_user_names as current_rows on dds.hash_key(newest.object_id) = current_rows.h_user_pk
+from batch_checked_guests as checked
+inner join dds.h_user as hub on checked.h_user_pk = hub.h_user_pk
+cross join lateral (
+    select
+        log.object_id,
+        log.name,
+        log.login
+    from stg.reference_log as log
+    where
+        log.object_type = 'user'
+        and log.object_id = hub.user_id
+    order by log.update_ts desc, log.value_hash desc
+    limit 1
+) as newest
+left join lateral (
+    select
+        current_row.h_user_pk,
+        current_row.username,
+        current_row.userlogin
+    from dds.current_user_names as current_row
+    where current_row.h_user_pk = checked.h_user_pk
+    limit 1
+) as current_rows on true
 where
     (current_rows.h_user_pk is null or (current_rows.username, current_rows.userlogin) is distinct from (newest.name, newest.login))
     and newest.object_id not in (

@@ -1,4 +1,5 @@
 -- Law dds.suspended_keys: every key that a first load has taken off is back.
+-- Over: all
 -- Params: none
 select
     id,

@@ -1,5 +1,6 @@
 -- Law stg.backups.age: where dumps are made there is a good one within the time that is promised; where they are restored as a test,
 -- that was done within its time and the newest was good.
+-- Over: all
 -- Params: dumped_before, restored_before
 with tries as (
     select

@@ -1,4 +1,5 @@
 -- Law stg.dead_letters.unreadable: every record batch of Kafka could be read, or somebody has taken note of it (its solved_dt).
+-- Over: all
 -- Params: none
 select
     id,

@@ -1,4 +1,5 @@
 -- Law stg.drain_ends.age: a run has had everything that Kafka holds within the time that is promised.
+-- Over: all
 -- Params: checked_before
 select
     max(as_of) as judged_dt,

@@ -1,4 +1,5 @@
 -- Law stg.judged_references: what a rebuild of STG keeps aside is gone when it ends.
+-- Over: all
 -- Params: none
 select
     value_hash,

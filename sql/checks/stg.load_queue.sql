@@ -1,4 +1,5 @@
 -- Law stg.load_queue: what waits for the vault is in STG, and of the order that the queue says.
+-- Over: all
 -- Params: none
 select
     queue.source,
@@ -23,6 +24,7 @@ where
     );
 
 -- Law stg.load_queue.age: nothing waits for the vault longer than it may.
+-- Over: all
 -- Params: queued_before
 select
     source,

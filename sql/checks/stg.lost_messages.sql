@@ -1,4 +1,5 @@
 -- Law stg.lost_messages: Kafka removed nothing before it was read, or somebody has taken note of it (stg.acknowledge_loss).
+-- Over: all
 -- Params: none
 select
     id,

@@ -1,6 +1,7 @@
 -- Law stg.order_event_log: each message of the log waits in the queue, or the vault knows its order, its guest, its restaurant and
 -- the links to its dishes.
--- Params: none
+-- Over: rows
+-- Params: first_key, last_key, changed_since
 select
     log.object_id as order_id,
     log.value_hash,
@@ -8,6 +9,10 @@ select
 from stg.order_event_log as log
 where
     (
+        log.value_hash between %(first_key)s::uuid and %(last_key)s::uuid
+        or log.load_dt > %(changed_since)s::timestamptz
+    )
+    and (
         not exists (
             select 1
             from dds.h_order as hub

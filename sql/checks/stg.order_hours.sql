@@ -1,4 +1,5 @@
 -- Law stg.order_hours: stg.order_hours is what a recount of the orders in their newest versions gives.
+-- Over: all, once a round
 -- Params: none
 with recounted as (
     select

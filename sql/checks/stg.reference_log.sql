@@ -1,6 +1,7 @@
 -- Law stg.reference_log: each document of the log waits in the queue, or the vault knows its guest, or its restaurant with the
 -- dishes of the menu and their categories.
--- Params: none
+-- Over: rows
+-- Params: first_key, last_key, changed_since
 select
     log.object_type,
     log.object_id,
@@ -9,6 +10,10 @@ select
 from stg.reference_log as log
 where
     (
+        log.value_hash between %(first_key)s::uuid and %(last_key)s::uuid
+        or log.load_dt > %(changed_since)s::timestamptz
+    )
+    and (
         case log.object_type
             when 'user' then not exists (
                 select 1

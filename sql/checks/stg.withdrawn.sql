@@ -1,4 +1,5 @@
 -- Law stg.withdrawn.age: what somebody has withdrawn counts for nothing within the time that a rebuild of STG may wait.
+-- Over: all
 -- Params: queued_before
 select
     known.value_hash,

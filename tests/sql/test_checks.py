@@ -5,8 +5,11 @@ import logging
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -21,11 +24,24 @@ from tests.messages import order, restaurant, user
 from tests.streams import LAWS, MOMENTS, Broom
 from warehouse import laws as law_module
 from warehouse.constants import SQL_FOLDER
-from warehouse.laws import LAWS_FOLDER, Law, ask_laws, check_laws, laws_of
+from warehouse.laws import (
+    EVERYTHING,
+    KEYS,
+    LAST_KEY,
+    LAWS_FOLDER,
+    Law,
+    Progress,
+    Scope,
+    ask_laws,
+    check_laws,
+    laws_of,
+)
 from warehouse.layers import WHOLE
+from warehouse.requests import WHAT_CHANGED as WHAT_CHANGED_AND_A_SLICE
 from warehouse.session import Session
 from warehouse.sql_files import read_sql, run_sql
 
+LAW_OF = {law.name: law for law in LAWS}
 NOW = "2026-01-01 00:00:00+00"
 OLD = "2025-01-01 00:00:00+00"
 EARLIER, LATER = "2020-01-01 00:00:00+00", "2030-01-01 00:00:00+00"
@@ -73,6 +89,12 @@ def without_key(table: str) -> str:
 BREAKS: dict[str, list[str]] = {
     "stg.order_events": [
         "update stg.order_events set sent_dttm = sent_dttm + interval '1 second' where object_id = 3",
+    ],
+    "stg.order_events.source": [
+        f"""
+        insert into stg.order_events (object_id, payload, object_type, sent_dttm, update_ts, value_hash, load_dt)
+        values (77, '{{}}', 'order', '{NOW}', '{NOW}', '{NOBODY}', '{NOW}')
+        """,
     ],
     "stg.order_event_log": [
         f"""
@@ -323,6 +345,9 @@ BREAKS["dds.h_order"] = [
     {satellite("s_order_cost", f"'{NOBODY}'", row_key(f"'{NOBODY}'", H1), H1, f"1, 1, '{NOW}', '{NOW}'")}
     """
 ]
+# A row whose own key is wrong, or that hangs from a key that nothing else has: no change leads there, its slice does.
+LOST_ROWS = {("dds.h_order", 0), ("dds.h_user", 0), ("dds.s_order_cost", 1)}
+BROKEN = [pytest.param(law, damage, id=law) for law, damages in BREAKS.items() for damage in damages]
 # Gross damage breaks several laws; each of these must be among them.
 DAMAGES = {
     "a counter is off by one": (
@@ -410,12 +435,64 @@ def test_every_law_has_a_way_to_break_it() -> None:
     assert set(BREAKS) == {law.name for law in LAWS}
 
 
-@pytest.mark.parametrize(
-    ("law", "damage"), [pytest.param(law, damage, id=law) for law, damages in BREAKS.items() for damage in damages]
-)
+@pytest.mark.parametrize(("law", "damage"), BROKEN)
 def test_a_damage_breaks_its_law_and_no_other(admin: psycopg.Connection, law: str, damage: str) -> None:
     admin.execute(damage)
     assert broken_now(admin) == {law}
+
+
+def broken_rows(connection: psycopg.Connection, name: str, scope: Scope) -> int:
+    """Return how many rows break a law in a scope; 0 where it is not due there."""
+    laws = [law for law in scope.due(LAWS) if law.name == name]
+    broken, unanswered = ask_laws(connection, laws, dict.fromkeys(MOMENTS, NOW), max_rows=5, log=LOG, scope=scope)
+    assert not unanswered
+    return broken.get(name, 0)
+
+
+NOTHING = Scope("infinity", None, EVERYTHING.last_key)
+WHAT_CHANGED = NOTHING._replace(changed_since=EARLIER)
+PARTS = 5
+SLICES = [Scope("infinity", UUID(int=KEYS * n // PARTS), UUID(int=KEYS * (n + 1) // PARTS - 1)) for n in range(PARTS)]
+
+
+@pytest.mark.parametrize(("law", "damage"), BROKEN)
+def test_a_damage_is_found_in_what_is_old_by_the_slice_that_it_is_in(
+    admin: psycopg.Connection, law: str, damage: str
+) -> None:
+    admin.execute(damage)
+    found = [broken_rows(admin, law, scope) for scope in SLICES]
+    if LAW_OF[law].over == "all":
+        assert all(found), "it is asked of everything each time"
+    else:
+        assert sum(found) >= broken_rows(admin, law, EVERYTHING), "a guest may be found by each of their orders"
+
+
+@pytest.mark.parametrize(
+    ("law", "number"),
+    [
+        pytest.param(law.name, number, id=law.name)
+        for law in LAWS
+        if law.is_of_a_part
+        for number in range(len(BREAKS[law.name]))
+    ],
+)
+def test_a_damage_is_found_in_what_has_changed_and_is_not_looked_for_elsewhere(
+    admin: psycopg.Connection, law: str, number: int
+) -> None:
+    admin.execute(BREAKS[law][number])
+    assert not broken_rows(admin, law, NOTHING)
+    found = broken_rows(admin, law, WHAT_CHANGED)
+    assert found == (0 if (law, number) in LOST_ROWS else broken_rows(admin, law, EVERYTHING))
+
+
+def test_a_law_is_over_what_its_text_reads() -> None:
+    for law in LAWS:
+        reads = {
+            "orders": "batch_checked_orders" in law.text,
+            "guests": "batch_checked_guests" in law.text,
+            "rows": "%(first_key)s" in law.text and "%(changed_since)s" in law.text,
+        }
+        assert [kind for kind in reads if reads[kind]] == ([law.over] if law.is_of_a_part else []), law.name
 
 
 @pytest.mark.parametrize(("damage", "laws"), DAMAGES.values(), ids=DAMAGES)
@@ -430,6 +507,7 @@ def test_a_gross_damage_breaks_every_law_that_it_touches(
 def test_a_law_is_said_in_words_and_stands_in_the_file_of_its_table(sound: Pipeline, law: Law) -> None:
     assert law.words.endswith(".")
     _, statement = law.text.split("\n-- Params: ")
+    assert law.over
     assert statement.count(";") == 1, "the next statement begins with a header of its own"
     table = Path(law.file).stem
     assert law.name == table or law.name.startswith(f"{table}.")
@@ -494,7 +572,7 @@ def test_a_broken_law_is_told_in_words_with_its_first_rows(
 def test_a_law_that_can_not_be_checked_costs_none_of_the_others(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bad = Law("a.wrong", "checks/a.wrong.sql", "select 1 from nowhere")
+    bad = Law("a.wrong", "checks/a.wrong.sql", "-- Over: all\nselect 1 from nowhere")
     monkeypatch.setattr(operator_module, "read_laws", lambda: [bad, *LAWS])
     with pytest.raises(UncheckedLawError, match=r"1 of \d+ laws could not be checked: a\.wrong"):
         run(CheckLawsOperator(task_id="laws"))
@@ -542,7 +620,7 @@ def test_what_was_found_is_kept_for_who_looks_from_outside(pipeline: Pipeline, m
         "cdm.user_product_counters.source": 3,
     }
     pipeline.owner.execute("update stg.law_checks set checked_dt = %s", [OLD])
-    laws = [law._replace(text="select 1 / 0") if law.name == "cdm.user_tags" else law for law in LAWS]
+    laws = [law._replace(text="-- Over: all\nselect 1 / 0") if law.name == "cdm.user_tags" else law for law in LAWS]
     monkeypatch.setattr(operator_module, "read_laws", lambda: laws)
     pipeline.owner.execute("update cdm.user_product_counters set order_cnt = 1")
     with pytest.raises(UncheckedLawError):
@@ -571,6 +649,116 @@ def test_what_never_ends_is_seen_whoever_began_it(pipeline: Pipeline) -> None:
     assert ("slot", "forgotten", "unused physical slot") in seen
     assert ("slot", True) in ages
     run(CheckLawsOperator(task_id="laws"))
+
+
+# --- an hour at a time ----------------------------------------------------------------------------------------------------
+
+
+def an_hour(**arguments: Any) -> dict[str, int]:
+    """Do what `data_checks` does every hour."""
+    return run(CheckLawsOperator(task_id="laws", scope=WHAT_CHANGED_AND_A_SLICE, **arguments))
+
+
+@pytest.fixture
+def old_orders(pipeline: Pipeline) -> Pipeline:
+    """Twenty guests with an order each, stored long ago and checked."""
+    pipeline.refer([("restaurant", "diner", restaurant(menu={"pizza": "Pizza"}))])
+    pipeline.stage([order(n, user=f"guest {n}", dishes=("pizza",)) for n in range(20)])
+    pipeline.load()
+    for table in ("stg.order_event_log", "stg.reference_log", "dds.l_order_user", "dds.l_order_product"):
+        pipeline.owner.execute(f"update {table} set load_dt = '{OLD}'")
+    assert an_hour()["broken"] == 0
+    return pipeline
+
+
+def test_a_round_of_hours_asks_every_law_and_comes_to_every_guest(old_orders: Pipeline) -> None:
+    old_orders.owner.execute("update cdm.user_product_counters set product_name = 'Other'")
+    found = 0
+    for _ in range(23):  # the first hour is over
+        with suppress(BrokenLawError):
+            an_hour()
+        found += old_orders.value("select sum(broken_rows) from stg.law_checks where law = 'cdm.user_product_counters'")
+        old_orders.owner.execute("update stg.law_checks set broken_rows = 0")  # else it would be asked of everything
+    assert 15 < found <= 20
+    assert old_orders.value("select checked_key from stg.check_progress") == LAST_KEY
+    assert old_orders.value("select count(*) from stg.law_checks") == len(LAWS)
+
+
+def test_what_has_changed_is_checked_within_the_hour(old_orders: Pipeline) -> None:
+    old_orders.stage([order(n, user=f"guest {n}", cost=7, update_ts="2026-06-01 00:00:00") for n in (3, 8, 11)])
+    old_orders.load()
+    old_orders.owner.execute("update cdm.user_product_counters set order_cnt = order_cnt + 1")
+    with pytest.raises(BrokenLawError):
+        an_hour()
+    found = old_orders.value("select broken_rows from stg.law_checks where law = 'cdm.user_product_counters'")
+    assert 3 <= found < 10, "those of three guests, and of the slice"
+
+
+def test_what_waits_at_the_check_is_checked_by_the_next(old_orders: Pipeline) -> None:
+    old_orders.stage([order(3, user="guest 3", cost=7, update_ts="2026-06-01 00:00:00")])
+    old_orders.owner.execute("update stg.load_queue set load_dt = load_dt - interval '1 day'")
+    old_orders.owner.execute("update stg.order_event_log set load_dt = load_dt - interval '1 day' where cost = 7")
+    an_hour(max_queue_age_minutes=10_000)
+    old_orders.load()
+    old_orders.owner.execute("update dds.s_order_cost set cost = 8 where cost = 7")
+    with pytest.raises(BrokenLawError, match=r"dds\.s_order_cost\.newest \(1 rows\)"):
+        an_hour()
+
+
+def test_a_law_that_was_broken_is_asked_of_everything_until_it_holds(old_orders: Pipeline) -> None:
+    old_orders.owner.execute("update cdm.user_product_counters set product_name = 'Other'")
+    old_orders.owner.execute("update stg.law_checks set broken_rows = 1 where law = 'cdm.user_product_counters'")
+    for _ in range(2):
+        with pytest.raises(BrokenLawError, match=r"1 of \d+ laws are broken: cdm\.user_product_counters \(20 rows\)"):
+            an_hour()
+    old_orders.owner.execute("update cdm.user_product_counters set product_name = ''")
+    assert an_hour()["broken"] == 0
+
+
+def test_the_position_waits_for_a_law_without_an_answer(old_orders: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    position = "select checked_key, changed_dt from stg.check_progress"
+    before = old_orders.rows(position)
+    laws = [
+        law._replace(text="-- Over: all\nselect 1 / 0") if law.name == "cdm.rule_queue.age" else law for law in LAWS
+    ]
+    with monkeypatch.context() as patch:
+        patch.setattr(operator_module, "read_laws", lambda: laws)
+        with pytest.raises(UncheckedLawError):
+            an_hour()
+    assert old_orders.rows(position) == before
+    an_hour()
+    assert old_orders.rows(position) != before
+
+
+@pytest.mark.parametrize(("hours", "parts"), [(0.1, 1), (1, 1), (3, 3), (100, 4)])
+def test_missed_hours_are_made_up_for_up_to_a_limit_and_no_key_is_left_out(hours: float, parts: int) -> None:
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    before = Progress(UUID(int=KEYS // 4), now - timedelta(hours=hours), EARLIER, None, [])
+    scope = before.next_scope(now)
+    assert scope.first_key == UUID(int=KEYS // 4 + 1)
+    assert (scope.last_key.int - scope.first_key.int) / KEYS == pytest.approx(parts / 24)
+    near_the_end = before._replace(checked_key=UUID(int=KEYS - 5))
+    assert near_the_end.next_scope(now).last_key == LAST_KEY
+    assert near_the_end._replace(checked_key=LAST_KEY).next_scope(now).first_key == UUID(int=0)
+
+
+def test_what_a_check_takes_for_changed_is_bounded(old_orders: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(law_module, "MAX_CHANGED", 2)
+    for number in (3, 8, 11, 15):
+        old_orders.stage([order(number, user=f"guest {number}", cost=7, update_ts="2026-06-01 00:00:00")])
+    old_orders.load()
+    asked_of = {}
+    ask = law_module.ask_laws
+
+    def listen(*args: Any, scope: Scope, **options: Any) -> Any:
+        asked_of["orders"] = old_orders.value(
+            "select count(*) from stg.order_event_log where load_dt > %s", [scope.changed_since]
+        )
+        return ask(*args, scope=scope, **options)
+
+    monkeypatch.setattr(law_module, "ask_laws", listen)
+    an_hour()
+    assert asked_of == {"orders": 2}, "the newest two; the others wait for their slice"
 
 
 # --- beside a rebuild ----------------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ LAWLESS = {
     "cdm.tag_rules": "people write it; what it was stands in cdm.tag_rule_versions, which has the law",
     "stg.drain_progress": "each drain compares it with Kafka before it reads",
     "stg.law_checks": "what the laws' own check has found",
+    "stg.check_progress": "how far it has come",
 }
 
 

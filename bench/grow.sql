@@ -1,6 +1,6 @@
 -- Multiplies a loaded history: copy k of every order belongs to copy k of its guest and began k weeks before it, so that the orders
 -- of a week become as many weeks. Dishes, restaurants and categories stay. Where a table has attributes, only what differs in a copy is
--- named. Runs with indexes and constraints taken off. Params: first_copy, last_copy
+-- named. What is multiplied breaks no law of sql/checks. Runs with indexes and constraints taken off. Params: first_copy, last_copy
 
 -- The columns of a copy of the row `held`: as they are, but for those that are given otherwise.
 create function pg_temp.copied(target regclass, otherwise jsonb) returns text
@@ -28,7 +28,7 @@ $$;
 insert into stg.order_events (object_id, payload, object_type, sent_dttm, update_ts, value_hash, load_dt)
 select
     object_id + k * 1000000000,
-    payload,
+    jsonb_set(payload::jsonb, '{user,id}', to_jsonb((payload -> 'user' ->> 'id') || '-' || k))::json,
     object_type,
     sent_dttm,
     update_ts,
@@ -82,6 +82,45 @@ select
     load_src
 from grown_users;
 
+-- A copy has the name that its guest has now, or anybody's: without a document each run would ask Redis for it.
+create temporary table grown_names as
+select
+    users.new_pk,
+    users.new_id,
+    md5(held.value_hash::text || users.new_id)::uuid as new_hash,
+    held.hk_user_names_pk as old_pk
+from grown_users as users
+left join dds.current_user_names as known on users.old_pk = known.h_user_pk
+inner join dds.s_user_names as held
+    on
+        coalesce(known.hk_user_names_pk, (select min(hk_user_names_pk::text)::uuid from dds.s_user_names))
+        = held.hk_user_names_pk;
+
+insert into stg.reference_log
+select grown.*
+from grown_names as names
+inner join dds.s_user_names as held on names.old_pk = held.hk_user_names_pk
+inner join stg.reference_log as log on held.value_hash = log.value_hash
+cross join lateral jsonb_populate_record(
+    log,
+    jsonb_build_object('value_hash', names.new_hash, 'object_id', names.new_id)
+) as grown;
+
+insert into dds.s_user_names
+select grown.*
+from grown_names as names
+inner join dds.s_user_names as held on names.old_pk = held.hk_user_names_pk
+cross join lateral jsonb_populate_record(
+    held,
+    jsonb_build_object(
+        'hk_user_names_pk', dds.hash_key(names.new_pk::text, names.new_hash::text),
+        'h_user_pk', names.new_pk,
+        'value_hash', names.new_hash
+    )
+) as grown;
+
+drop table grown_names;
+
 insert into dds.h_order
 select
     new_pk,
@@ -115,7 +154,18 @@ from dds.es_order_user as held
 inner join grown_orders as orders on held.h_order_pk = orders.old_pk
 inner join grown_users as users on held.h_user_pk = users.old_pk and orders.k = users.k;
 
--- What else hangs from an order: its own key, which stands first, that of the order and the message are the copy's.
+insert into dds.l_order_product
+select
+    dds.hash_key(orders.new_id::text, product.product_id),
+    orders.new_pk,
+    held.h_product_pk,
+    held.load_dt,
+    held.load_src
+from dds.l_order_product as held
+inner join grown_orders as orders on held.h_order_pk = orders.old_pk
+inner join dds.h_product as product on held.h_product_pk = product.h_product_pk;
+
+-- What else hangs from an order: its own key, that of the order and the message are the copy's.
 do $$
 declare
     target regclass;
@@ -124,7 +174,10 @@ begin
         select vault.name
         from unnest(dds.vault_tables()) as vault (name)
         inner join pg_attribute on attrelid = vault.name and attname = 'h_order_pk'
-        where vault.name not in ('dds.h_order'::regclass, 'dds.l_order_user'::regclass, 'dds.es_order_user'::regclass)
+        where
+            vault.name <> all(
+                array['dds.h_order', 'dds.l_order_user', 'dds.l_order_product', 'dds.es_order_user']::regclass[]
+            )
     loop
         execute format(
             'insert into %%s select %%s from %%s as held inner join grown_orders as orders on held.h_order_pk = orders.old_pk',
@@ -134,11 +187,12 @@ begin
                     attname,
                     case attname
                         when 'h_order_pk' then 'orders.new_pk'
-                        else format('md5(held.%%I::text || orders.k)::uuid', attname)
+                        when 'value_hash' then 'md5(held.value_hash::text || orders.k)::uuid'
+                        else 'dds.hash_key(orders.new_pk::text, md5(held.value_hash::text || orders.k)::uuid::text)'
                     end
                 )
                 from pg_attribute
-                where attrelid = target and (attnum = 1 or attname in ('h_order_pk', 'value_hash'))
+                where attrelid = target and (left(attname, 3) = 'hk_' or attname in ('h_order_pk', 'value_hash'))
             )),
             target
         );

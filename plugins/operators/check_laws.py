@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from operators.base import PipelineOperator
 from warehouse.laws import RebuildIsOnError, check_next, read_laws
-from warehouse.layers import CHECK_PROGRESS, CHECKED_BEFORE, LAW_CHECKS, WHOLE
+from warehouse.layers import CHECK_PROGRESS, CHECKED, CHECKED_BEFORE, LAW_CHECKS, WHOLE
 from warehouse.requests import ALL_LAWS_WHOLE
 
 
@@ -63,7 +63,7 @@ class CheckLawsOperator(PipelineOperator):
         max_rebuild_wait_s: float = 600.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(files=[WHOLE, LAW_CHECKS, CHECK_PROGRESS, CHECKED_BEFORE], **kwargs)
+        super().__init__(files=[WHOLE, CHECKED_BEFORE, CHECKED, LAW_CHECKS, CHECK_PROGRESS], **kwargs)
         self.scope = scope
         self.max_queue_age_minutes = max_queue_age_minutes
         self.max_lag_s = max_lag_s

@@ -1,4 +1,4 @@
--- Law dds.es_order_user: each row tells of a link that exists, and STG holds the version that says so.
+-- Law dds.es_order_user: each row tells of a link that exists (looked up by its key), and STG holds the version that says so.
 -- Over: orders
 -- Params: none
 select
@@ -7,13 +7,12 @@ select
     effectivity.value_hash
 from batch_checked_orders as checked
 inner join dds.es_order_user as effectivity on checked.h_order_pk = effectivity.h_order_pk
+left join dds.h_user as user_hub on effectivity.h_user_pk = user_hub.h_user_pk
 where
     not exists (
         select 1
         from dds.l_order_user as link
-        where
-            link.h_order_pk = effectivity.h_order_pk
-            and link.h_user_pk = effectivity.h_user_pk
+        where link.hk_order_user_pk = dds.hash_key(checked.order_id::text, user_hub.user_id)
     )
     or not exists (
         select 1

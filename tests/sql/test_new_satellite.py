@@ -62,18 +62,22 @@ where
 """,
 )
 LAWS = """-- Law dds.s_order_guest: the parent of each row stands in its hub.
+-- Over: orders
 -- Params: none
 select satellite.hk_order_guest_pk
-from dds.s_order_guest as satellite
+from batch_checked_orders as checked
+inner join dds.s_order_guest as satellite on checked.h_order_pk = satellite.h_order_pk
 left join dds.h_order as hub on satellite.h_order_pk = hub.h_order_pk
 where hub.h_order_pk is null;
 
 -- Law dds.s_order_guest.newest: the current guest of each order is that of its newest message.
+-- Over: orders
 -- Params: none
 select newest.object_id
-from stg.order_events as newest
+from batch_checked_orders as checked
+inner join stg.order_events as newest on checked.order_id = newest.object_id
 inner join stg.order_event_log as log on newest.value_hash = log.value_hash
-left join dds.current_order_guest as stored on dds.hash_key(newest.object_id::text) = stored.h_order_pk
+left join dds.current_order_guest as stored on checked.h_order_pk = stored.h_order_pk
 where stored.user_id is distinct from log.user_id;
 """
 

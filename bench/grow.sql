@@ -1,6 +1,7 @@
 -- Multiplies a loaded history: copy k of every order belongs to copy k of its guest and began k weeks before it, so that the orders
 -- of a week become as many weeks. Dishes, restaurants and categories stay. Where a table has attributes, only what differs in a copy is
 -- named. What is multiplied breaks no law of sql/checks. Runs with indexes and constraints taken off. Params: first_copy, last_copy
+-- noqa: disable=AM04
 
 -- The columns of a copy of the row `held`: as they are, but for those that are given otherwise.
 create function pg_temp.copied(target regclass, otherwise jsonb) returns text

@@ -107,8 +107,8 @@ def test_what_the_vault_loads_in_the_middle_of_a_load_of_the_marts_counts_once(
     run.send([order(6, user="new"), order(7), order(2, user="other", update_ts="2026-01-01 13:00:00")])
     load_cdm_overtaken(pipeline, overtaken_at)
     waiting = pipeline.rows("select h_user_pk from dds.counter_queue where h_order_pk is null")
-    assert len(waiting) == (3 if overtaken_at else 0), "guests to be counted anew, for the marts were at work"
     run.settle()
+    assert len(waiting) == (3 if overtaken_at else 0), "guests to be counted anew, for the marts were at work"
 
 
 @pytest.mark.parametrize("overtaken_at", range(len(STATEMENTS)), ids=STATEMENTS)

@@ -1,7 +1,8 @@
 """
 ### History: orders from the beginning of the topic, or from a time on, become counters and tags
 
-`drain` (Kafka → STG, in chunks) → `reference` (Redis → STG) → `dds` → `cdm`, up to the end that the topic has at the start.
+`workers` (so many drains) → `drain` (Kafka → STG, in chunks; each worker its partitions) → `reference` (Redis → STG) → `dds` →
+`cdm`, up to the end that the topic has at the start.
 
 **Start it** by the form in the UI, or by
 `airflow dags trigger orders_backfill --conf '{"from": "beginning", "chunk_messages": 10000}'`.
@@ -16,7 +17,8 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
-from operators.backfill_orders import BackfillOrdersOperator
+from operators.alerts import leave_error
+from operators.backfill_orders import BackfillOrdersOperator, NumberWorkersOperator
 from operators.dag import form, usual
 from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
@@ -32,9 +34,12 @@ with DAG(
     tags=["orders"],
     **usual(task_timeout=timedelta(hours=6)),
 ) as dag:
-    drain = BackfillOrdersOperator(task_id="drain")
+    workers = NumberWorkersOperator(task_id="workers")
+    drain = BackfillOrdersOperator.partial(task_id="drain", on_failure_callback=leave_error).expand(
+        worker=workers.output
+    )
     reference = RefreshReferenceOperator(task_id="reference")
     dds = LoadLayerOperator(task_id="dds", layer=DDS, parameters=HISTORY_BATCH)
     cdm = LoadLayerOperator(task_id="cdm", layer=CDM)
 
-    drain >> reference >> dds >> cdm
+    workers >> drain >> reference >> dds >> cdm

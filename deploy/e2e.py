@@ -220,18 +220,19 @@ def note(text: str) -> None:
     print(f"{datetime.now(UTC):%H:%M:%S}  {text}", flush=True)
 
 
-def task_pod(cluster: Cluster, dag_id: str) -> str:
-    """Wait for a pod of one of the DAG's tasks whose program runs; return its name.
+def task_pod(cluster: Cluster, **labels: str) -> str:
+    """Wait for a pod of a task with these labels (`dag_id`, `task_id`) whose program runs; return its name.
 
     The pods before it may have been deleted before they started: then it comes only after `task_queued_timeout`.
     """
+    selector = ",".join([TASK_PODS, *(f"{name}={value}" for name, value in labels.items())])
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
-        for pod in cluster.pods(f"{TASK_PODS},dag_id={dag_id}"):
+        for pod in cluster.pods(selector):
             if pod["status"].get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]:
                 return str(pod["metadata"]["name"])
         time.sleep(0.3)
-    raise TrialError(f"no task of {dag_id} ran within five minutes")
+    raise TrialError(f"no task ({selector}) ran within five minutes")
 
 
 def faults(cluster: Cluster, toolbox: Toolbox) -> tuple[dict[str, float], dict[str, Any]]:
@@ -242,7 +243,7 @@ def faults(cluster: Cluster, toolbox: Toolbox) -> tuple[dict[str, float], dict[s
     took = {}
 
     def fault(name: str, *arguments: str, waits_for: Sequence[str] = ()) -> None:
-        task_pod(cluster, "orders_micro_batch")
+        task_pod(cluster, dag_id="orders_micro_batch")
         note(f"fault: {name}")
         begin = time.monotonic()
         if arguments:
@@ -254,7 +255,7 @@ def faults(cluster: Cluster, toolbox: Toolbox) -> tuple[dict[str, float], dict[s
         time.sleep(20)
 
     backfill = toolbox.start("deploy.probe", "backfill", "--chunk-messages", "300")
-    victim = task_pod(cluster, "orders_backfill")
+    victim = task_pod(cluster, dag_id="orders_backfill", task_id="drain")
     time.sleep(KILL_AFTER_S)
     note(f"fault: {victim} is killed")
     cluster.kubectl("delete", "pod", victim, "--grace-period=0", "--force")

@@ -34,14 +34,21 @@ def drain(topic: str, **arguments: Any) -> dict[str, int]:
 
 
 def backfill(
-    topic: str, run_id: str = "run", conf: dict[str, Any] | None = None, *, try_number: int = 1, **params: Any
+    topic: str,
+    run_id: str = "run",
+    conf: dict[str, Any] | None = None,
+    *,
+    try_number: int = 1,
+    worker: int = 0,
+    **params: Any,
 ) -> dict[str, int]:
-    """Drain a topic's history with the backfill's operator, as a run with these parameters."""
-    declared = {"from": "beginning", "chunk_messages": 50_000, **params}
+    """Drain a topic's history with the backfill's operator, as a worker of a run with these parameters."""
+    declared = {"from": "beginning", "chunk_messages": 50_000, "workers": 1, **params}
     run_of = SimpleNamespace(run_id=run_id, conf=conf if conf is not None else params)
     dag = SimpleNamespace(dag_id="orders_backfill")
     task = SimpleNamespace(try_number=try_number)
-    return run(BackfillOrdersOperator(task_id="drain", topic=topic), dag=dag, dag_run=run_of, params=declared, ti=task)
+    operator = BackfillOrdersOperator(task_id="drain", topic=topic, worker=worker)
+    return run(operator, dag=dag, dag_run=run_of, params=declared, ti=task)
 
 
 def after_the_drain(batch: Mapping[str, int | None] = BATCH) -> dict[str, Callable[[], BaseOperator]]:
@@ -57,6 +64,11 @@ def load_layers() -> None:
     """Do what follows the drain."""
     for make in after_the_drain().values():
         run(make())
+
+
+def worker_run(topic: str, worker: int, workers: int) -> None:
+    """Do what one of several drains of a topic does, in chunks of 100 messages."""
+    drain(topic, worker=worker, workers=workers, chunk_messages=100)
 
 
 def minute_run(topic: str) -> None:

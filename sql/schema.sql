@@ -902,6 +902,7 @@ CREATE TABLE stg.drain_progress (
     last_hash uuid,
     end_offset bigint NOT NULL,
     load_dt timestamp with time zone NOT NULL,
+    as_of timestamp with time zone,
     CONSTRAINT drain_progress_check CHECK (((last_offset IS NULL) = (last_hash IS NULL)))
 );
 
@@ -924,6 +925,8 @@ COMMENT ON COLUMN stg.drain_progress.last_hash IS 'Hash of the last message: whi
 COMMENT ON COLUMN stg.drain_progress.end_offset IS 'High watermark when it was last looked at; the difference to next_offset is the lag';
 
 COMMENT ON COLUMN stg.drain_progress.load_dt IS 'When the row was written';
+
+COMMENT ON COLUMN stg.drain_progress.as_of IS 'Just before the run that last read the partition to its end asked Kafka for it; NULL = none has, or the reader is no run of every minute';
 
 CREATE TABLE stg.load_queue (
     source text NOT NULL,

@@ -1,13 +1,26 @@
 """`BackfillOrdersOperator`: the history of the topic to STG."""
 
 from dataclasses import replace
+from typing import Any
 
 from airflow.sdk import Context
 
-from operators.base import request_of
+from operators.base import PipelineOperator, request_of
 from operators.drain_orders import DrainOrdersOperator
 from warehouse.constants import ORDERS_READER
+from warehouse.drain import Share
 from warehouse.requests import BEGINNING
+
+
+class NumberWorkersOperator(PipelineOperator):
+    """Return the numbers of the workers that the run asks for, from 0 on: its drains are mapped over them."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(files=(), **kwargs)
+
+    def execute(self, context: Context) -> list[int]:
+        """Count them."""
+        return list(range(request_of(context)["workers"]))
 
 
 class BackfillOrdersOperator(DrainOrdersOperator):
@@ -25,6 +38,7 @@ class BackfillOrdersOperator(DrainOrdersOperator):
         request = request_of(context)
         begin_at = request["from"]
         self.chunk_messages = request["chunk_messages"]
+        self.share = Share(self.share.worker, request["workers"])
         begin = begin_at.isoformat() if begin_at else BEGINNING
         reader = f"backfill:{context['dag_run'].run_id}:{begin}"
         with self.open_drain(context, reader) as (drain, progress):

@@ -31,7 +31,7 @@ class PipelineOperator(BaseOperator):
     template_ext: Sequence[str] = (".sql",)
 
     def __init__(self, *, files: Listed, postgres_conn_id: str = POSTGRES_CONN_ID, **kwargs: Any) -> None:
-        super().__init__(on_failure_callback=leave_error, **kwargs)
+        super().__init__(**{"on_failure_callback": leave_error, **kwargs})
         self.files = files_of(TRANSACTION, files)
         self.sql = list(self.files)
         self.postgres_conn_id = postgres_conn_id

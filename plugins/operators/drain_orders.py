@@ -9,7 +9,7 @@ from airflow.sdk import Context
 from operators.base import PipelineOperator
 from operators.connections import OrdersConsumerHook, orders_zone
 from warehouse.constants import KAFKA_CONN_ID, ORDERS_READER, ORDERS_TOPIC
-from warehouse.drain import Plan, Position, TopicDrain
+from warehouse.drain import Plan, Position, Share, TopicDrain
 from warehouse.intake import TASK_BYTES, TopicIntake
 from warehouse.layers import DRAINED_ORDERS
 from warehouse.memory import MIB, bounded_memory
@@ -30,7 +30,8 @@ class DrainOrdersOperator(PipelineOperator):
 
     Raises `DrainError` where Kafka reports an error, delivers nothing for `stall_s` or does not know the topic, and
     `UnreachableError` where PostgreSQL refuses us. `chunk_messages` and `chunk_bytes` bound the memory, `max_messages` the
-    run: what is left waits for the next.
+    run: what is left waits for the next. Of `workers` such tasks side by side, each with a number from 0 on as its `worker`, each
+    reads every so manieth partition; how many there are may change from run to run, for positions belong to partitions.
 
     A record batch may unpack to far more than it weighs. The memory of the try is bounded, and its process aborted by such a
     batch; a task that is tried again reads through another process (`warehouse.careful`), and what ends that is a dead letter.
@@ -46,6 +47,8 @@ class DrainOrdersOperator(PipelineOperator):
         max_messages: int | None = None,
         timeout_s: float = 30.0,
         stall_s: float = 60.0,
+        worker: int = 0,
+        workers: int = 1,
         **kwargs: Any,
     ) -> None:
         super().__init__(files=[DRAINED_ORDERS, PROGRESS_FILES], **kwargs)
@@ -56,6 +59,7 @@ class DrainOrdersOperator(PipelineOperator):
         self.max_messages = max_messages
         self.timeout_s = timeout_s
         self.stall_s = stall_s
+        self.share = Share(worker, workers)
 
     def execute(self, context: Context) -> dict[str, int]:
         """Drain the topic from where the run before it came."""
@@ -65,7 +69,7 @@ class DrainOrdersOperator(PipelineOperator):
             drain.align_group(plan.positions)
             counts, positions = self.take_in(drain, progress, plan)
             if not plan.behind_transaction and all(positions[s.partition].next_offset >= s.end for s in plan.ranges):
-                progress.has_all(plan.asked_at)
+                progress.has_all(positions, plan)
         lost = sum(loss.to_offset - loss.from_offset for loss in plan.losses)
         return {**counts, "lost": lost, "behind_transaction": plan.behind_transaction}
 
@@ -90,6 +94,7 @@ class DrainOrdersOperator(PipelineOperator):
                 stall_s=self.stall_s,
                 log=self.log,
                 open_careful=hook.open_careful,
+                share=self.share,
             )
             with self.open_session() as session:
                 yield drain, Progress(session, self.topic, drain.topic_id, reader)

@@ -111,6 +111,20 @@ class Position(NamedTuple):
     end_offset: int
 
 
+class Share(NamedTuple):
+    """The partitions that one of several drains of a topic reads: every `of`th, from `worker` on."""
+
+    worker: int
+    of: int
+
+    def holds(self, partition: int) -> bool:
+        """Tell whether a partition is of this share."""
+        return partition % self.of == self.worker
+
+
+WHOLE = Share(0, 1)
+
+
 class Loss(NamedTuple):
     """Offsets of a partition, up to, not including, `to_offset`, that Kafka removed before they were read."""
 
@@ -124,12 +138,13 @@ class Loss(NamedTuple):
 class Plan:
     """What there is to read, and what was noticed on the way to it.
 
-    `positions` is where each partition is read from, `gone` the partitions that are no more, `behind_transaction` the number of
-    offsets that wait for the end of a producer's transaction. `restarted`: some partition is read again. `asked_at` is just
-    before Kafka was asked for the ends.
+    `partitions` is how many the topic has, `positions` where each of ours is read from, `gone` those of ours that are no more,
+    `behind_transaction` the number of offsets that wait for the end of a producer's transaction. `restarted`: some partition is
+    read again. `asked_at` is just before Kafka was asked for the ends.
     """
 
     asked_at: datetime
+    partitions: int
     ranges: list[Range]
     positions: dict[int, Position]
     losses: list[Loss]
@@ -188,8 +203,9 @@ class TopicDrain:
     """Drains one topic with given clients, which stay the caller's to close.
 
     `topic_id` is the topic's uuid, by which one that was deleted and created again under its name is known. `brokers` is for the
-    texts of errors, `open_careful` yields a consumer that outlives any batch (`warehouse.careful`). Times in seconds: `timeout_s`
-    for one answer of the broker, `stall_s` for a partition that delivers nothing.
+    texts of errors, `open_careful` yields a consumer that outlives any batch (`warehouse.careful`). Of several drains side by
+    side each has a `share` of the partitions and leaves the others alone. Times in seconds: `timeout_s` for one answer of the
+    broker, `stall_s` for a partition that delivers nothing.
     """
 
     def __init__(
@@ -204,6 +220,7 @@ class TopicDrain:
         stall_s: float,
         log: logging.Logger,
         open_careful: Callable[[], AbstractContextManager[Consumer]],
+        share: Share = WHOLE,
     ) -> None:
         self.consumer = consumer
         self.admin = admin
@@ -215,17 +232,20 @@ class TopicDrain:
         self.log = log
         self.group_is_silent = False
         self.open_careful = open_careful
+        self.share = share
         self.probe_s = min(PROBE_S, stall_s / 4)
         self.prober = Prober(consumer, topic, self.probe_s, self._fail)
 
     def plan(self, known: Mapping[int, Position], begin_at: datetime | None = None) -> Plan:
         """Return what there is to read now: from the `known` positions, where they hold, up to the high watermarks.
 
-        A partition without a position that holds begins at the first message, or, with `begin_at`, at the first that Kafka has
-        stamped with that time or a later one.
+        What is known of partitions of other shares is left alone. A partition without a position that holds begins at the first
+        message, or, with `begin_at`, at the first that Kafka has stamped with that time or a later one.
         """
         asked_at = datetime.now(UTC)
-        ids = self._partition_ids()
+        all_ids = self._partition_ids()
+        ids = list(filter(self.share.holds, all_ids))
+        known = {index: position for index, position in known.items() if self.share.holds(index)}
         highs = self._high_watermarks(ids)  # before the stable ones: what comes in between waits for no transaction
         marks = {index: self._watermarks(self._partition(index)) for index in ids}
         begins = {index: low for index, (low, _) in marks.items()}
@@ -275,7 +295,7 @@ class TopicDrain:
             self.log.warning("%d offsets of %s wait for the end of a producer's open transaction", behind, self.topic)
         ranges = [Range(index, positions[index].next_offset, stable) for index, (_, stable) in marks.items()]
         ranges = [span for span in ranges if span.start < span.end]
-        return Plan(asked_at, ranges, positions, losses, gone, bool(restarted), behind)
+        return Plan(asked_at, len(all_ids), ranges, positions, losses, gone, bool(restarted), behind)
 
     def _may_hold(self, position: Position, low: int, high: int) -> bool:
         """Tell whether a position lies in this very log, behind something that Kafka still has."""
@@ -586,6 +606,11 @@ class TopicDrain:
             raise DrainError(
                 f"partition {', '.join(map(str, leaderless))} of {self.topic} has no leader: is every broker up? "
                 "Messages there can't be read until it has one again"
+            )
+        if self.share.of > len(found.partitions):
+            raise DrainError(
+                f"{self.share.of} workers are to read {self.topic}, which has {len(found.partitions)} partitions: "
+                "ask for no more workers than that, or give the topic more partitions"
             )
         return sorted(found.partitions)
 

@@ -69,6 +69,7 @@ STG_LOCK = "turn/stg/lock.sql"
 DRAIN_POSITIONS = "ask/stg/drain_positions.sql"
 DRAIN_PROGRESS = "stg/drain_progress.sql"
 DRAIN_PROGRESS_DONE = "settle/stg/drain_progress_done.sql"
+DRAIN_PROGRESS_ENDED = "settle/stg/drain_progress_ended.sql"
 DRAIN_ENDS = "stg/drain_ends.sql"
 LOST_MESSAGES = "stg/lost_messages.sql"
 

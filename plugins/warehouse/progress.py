@@ -6,10 +6,26 @@ from datetime import UTC, datetime
 from typing import Any
 
 from warehouse.drain import Plan, Position
-from warehouse.layers import DRAIN_ENDS, DRAIN_POSITIONS, DRAIN_PROGRESS, DRAIN_PROGRESS_DONE, LOST_MESSAGES
+from warehouse.layers import (
+    DRAIN_ENDS,
+    DRAIN_POSITIONS,
+    DRAIN_PROGRESS,
+    DRAIN_PROGRESS_DONE,
+    DRAIN_PROGRESS_ENDED,
+    LOST_MESSAGES,
+    STG_LOCK,
+)
 from warehouse.session import Session
 
-PROGRESS_FILES = (DRAIN_POSITIONS, DRAIN_PROGRESS, DRAIN_PROGRESS_DONE, DRAIN_ENDS, LOST_MESSAGES)
+PROGRESS_FILES = (
+    DRAIN_POSITIONS,
+    DRAIN_PROGRESS,
+    DRAIN_PROGRESS_DONE,
+    DRAIN_PROGRESS_ENDED,
+    DRAIN_ENDS,
+    LOST_MESSAGES,
+    STG_LOCK,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +83,17 @@ class Progress:
         params = {"reader": self.reader, "topic": self.topic, "gone_partitions": sorted(partitions)}
         self._run([DRAIN_PROGRESS_DONE], params)
 
-    def has_all(self, as_of: datetime) -> None:
-        """Note that the warehouse has all that the topic held at a moment."""
-        self._run([DRAIN_ENDS], {"topic": self.topic, "as_of": as_of})
+    def has_all(self, partitions: Iterable[int], plan: Plan) -> None:
+        """Note that the warehouse has all that these partitions held when the plan was made, and when it had all of the topic."""
+        params = {
+            "reader": self.reader,
+            "topic": self.topic,
+            "topic_partitions": plan.partitions,
+            "partitions": sorted(partitions),
+            "as_of": plan.asked_at,
+        }
+        # In a turn: of two workers that end at once the second must see what the first has noted.
+        self._run([STG_LOCK, DRAIN_PROGRESS_ENDED, DRAIN_ENDS], params)
 
     def _run(self, names: Iterable[str], params: Mapping[str, Any]) -> None:
         with self.session.transaction():

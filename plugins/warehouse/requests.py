@@ -177,6 +177,12 @@ FORMS: Mapping[str, Mapping[str, Field]] = {
             title="Messages a chunk",
             description="Each chunk is one transaction; larger ones take more memory and are hardly faster",
         ),
+        "workers": whole_number(
+            1,
+            range(1, 65),
+            title="Workers",
+            description="So many tasks drain the topic side by side, each its partitions: no more than there are partitions",
+        ),
     },
     "marts_rebuild": {
         "layers": one_of(

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from harness.pipeline import Pipeline
-from harness.runs import history_run, load_layers, minute_run, rebuild_run
+from harness.runs import history_run, load_layers, minute_run, rebuild_run, worker_run
 from tests.crash.child import Children
 from tests.crash.conftest import World
 from tests.messages import order, restaurant
@@ -53,6 +53,17 @@ def test_a_minute_run_and_a_history_at_once_end_as_one_of_them_alone(crowd: Worl
 
 def test_three_minute_runs_at_once_store_everything_once(crowd: World, children: Children) -> None:
     together(children, *[(minute_run, crowd.topic)] * 3)
+    load_layers()
+    assert_crowd_is_right(crowd)
+
+
+def test_workers_of_a_drain_killed_and_run_again_beside_each_other_store_everything_once(
+    crowd: World, children: Children
+) -> None:
+    steps = children.run(worker_run, crowd.topic, 0, 2)
+    crowd.begin_again()
+    children.run(worker_run, crowd.topic, 0, 2, die_at=len(steps) // 2)
+    together(children, (worker_run, crowd.topic, 0, 2), (worker_run, crowd.topic, 1, 2), (minute_run, crowd.topic))
     load_layers()
     assert_crowd_is_right(crowd)
 

@@ -50,8 +50,10 @@ def test_history_live_orders_and_a_rebuild_end_in_the_right_counters_and_tags(
     # History, by the parametrised run.
     for dag_id in DAGS[1:]:
         airflow.unpause(dag_id)
-    run_id = airflow.trigger("orders_backfill", {"from": "beginning", "chunk_messages": 100})
+    run_id = airflow.trigger("orders_backfill", {"from": "beginning", "chunk_messages": 100, "workers": 2})
     assert finished(airflow, "orders_backfill", run_id) == "success"
+    drains = [task for task in airflow.tasks("orders_backfill", run_id) if task["task_id"] == "drain"]
+    assert sorted((task["map_index"], task["state"]) for task in drains) == [(0, "success"), (1, "success")]
     assert pipeline.marts() == model.marts()
     assert pipeline.user_tags()
 
@@ -155,8 +157,9 @@ def test_a_wrong_time_fails_the_run_at_once(airflow: AirflowApi) -> None:
     airflow.unpause("orders_backfill")
     run_id = airflow.trigger("orders_backfill", {"from": "yesterday"})
     assert finished(airflow, "orders_backfill", run_id) == "failed"
-    drain = next(task for task in airflow.tasks("orders_backfill", run_id) if task["task_id"] == "drain")
-    assert drain["try_number"] == 1
+    tries = {task["task_id"]: (task["state"], task["try_number"]) for task in airflow.tasks("orders_backfill", run_id)}
+    assert tries["workers"] == ("failed", 1)
+    assert tries["drain"] == ("upstream_failed", 0)
 
 
 def test_airflow_tells_what_rules_and_dashboard_are_made_of(

@@ -167,7 +167,7 @@ def test_a_form_starts_the_history_and_its_run_turns_green(ui: Page, loaded: str
     assert run["state"] == "success"
     assert run["conf"] == {"from": FROM, "chunk_messages": 1000}
     tasks = {task["task_id"]: task["state"] for task in airflow.tasks("orders_backfill", loaded)}
-    assert tasks == dict.fromkeys(("drain", "reference", "dds", "cdm"), "success")
+    assert tasks == dict.fromkeys(("workers", "drain", "reference", "dds", "cdm"), "success")
 
 
 def test_the_form_of_tag_rules_can_be_sent_for_the_file_with_no_other_field(ui: Page, airflow: AirflowApi) -> None:

@@ -70,6 +70,17 @@ def test_the_minute_run_need_not_read_again_what_the_history_has_brought(pipelin
     assert drain(topic)["messages"] == 3
 
 
+def test_each_worker_reads_its_partitions_and_moves_the_minute_run_past_no_others(pipeline: Pipeline) -> None:
+    topic = pipeline.topic(partitions=3)
+    pipeline.produce(topic, [order(n) for n in range(60)])
+    first = backfill(topic, worker=0, workers=2)["messages"]
+    assert 0 < first < 60
+    assert drain(topic)["messages"] == 60 - first
+    assert backfill(topic, worker=1, workers=2)["messages"] == 60 - first
+    assert pipeline.value("select count(*) from stg.order_event_log") == 60
+    assert pipeline.value("select count(*) from stg.drain_progress where reader <> 'orders'") == 0
+
+
 def test_a_history_from_a_later_time_does_not_move_the_minute_run_over_what_nobody_read(pipeline: Pipeline) -> None:
     topic = pipeline.topic(partitions=1)
     pipeline.produce(topic, [order(n) for n in range(10)])
@@ -84,6 +95,7 @@ def test_a_history_from_a_later_time_does_not_move_the_minute_run_over_what_nobo
         ({"from": "2026-11-01 00:00:00"}, None, "has no zone"),
         ({"from": "2026-13-01T00:00:00Z"}, None, "'from' must be"),
         ({"chunk_messages": 10}, None, "'chunk_messages' must be a whole number from 100"),
+        ({"workers": 0}, None, "'workers' must be a whole number from 1"),
         ({"chunk_messages": "many"}, None, "'chunk_messages' must be a whole number"),
         ({}, {"form": "beginning"}, "unknown parameter 'form'; did you mean 'from'"),
     ],

@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from harness.pipeline import LOG, Pipeline
 from harness.runs import backfill, drain
 from tests.messages import order
+from warehouse.drain import DrainError
 from warehouse.laws import ask_laws, read_laws
 
 LAW = "stg.lost_messages"
@@ -259,6 +260,39 @@ def test_only_a_run_that_reached_the_end_says_so(pipeline: Pipeline) -> None:
     assert first < checked
     drain(topic)
     assert pipeline.value("select as_of from stg.drain_ends") > first
+
+
+def test_the_topic_is_read_to_its_end_when_the_last_of_its_workers_is(pipeline: Pipeline) -> None:
+    topic = pipeline.topic(partitions=3)
+    pipeline.produce(topic, [order(n) for n in range(60)])
+    first = drain(topic, worker=0, workers=2)["messages"]
+    assert 0 < first < 60
+    assert pipeline.rows("select * from stg.drain_ends") == []
+    assert drain(topic, worker=1, workers=2)["messages"] == 60 - first
+    ((since, checked),) = pipeline.rows("select as_of, checked_dt from stg.drain_ends")
+    drain(topic, worker=1, workers=2)
+    ((then,),) = pipeline.rows("select as_of from stg.drain_ends")
+    assert then == since, "the other worker has not looked since then"
+    drain(topic, worker=0, workers=2)
+    assert pipeline.rows("select as_of > %s, checked_dt > %s from stg.drain_ends", [since, checked]) == [(True, True)]
+
+
+def test_how_many_workers_there_are_may_change_from_run_to_run(pipeline: Pipeline) -> None:
+    topic = pipeline.topic(partitions=3)
+    read = 0
+    for workers in (1, 3, 2, 1):
+        pipeline.produce(topic, [order(read + n) for n in range(30)])
+        read += sum(drain(topic, worker=worker, workers=workers)["messages"] for worker in range(workers))
+        assert stored(pipeline) == set(range(read))
+        assert lag(pipeline) == 0
+    assert read == 120
+
+
+def test_more_workers_than_partitions_are_told_so(pipeline: Pipeline) -> None:
+    topic = pipeline.topic(partitions=3)
+    with pytest.raises(DrainError, match=r"4 workers are to read .* 3 partitions: ask for no more"):
+        drain(topic, worker=3, workers=4)
+    assert pipeline.rows("select * from stg.drain_progress") == []
 
 
 def test_a_message_that_postgresql_refuses_moves_the_progress_with_the_last_half_only(pipeline: Pipeline) -> None:

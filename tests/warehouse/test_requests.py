@@ -17,7 +17,7 @@ def ask(dag_id: str, **conf: Any) -> dict[str, Any]:
 
 
 def test_values_come_as_what_they_mean() -> None:
-    assert ask("orders_backfill") == {"from": None, "chunk_messages": 10_000}
+    assert ask("orders_backfill") == {"from": None, "chunk_messages": 10_000, "workers": 1}
     moment = ask("orders_backfill", **{"from": "2026-11-01T03:00:00+03:00"})["from"]
     assert moment == datetime(2026, 11, 1, tzinfo=UTC)
     assert ask("dead_letters_replay", reason="bad_time", ids=[3]) == {

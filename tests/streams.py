@@ -178,6 +178,13 @@ class LoadCdm(Brief):
 
 
 @dataclass(frozen=True, repr=False)
+class Minute(Brief):
+    """A chunk of Kafka on its way to the marts."""
+
+    orders: tuple[Order, ...] = ()
+
+
+@dataclass(frozen=True, repr=False)
 class Settle(Brief):
     """Everything is loaded and compared."""
 
@@ -194,7 +201,7 @@ class Rebuild(Brief):
     layer: str = "cdm"
 
 
-Step = Stage | Refer | Rule | LoadDds | LoadCdm | Settle | Replay | Rebuild
+Step = Stage | Refer | Rule | LoadDds | LoadCdm | Minute | Settle | Replay | Rebuild
 
 # --- what can happen -----------------------------------------------------------------------------------------------------
 
@@ -250,6 +257,15 @@ CDM_LOADS = st.just(LoadCdm())
 CDM_OVERTAKEN = st.builds(LoadCdm, overtaken_at=st.integers(0, len(layers.CDM.claim + layers.CDM.load) - 1))
 
 
+# Guests and dishes that are known are counted by baskets from here on; who and what is new is counted whole.
+KNOWN: list[Step] = [
+    Refer((Menu(dishes=(("a", "N1", "Pizza"), ("b", "N1", "Pizza"), ("c", "N2", "Tea"))),)),
+    Stage((Order(user="ann", basket=(("a", None), ("b", None))), Order(2, user="bob", basket=(("c", None),)))),
+    LoadDds(),
+    LoadCdm(),
+]
+
+
 def steps(chunk: int) -> st.SearchStrategy[Step]:
     """Return what can happen, with chunks of up to `chunk` messages."""
     stages = st.builds(
@@ -257,11 +273,13 @@ def steps(chunk: int) -> st.SearchStrategy[Step]:
         orders=st.lists(ORDERS, min_size=1, max_size=chunk).map(tuple),
         crash=st.sampled_from([False, False, False, True]),
     )
+    minutes = st.builds(Minute, orders=st.lists(ORDERS, min_size=1, max_size=chunk).map(tuple))
     refers = st.builds(Refer, documents=st.lists(DOCUMENTS, min_size=1, max_size=chunk).map(tuple))
     return st.one_of(
         stages,
         stages,
-        stages,
+        minutes,
+        minutes,
         refers,
         refers,
         RULES,
@@ -278,7 +296,10 @@ def steps(chunk: int) -> st.SearchStrategy[Step]:
 
 def streams(length: int = 16, chunk: int = 5) -> st.SearchStrategy[list[Step]]:
     """Return histories of up to `length` steps, and of no less than half of that: in shorter ones hardly anything changes."""
-    return st.lists(steps(chunk), min_size=length // 2, max_size=length)
+    begin = st.sampled_from([[], KNOWN, KNOWN])
+    return st.tuples(begin, st.lists(steps(chunk), min_size=length // 2, max_size=length)).map(
+        lambda parts: [*parts[0], *parts[1]]
+    )
 
 
 # --- putting them through ------------------------------------------------------------------------------------------------
@@ -491,6 +512,10 @@ class Run:
                 self._load_dds(step)
             case LoadCdm():
                 self._load_cdm(step)
+            case Minute():
+                self.send([order.value() for order in step.orders])
+                self._load_dds(LoadDds())
+                self._load_cdm(LoadCdm())
             case Settle():
                 self.settle()
             case Replay():

@@ -32,5 +32,5 @@ def test_loads_look_at_no_more_than_was_recorded(tmp_path: Path) -> None:
     assert set(measured) == set(recorded)
     assert dearer == {}, "figure: (counted, recorded); see bench/guard.py"
     changed = "check_of_what_changed_pages"
-    # Seen: 0.74 and 1.84 times, by the plan that the planner's sample of rows leads to; read whole it would be ten.
+    # Seen: 0.74 times, and 1.84 after the marts' baskets had come, it is not known why; read whole it would be ten.
     assert measured[f"{changed}_ten_times_the_history"] <= 2.5 * measured[changed]

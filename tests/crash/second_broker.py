@@ -39,7 +39,7 @@ class SecondBroker:
             for line in (home / "kafka/data/meta.properties").read_text().splitlines()
             if not line.startswith("#")
         )
-        arguments = ["format", "--config", str(self.config), "--cluster-id", meta["cluster.id"], "--ignore-formatted"]
+        arguments = ["format", "--config", str(self.config), f"--cluster-id={meta['cluster.id']}", "--ignore-formatted"]
         subprocess.run(
             [*_java(), "kafka.tools.StorageTool", *arguments], check=True, capture_output=True, env=inherited_env()
         )

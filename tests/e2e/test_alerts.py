@@ -13,6 +13,7 @@ from local.stack import Stack
 from tests.alerts_service import PASSWORD, Service
 from tests.e2e.test_airflow import finished
 from tests.waiting import wait_for
+from warehouse.requests import ALL_LAWS_WHOLE
 
 # Until Airflow has run a callback.
 PATIENCE_S = 240
@@ -41,7 +42,7 @@ def service(airflow: AirflowApi) -> Iterator[Service]:
 
 
 def run_checks(airflow: AirflowApi) -> str:
-    return finished(airflow, "data_checks", airflow.trigger("data_checks", {}))
+    return finished(airflow, "data_checks", airflow.trigger("data_checks", {"scope": ALL_LAWS_WHOLE}))
 
 
 def remembered(airflow: AirflowApi, dag_id: str) -> dict[str, Any] | None:

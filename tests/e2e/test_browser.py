@@ -165,7 +165,7 @@ def settled(page: Page | Frame) -> None:
 def test_a_form_starts_the_history_and_its_run_turns_green(ui: Page, loaded: str, airflow: AirflowApi) -> None:
     (run,) = [run for run in airflow.runs("orders_backfill") if run["dag_run_id"] == loaded]
     assert run["state"] == "success"
-    assert run["conf"] == {"from": FROM, "chunk_messages": 1000}
+    assert run["conf"] == {"from": FROM, "chunk_messages": 1000, "workers": 1}
     tasks = {task["task_id"]: task["state"] for task in airflow.tasks("orders_backfill", loaded)}
     assert tasks == dict.fromkeys(("workers", "drain", "reference", "dds", "cdm"), "success")
 

@@ -137,7 +137,7 @@ def loaded(ui: Page, airflow: AirflowApi) -> str:
     (run_id,) = {str(run["dag_run_id"]) for run in airflow.runs("orders_backfill")} - before
     ui.goto(f"{airflow.address}/dags/orders_backfill/runs/{run_id}")
     # The badge of the run, and one for each task.
-    expect(ui.get_by_text("Success", exact=True)).to_have_count(5, timeout=120_000)
+    expect(ui.get_by_text("Success", exact=True)).to_have_count(6, timeout=120_000)
     return run_id
 
 

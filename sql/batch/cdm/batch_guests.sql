@@ -4,7 +4,7 @@
 -- Rerun: dropped at the end of the transaction
 -- Params: none
 create temporary table batch_guests (
-    h_user_pk uuid,
+    h_user_pk uuid primary key,
     is_recounted boolean
 ) on commit drop;
 

@@ -146,7 +146,6 @@ DDS = Layer(
         "batch/dds/batch_menus.sql",
         "batch/dds/batch_names.sql",
         "batch/dds/batch_changed_products.sql",
-        "batch/dds/batch_new_products.sql",
         "turn/dds/suspend_keys.sql",
         "dds/h_order.sql",
         "dds/h_user.sql",
@@ -166,6 +165,7 @@ DDS = Layer(
         "dds/es_order_product.sql",
         "dds/es_product_category.sql",
         "turn/dds/restore_keys.sql",
+        "batch/dds/batch_known_changes.sql",
         "dds/counter_queue.sql",
     ),
 )

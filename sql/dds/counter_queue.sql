@@ -4,17 +4,12 @@
 -- queued under the marts' turn, shared, which is asked for but not waited for.
 -- Whole guests: those of its orders, from the version before the first incoming one on, where the marts are at work or the guest
 -- is new, as all are in a first load; and those who ever ordered a dish whose name or category has changed. (Who ordered a new
--- dish is among the first, or has a basket.) Usually no dish has changed, which the planner must know: else it makes room in memory
--- in proportion to the history.
--- From: batch_orders, batch_lines, batch_changed_products, batch_new_products, dds.h_user, dds.l_order_product, dds.es_order_user,
--- dds.s_order_status, dds.es_order_product
+-- dish is among the first, or has a basket.)
+-- From: batch_orders, batch_lines, batch_known_changes, dds.h_user, dds.l_order_product, dds.es_order_user, dds.s_order_status,
+-- dds.es_order_product
 -- Grain: h_user_pk, which may come twice; of baskets h_order_pk and change
 -- Rerun: queues no basket
 -- Params: load_dt
-analyze batch_changed_products;
-
-analyze batch_new_products;
-
 insert into dds.counter_queue (h_user_pk, h_order_pk, products, change, load_dt)
 with marts as materialized (
     select pg_try_advisory_xact_lock_shared(hashtext('dwh.cdm')) as are_idle
@@ -39,13 +34,7 @@ whole as materialized (
     union
 
     select owner.h_user_pk
-    from (
-        select h_product_pk
-        from batch_changed_products
-        except
-        select h_product_pk
-        from batch_new_products
-    ) as changed
+    from batch_known_changes as changed
     inner join dds.l_order_product as held on changed.h_product_pk = held.h_product_pk
     inner join dds.es_order_user as owner on held.h_order_pk = owner.h_order_pk
 ),

@@ -122,7 +122,7 @@ class Share(NamedTuple):
         return partition % self.of == self.worker
 
 
-WHOLE = Share(0, 1)
+ALL_PARTITIONS = Share(0, 1)
 
 
 class Loss(NamedTuple):
@@ -220,7 +220,7 @@ class TopicDrain:
         stall_s: float,
         log: logging.Logger,
         open_careful: Callable[[], AbstractContextManager[Consumer]],
-        share: Share = WHOLE,
+        share: Share = ALL_PARTITIONS,
     ) -> None:
         self.consumer = consumer
         self.admin = admin

@@ -12,6 +12,12 @@ CREATE SCHEMA stg;
 
 COMMENT ON SCHEMA stg IS 'As received from Kafka and Redis: the source of truth. DDS and CDM can be built again from it';
 
+CREATE FUNCTION cdm.folded_tag(tag text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN lower(NORMALIZE(regexp_replace(NORMALIZE(tag, NFKC), '\s'::text, ''::text, 'g'::text), NFKC));
+
+COMMENT ON FUNCTION cdm.folded_tag(tag text) IS 'What two names of tags have in common that people take for one: without case, blanks and Unicode form';
+
 CREATE FUNCTION cdm.keep_tag_rule_version() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -20,21 +26,31 @@ begin
     if tg_op = 'UPDATE' and new.version = old.version and new.tag = old.tag then
         return null;
     end if;
-    if tg_op <> 'INSERT' and (tg_op = 'DELETE' or new.tag <> old.tag) then
-        insert into cdm.tag_rule_versions (tag, version, category_name, threshold, active, changed_by, changed_dt)
-        select old.tag, 1 + max(version), old.category_name, old.threshold, false, session_user, clock_timestamp()
-        from cdm.tag_rule_versions
-        where tag = old.tag;
+    -- A draft was never in force: nothing ends with it.
+    if (tg_op = 'DELETE' and old.status <> 'draft') or (tg_op = 'UPDATE' and new.tag <> old.tag) then
+        insert into cdm.tag_rule_versions (
+            tag, version, category_name, threshold, window_days, exit_threshold, active, status, comment, changed_by, changed_dt
+        )
+        select
+            old.tag, 1 + max(known.version), old.category_name, old.threshold, old.window_days, old.exit_threshold, false,
+            'retired', old.comment, cdm.who_changes(), clock_timestamp()
+        from cdm.tag_rule_versions as known
+        where known.tag = old.tag;
     end if;
     if tg_op <> 'DELETE' then
-        insert into cdm.tag_rule_versions (tag, version, category_name, threshold, active, changed_by, changed_dt)
-        values (new.tag, new.version, new.category_name, new.threshold, new.active, new.changed_by, new.changed_dt);
+        insert into cdm.tag_rule_versions (
+            tag, version, category_name, threshold, window_days, exit_threshold, active, status, comment, changed_by, changed_dt
+        )
+        values (
+            new.tag, new.version, new.category_name, new.threshold, new.window_days, new.exit_threshold, new.active,
+            new.status, new.comment, new.changed_by, new.changed_dt
+        );
     end if;
     return null;
 end
 $$;
 
-COMMENT ON FUNCTION cdm.keep_tag_rule_version() IS 'Writes each version of a rule into the history; a rule that is deleted, or renamed to another tag, ends in one that is off';
+COMMENT ON FUNCTION cdm.keep_tag_rule_version() IS 'Writes each version of a rule into the history; one that is deleted, unless a draft, or renamed to another tag, ends as retired';
 
 CREATE FUNCTION cdm.queue_tag_rule() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -42,13 +58,13 @@ CREATE FUNCTION cdm.queue_tag_rule() RETURNS trigger
     AS $$
 begin
     if tg_op = 'TRUNCATE' then
-        insert into cdm.rule_queue (tag) select distinct tag from cdm.tag_rules;
+        insert into cdm.rule_queue (tag) select distinct rule.tag from cdm.tag_rules as rule;
         return null;
     end if;
-    if tg_op <> 'INSERT' then
+    if tg_op <> 'INSERT' and (old.status <> 'draft' or (tg_op = 'UPDATE' and new.status <> 'draft')) then
         insert into cdm.rule_queue (tag) values (old.tag);
     end if;
-    if tg_op = 'INSERT' or (tg_op = 'UPDATE' and new.tag <> old.tag) then
+    if (tg_op = 'INSERT' and new.status <> 'draft') or (tg_op = 'UPDATE' and new.tag <> old.tag and new.status <> 'draft') then
         insert into cdm.rule_queue (tag) values (new.tag);
     end if;
     return null;
@@ -56,6 +72,16 @@ end
 $$;
 
 COMMENT ON FUNCTION cdm.queue_tag_rule() IS 'Tells the next run which tags must be judged anew';
+
+CREATE FUNCTION cdm.refuse_to_rewrite() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    raise exception '%.% is append-only: write a new version of the rule instead', tg_table_schema, tg_table_name;
+end
+$$;
+
+COMMENT ON FUNCTION cdm.refuse_to_rewrite() IS 'Keeps the history of rules as it was written';
 
 CREATE FUNCTION cdm.restore_keys() RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -70,25 +96,73 @@ CREATE FUNCTION cdm.stamp_tag_rule() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
+declare
+    other text;
 begin
-    if tg_op = 'UPDATE'
-        and (new.tag, new.category_name, new.threshold, new.active)
-            is not distinct from (old.tag, old.category_name, old.threshold, old.active)
-    then
-        return old;
+    if tg_op = 'INSERT' then
+        if new.status = 'active' and not new.active then
+            new.status := 'retired';
+        end if;
+    elsif new.status = old.status and new.active <> old.active then
+        new.status := case when new.active then 'active' else 'retired' end;
     end if;
+    new.active := new.status = 'active';
+
+    if new.status not in ('draft', 'active', 'retired') then
+        raise exception 'rule of %: status must be draft, active or retired, not %', new.tag, new.status
+        using errcode = 'check_violation';
+    end if;
+    if new.window_days not between 1 and 3660 then
+        raise exception 'rule of %: window_days must be from 1 to 3660, or empty, not %', new.tag, new.window_days
+        using errcode = 'check_violation';
+    end if;
+    if new.exit_threshold not between 0 and new.threshold then
+        raise exception 'rule of %: exit_threshold must be from 0 to the threshold, which is %, or empty, not %',
+            new.tag, new.threshold, new.exit_threshold
+        using errcode = 'check_violation';
+    end if;
+
+    if tg_op = 'UPDATE' then
+        if (new.tag, new.category_name, new.threshold, new.window_days, new.exit_threshold, new.status, new.comment)
+            is not distinct from
+            (old.tag, old.category_name, old.threshold, old.window_days, old.exit_threshold, old.status, old.comment)
+        then
+            return old;
+        end if;
+        if old.status = 'active' and new.status = 'active' and new.category_name <> old.category_name then
+            raise exception 'rule of %: the category of a rule in force stays %; for % make a new tag, or retire the rule first',
+                new.tag, old.category_name, new.category_name
+            using errcode = 'check_violation';
+        end if;
+    end if;
+
+    if not exists (select 1 from cdm.tag_rule_versions as known where known.tag = new.tag) then
+        if new.tag ~ '[A-Za-z\u00C0-\u024F]' and new.tag ~ '[\u0400-\u052F]' then
+            raise exception 'tag %: its name mixes Latin and Cyrillic letters, which look alike; use one alphabet', new.tag
+            using errcode = 'check_violation';
+        end if;
+        select min(known.tag) into other
+        from cdm.tag_rule_versions as known
+        where cdm.folded_tag(known.tag) = cdm.folded_tag(new.tag);
+        if other is not null then
+            raise exception 'tag %: differs from the tag % only by case, blanks or Unicode form; use that name, or another',
+                new.tag, other
+            using errcode = 'check_violation';
+        end if;
+    end if;
+
     new.version := 1 + greatest(
-        (select max(version) from cdm.tag_rule_versions where tag = new.tag),
-        (select max(version) from cdm.tag_rules where tag = new.tag),
+        (select max(known.version) from cdm.tag_rule_versions as known where known.tag = new.tag),
+        (select max(rule.version) from cdm.tag_rules as rule where rule.tag = new.tag),
         0
     );
-    new.changed_by := session_user;
+    new.changed_by := cdm.who_changes();
     new.changed_dt := clock_timestamp();
     return new;
 end
 $$;
 
-COMMENT ON FUNCTION cdm.stamp_tag_rule() IS 'Numbers the versions of a tag''s rules, from all that the tag has ever had on, and writes down who and when';
+COMMENT ON FUNCTION cdm.stamp_tag_rule() IS 'Refuses rules that must not be, keeps status and active in step, numbers the tag''s versions, writes down who and when';
 
 CREATE FUNCTION cdm.suspend_keys() RETURNS boolean
     LANGUAGE sql SECURITY DEFINER
@@ -103,6 +177,12 @@ select dds.take_off_keys(array(
 $_$;
 
 COMMENT ON FUNCTION cdm.suspend_keys() IS 'Takes keys and indexes off the counters of empty marts until cdm.restore_keys(), which must follow in the same transaction; tells whether it did';
+
+CREATE FUNCTION cdm.who_changes() RETURNS text
+    LANGUAGE sql STABLE
+    RETURN COALESCE(NULLIF(current_setting('dwh.changed_by'::text, true), ''::text), (SESSION_USER)::text);
+
+COMMENT ON FUNCTION cdm.who_changes() IS 'Who changes a rule: the person whom the setting dwh.changed_by names, else the role of the session';
 
 CREATE FUNCTION dds.clear_vault() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -506,7 +586,12 @@ CREATE TABLE cdm.tag_rule_versions (
     threshold integer NOT NULL,
     active boolean NOT NULL,
     changed_by character varying,
-    changed_dt timestamp with time zone
+    changed_dt timestamp with time zone,
+    status character varying NOT NULL,
+    window_days integer,
+    exit_threshold integer,
+    comment character varying DEFAULT ''::character varying NOT NULL,
+    CONSTRAINT tag_rule_versions_status_check CHECK ((((status)::text = ANY ((ARRAY['draft'::character varying, 'active'::character varying, 'retired'::character varying])::text[])) AND (active = ((status)::text = 'active'::text))))
 );
 
 COMMENT ON TABLE cdm.tag_rule_versions IS 'One row = a version that a rule of a tag has had, those of deleted rules too; append-only, written by the triggers of cdm.tag_rules';
@@ -521,9 +606,17 @@ COMMENT ON COLUMN cdm.tag_rule_versions.threshold IS 'Threshold of this version'
 
 COMMENT ON COLUMN cdm.tag_rule_versions.active IS 'Whether this version was in force; false where the rule was switched off or deleted';
 
-COMMENT ON COLUMN cdm.tag_rule_versions.changed_by IS 'Role that made the change; NULL where it was made before this table was';
+COMMENT ON COLUMN cdm.tag_rule_versions.changed_by IS 'Who made the change; NULL where it was made before this table was';
 
 COMMENT ON COLUMN cdm.tag_rule_versions.changed_dt IS 'When it was made; NULL as changed_by';
+
+COMMENT ON COLUMN cdm.tag_rule_versions.status IS 'draft, active or retired, as of this version; a rule that is deleted ends in one that is retired';
+
+COMMENT ON COLUMN cdm.tag_rule_versions.window_days IS 'Window of this version; NULL = none';
+
+COMMENT ON COLUMN cdm.tag_rule_versions.exit_threshold IS 'Exit threshold of this version; NULL = the threshold';
+
+COMMENT ON COLUMN cdm.tag_rule_versions.comment IS 'Comment of this version';
 
 CREATE TABLE cdm.tag_rules (
     id bigint NOT NULL,
@@ -534,9 +627,16 @@ CREATE TABLE cdm.tag_rules (
     version integer NOT NULL,
     changed_by character varying NOT NULL,
     changed_dt timestamp with time zone NOT NULL,
+    status character varying DEFAULT 'active'::character varying NOT NULL,
+    window_days integer,
+    exit_threshold integer,
+    comment character varying DEFAULT ''::character varying NOT NULL,
     CONSTRAINT tag_rules_category_name_check CHECK (((category_name)::text <> ''::text)),
+    CONSTRAINT tag_rules_exit_threshold_check CHECK (((exit_threshold >= 0) AND (exit_threshold <= threshold))),
+    CONSTRAINT tag_rules_status_check CHECK ((((status)::text = ANY ((ARRAY['draft'::character varying, 'active'::character varying, 'retired'::character varying])::text[])) AND (active = ((status)::text = 'active'::text)))),
     CONSTRAINT tag_rules_tag_check CHECK (((tag)::text <> ''::text)),
-    CONSTRAINT tag_rules_threshold_check CHECK ((threshold >= 0))
+    CONSTRAINT tag_rules_threshold_check CHECK ((threshold >= 0)),
+    CONSTRAINT tag_rules_window_days_check CHECK (((window_days >= 1) AND (window_days <= 3660)))
 );
 
 COMMENT ON TABLE cdm.tag_rules IS 'Rules are data: a guest carries the tag while order_cnt of the category > threshold. "insert into cdm.tag_rules (tag, category_name, threshold)" suffices; the next run applies it';
@@ -549,13 +649,21 @@ COMMENT ON COLUMN cdm.tag_rules.category_name IS 'Category whose counter is comp
 
 COMMENT ON COLUMN cdm.tag_rules.threshold IS 'The counter must exceed it: with 5, the sixth order gives the tag';
 
-COMMENT ON COLUMN cdm.tag_rules.active IS 'Only active rules are in force';
+COMMENT ON COLUMN cdm.tag_rules.active IS 'Whether the rule is in force: status = ''active''. Either may be written, the database keeps them in step';
 
 COMMENT ON COLUMN cdm.tag_rules.version IS 'Set by the database: grows with every change of a rule of this tag';
 
-COMMENT ON COLUMN cdm.tag_rules.changed_by IS 'Set by the database: role that changed the rule last';
+COMMENT ON COLUMN cdm.tag_rules.changed_by IS 'Set by the database: who changed the rule last, as the setting dwh.changed_by says; the role where nobody says';
 
 COMMENT ON COLUMN cdm.tag_rules.changed_dt IS 'Set by the database: when the rule was changed last';
+
+COMMENT ON COLUMN cdm.tag_rules.status IS 'draft: is rehearsed, judges nobody. active: in force; one a tag, and one draft beside it. retired: no longer';
+
+COMMENT ON COLUMN cdm.tag_rules.window_days IS 'An order counts for so many days of 24 h from the moment it became CLOSED; NULL = for ever';
+
+COMMENT ON COLUMN cdm.tag_rules.exit_threshold IS 'Who has the tag keeps it until no more than so many orders count; NULL = the threshold';
+
+COMMENT ON COLUMN cdm.tag_rules.comment IS 'What people should know of the rule; may be empty';
 
 ALTER TABLE cdm.tag_rules ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME cdm.tag_rules_id_seq
@@ -1570,6 +1678,45 @@ COMMENT ON COLUMN cdm.v_product_counters.guests IS 'Guests with a CLOSED order o
 
 COMMENT ON COLUMN cdm.v_product_counters.order_cnt IS 'CLOSED orders that hold the dish';
 
+CREATE VIEW cdm.v_rules WITH (security_barrier='true') AS
+ SELECT known.tag,
+    known.version,
+    known.status,
+    known.category_name,
+    known.threshold,
+    known.window_days,
+    known.exit_threshold,
+    known.comment,
+    known.changed_by,
+    known.changed_dt,
+    (rule.id IS NOT NULL) AS is_current
+   FROM (cdm.tag_rule_versions known
+     LEFT JOIN cdm.tag_rules rule ON ((((known.tag)::text = (rule.tag)::text) AND (known.version = rule.version))));
+
+COMMENT ON VIEW cdm.v_rules IS 'One row = a version that a rule of a tag has had. The rule in force: is_current and status active; its draft: is_current and status draft';
+
+COMMENT ON COLUMN cdm.v_rules.tag IS 'The tag';
+
+COMMENT ON COLUMN cdm.v_rules.version IS 'Number of the version, from 1 on; each change of a rule or draft of the tag is the next';
+
+COMMENT ON COLUMN cdm.v_rules.status IS 'draft, active or retired, as of this version';
+
+COMMENT ON COLUMN cdm.v_rules.category_name IS 'Category whose orders count';
+
+COMMENT ON COLUMN cdm.v_rules.threshold IS 'So many orders do not yet suffice: with 5, the sixth gives the tag';
+
+COMMENT ON COLUMN cdm.v_rules.window_days IS 'An order counts for so many days; NULL = for ever';
+
+COMMENT ON COLUMN cdm.v_rules.exit_threshold IS 'Who has the tag keeps it until no more than so many orders count; NULL = the threshold';
+
+COMMENT ON COLUMN cdm.v_rules.comment IS 'What people should know of it';
+
+COMMENT ON COLUMN cdm.v_rules.changed_by IS 'Who made it; NULL = nobody knows any more';
+
+COMMENT ON COLUMN cdm.v_rules.changed_dt IS 'When it was made; NULL as changed_by';
+
+COMMENT ON COLUMN cdm.v_rules.is_current IS 'Whether it is how a rule or a draft of the tag is now, not how one was';
+
 CREATE VIEW cdm.v_tag_events WITH (security_barrier='true') AS
  SELECT hub.user_id AS guest_id,
     told.tag,
@@ -2506,6 +2653,8 @@ CREATE INDEX tag_events_user_id ON cdm.tag_events USING btree (user_id, tag, id)
 
 CREATE UNIQUE INDEX tag_rules_active_tag ON cdm.tag_rules USING btree (tag) WHERE active;
 
+CREATE UNIQUE INDEX tag_rules_draft_tag ON cdm.tag_rules USING btree (tag) WHERE ((status)::text = 'draft'::text);
+
 CREATE INDEX user_category_counters_category_id ON cdm.user_category_counters USING btree (category_id);
 
 CREATE INDEX user_tags_tag ON cdm.user_tags USING btree (tag);
@@ -2547,6 +2696,8 @@ CREATE TRIGGER keep_tag_rule_version AFTER INSERT OR DELETE OR UPDATE ON cdm.tag
 CREATE TRIGGER queue_all_tag_rules BEFORE TRUNCATE ON cdm.tag_rules FOR EACH STATEMENT EXECUTE FUNCTION cdm.queue_tag_rule();
 
 CREATE TRIGGER queue_tag_rule AFTER INSERT OR DELETE OR UPDATE ON cdm.tag_rules FOR EACH ROW EXECUTE FUNCTION cdm.queue_tag_rule();
+
+CREATE TRIGGER refuse_to_rewrite BEFORE DELETE OR UPDATE ON cdm.tag_rule_versions FOR EACH ROW EXECUTE FUNCTION cdm.refuse_to_rewrite();
 
 CREATE TRIGGER stamp_tag_rule BEFORE INSERT OR UPDATE ON cdm.tag_rules FOR EACH ROW EXECUTE FUNCTION cdm.stamp_tag_rule();
 
@@ -2738,6 +2889,9 @@ GRANT SELECT,INSERT ON TABLE dds.h_product TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_product_counters TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_product_counters TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_rules TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_rules TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_tag_events TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_tag_events TO dwh_etl;

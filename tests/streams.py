@@ -570,8 +570,12 @@ class Run:
             self.model.drop_rule(tag)
         else:
             values = [category, threshold, tag]
+            # The category of a rule in force stays.
+            execute("update cdm.tag_rules set active = false where tag = %s and category_name <> %s", [tag, category])
             changed = execute(
-                "update cdm.tag_rules set category_name = %s, threshold = %s where tag = %s and active", values
+                "update cdm.tag_rules set category_name = %s, threshold = %s, active = true where id = ("
+                "select id from cdm.tag_rules where tag = %s order by active desc, id desc limit 1)",
+                values,
             )
             if not changed.rowcount:
                 execute("insert into cdm.tag_rules (category_name, threshold, tag) values (%s, %s, %s)", values)

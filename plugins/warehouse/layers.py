@@ -87,9 +87,15 @@ REFERENCE_UNSEEN = "ask/stg/reference_unseen.sql"
 DEAD_LETTERS_LAST = "ask/stg/dead_letters_last.sql"
 DEAD_LETTERS_WANTED = "ask/stg/dead_letters_wanted.sql"
 
-# Tag rules: what they may name, and how one is set.
+# Tag rules: what they may name; whose turn it is to change one and who they are; how a tag stands; how a rule is set (as draft,
+# active or retired), its draft comes into force, it is retired, and is again what a version of it was.
 RULE_CATEGORIES = "ask/cdm/rule_categories.sql"
+TAG_RULES_LOCK = "turn/cdm/tag_rules_lock.sql"
+TAG_RULE_NOW = "ask/cdm/tag_rule_now.sql"
 TAG_RULES = "cdm/tag_rules.sql"
+TAG_RULES_ACTIVATED = "settle/cdm/tag_rules_activated.sql"
+TAG_RULES_RETIRED = "settle/cdm/tag_rules_retired.sql"
+TAG_RULES_BACK = "settle/cdm/tag_rules_back.sql"
 
 INCOMING_ORDERS = "batch/stg/incoming_orders.sql"
 INCOMING_REFERENCES = "batch/stg/incoming_references.sql"

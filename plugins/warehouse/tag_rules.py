@@ -91,7 +91,9 @@ def apply_rules(session: Session, rules: Iterable[TagRule]) -> dict[str, int]:
     counts = {"rules": 0, "changed": 0}
     for rule in rules:
         counts["rules"] += 1
-        changed = sum(session.run([TAG_RULES], rule).values())
+        status = "active" if rule["active"] else "retired"
+        set_as = {"status": status, "window_days": None, "exit_threshold": None, "comment": "", **rule}
+        changed = sum(session.run([TAG_RULES], set_as).values())
         counts["changed"] += changed
         if changed:
             session.log.info("rule set: %s", ", ".join(f"{name} {value!r}" for name, value in rule.items()))

@@ -17,5 +17,9 @@ where
             and known.version = rule.version
             and known.category_name = rule.category_name
             and known.threshold = rule.threshold
+            and known.window_days is not distinct from rule.window_days
+            and known.exit_threshold is not distinct from rule.exit_threshold
+            and known.status = rule.status
             and known.active = rule.active
+            and known.comment = rule.comment
     );

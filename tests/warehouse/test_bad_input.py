@@ -127,9 +127,11 @@ def test_money_and_times_arrive_exactly(pipeline: Pipeline) -> None:
 
 def test_special_texts_reach_the_marts_to_the_letter(pipeline: Pipeline) -> None:
     """As ids, names and categories at once: they pass JSON, COPY, array literals, hash keys and five tables."""
-    for text in SPECIAL_TEXTS:
+    # Tags of which one differs from another by case only are refused.
+    tags = {text: f"{number}. {text}" for number, text in enumerate(SPECIAL_TEXTS)}
+    for text, tag in tags.items():
         pipeline.owner.execute(
-            "insert into cdm.tag_rules (tag, category_name, threshold) values (%s, %s, 0)", [text, text]
+            "insert into cdm.tag_rules (tag, category_name, threshold) values (%s, %s, 0)", [tag, text]
         )
     pipeline.stage(order(n, user=text, restaurant=text, dishes=(text,)) for n, text in enumerate(SPECIAL_TEXTS))
     pipeline.load()
@@ -146,7 +148,7 @@ def test_special_texts_reach_the_marts_to_the_letter(pipeline: Pipeline) -> None
     )
     pipeline.load()
     assert pipeline.user_product_counters() == {(text, text): (text, 1) for text in SPECIAL_TEXTS}
-    assert pipeline.user_tags() == {(text, text): (text, 1, 0) for text in SPECIAL_TEXTS}
+    assert pipeline.user_tags() == {(text, tag): (text, 1, 0) for text, tag in tags.items()}
     assert set(pipeline.rows("select username, userlogin from dds.s_user_names")) == {(t, t) for t in SPECIAL_TEXTS}
     assert set(pipeline.rows("select name from dds.s_restaurant_names")) == {(text,) for text in SPECIAL_TEXTS}
 

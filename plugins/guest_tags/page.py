@@ -8,8 +8,9 @@ which are checked here and bound in SQL; it never sends SQL.
 from pathlib import Path
 from typing import Annotated, Any
 
-from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
-from airflow.api_fastapi.core_api.security import requires_access_view
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import AccessView, DagAccessEntity, DagDetails
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_view
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
@@ -25,6 +26,8 @@ ASSETS = {
 DAY_H = 24
 # Longer windows of orders are told by the day: more bars than pixels say nothing.
 HOURS_UP_TO_DAYS = 7
+# What the page's buttons start.
+DAGS = ("tag_rules", "data_checks", "dead_letters_replay", "orders_micro_batch")
 
 SECURITY_HEADERS = {
     # Everything comes from here: no foreign script, style or font, nothing inline, and only Airflow may frame it.
@@ -84,6 +87,18 @@ def asset(name: str) -> FileResponse:
     if name not in ASSETS:
         raise HTTPException(404, "no such file")
     return FileResponse(ASSETS[name])
+
+
+@app.get("/api/me")
+def me(user: GetUserDep) -> dict[str, Any]:
+    """Return who looks, and which DAGs they may start. It only greys buttons: the wall is Airflow's own API."""
+
+    def may(dag_id: str) -> bool:
+        return get_auth_manager().is_authorized_dag(
+            method="POST", access_entity=DagAccessEntity.RUN, details=DagDetails(id=dag_id), user=user
+        )
+
+    return {"user": user.get_name(), "may": {dag_id: may(dag_id) for dag_id in DAGS}}
 
 
 @app.get("/api/freshness")

@@ -27,16 +27,14 @@ ORDERS = 500
 END = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 FROM = (END - timedelta(days=8)).isoformat()
 RULES = {"soup_lover": ("Супы", 2), "sweet_tooth": ("Десерты", 3), "unreached": ("Пицца", 90)}
-BLOCKS = (
-    "tags",
-    "audience",
-    "thresholds",
-    "categories",
-    "dishes",
-    "orders",
-    "dead-letters",
-    "not-counted",
-)
+# By tab: what it shows.
+TABS: dict[str, tuple[str, ...]] = {
+    "rules": ("tags", "thresholds"),
+    "guest": (),
+    "state": ("state", "dead-letters", "not-counted"),
+    "numbers": ("audience", "categories", "dishes", "orders"),
+}
+TAB_OF = {name: tab for tab, names in TABS.items() for name in names}
 # What Airflow's own UI complains of, and why it may.
 ACCEPTED = {
     # It asks for its configuration before anybody has logged in, and goes to the login form by that.
@@ -149,9 +147,19 @@ def page(ui: Page, loaded: str, airflow: AirflowApi) -> Page:
     return page
 
 
-def opened(page: Page, airflow: AirflowApi) -> None:
-    page.goto(f"{airflow.address}/guest-tags/")
+def opened(page: Page, airflow: AirflowApi, tab: str = "rules") -> None:
+    page.goto(f"{airflow.address}/guest-tags/?tab={tab}")
     settled(page)
+
+
+def show(page: Page, tab: str) -> None:
+    """Go to a tab, if it isn't the one that is open, and wait until it has its numbers."""
+    button = page.locator(f"#to-{tab}")
+    if button.get_attribute("aria-selected") != "true":
+        button.click()
+        expect(page.locator(f"#{tab}")).to_be_visible()
+    for name in TABS[tab]:
+        expect(page.locator(f'[data-block="{name}"]')).to_have_attribute("aria-busy", "false")
 
 
 def settled(page: Page | Frame) -> None:
@@ -184,7 +192,7 @@ def test_the_page_stands_in_airflows_navigation_and_follows_its_theme(
     ui.goto(airflow.address)
     ui.get_by_role("link", name="Guest tags").click()
     expect(ui.frame_locator("iframe").get_by_role("heading", name="Guest tags", exact=True)).to_be_visible()
-    (frame,) = [frame for frame in ui.frames if frame.url.endswith("/guest-tags/") and frame != ui.main_frame]
+    (frame,) = [frame for frame in ui.frames if "/guest-tags/?tab=rules" in frame.url and frame != ui.main_frame]
     settled(frame)
     for theme in ("dark", "light"):
         ui.evaluate(
@@ -217,6 +225,8 @@ def told(rows: list[tuple[Any, ...]]) -> list[list[str]]:
 
 
 def block(page: Page, name: str) -> Locator:
+    """Return a block, in its tab."""
+    show(page, TAB_OF[name])
     return page.locator(f'[data-block="{name}"]')
 
 
@@ -404,6 +414,7 @@ def test_a_guest_is_told_why_and_what_is_missing(page: Page, warehouse: Pipeline
         order by hub.user_id limit 1
         """
     )[0]
+    show(page, "guest")
     page.get_by_label("Guest id").fill(guest)
     page.get_by_role("button", name="Find").click()
     expect(page.get_by_role("heading", name="History")).to_be_visible()
@@ -437,25 +448,31 @@ def test_a_guest_is_told_why_and_what_is_missing(page: Page, warehouse: Pipeline
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [375, 1440])
+@pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("language", ["English", "Русский"])
 def test_nobody_is_shut_out(page: Page, scheme: str, width: int, language: str) -> None:
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})
     page.locator("#language").get_by_text(language).click()
-    page.locator("details").evaluate_all("all => all.forEach(one => { one.open = true; })")
-    # The page never scrolls sideways; wide tables do so by themselves.
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
-    assert len(found.response["passes"]) > 20
+    for tab in TABS:
+        show(page, tab)
+        page.locator("details").evaluate_all("all => all.forEach(one => { one.open = true; })")
+        # The page never scrolls sideways; wide tables do so by themselves.
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        assert len(found.response["passes"]) > 15
 
 
 def test_each_chart_has_a_name_and_a_table(page: Page) -> None:
     page.locator("#language").get_by_text("English").click()
-    charts = page.locator("canvas")
-    assert charts.count() == 3
-    for chart in charts.all():
+    charts = []
+    for tab in ("numbers", "rules"):
+        show(page, tab)
+        charts += page.locator(f"#{tab} canvas").all()
+    assert len(charts) == 3
+    for chart in charts:
+        show(page, chart.evaluate("chart => chart.closest('[role=tabpanel]').id"))
         expect(chart).to_be_visible()  # whoever changes the theme has it drawn anew
         assert re.match(
             r"(Line|Stacked bar) chart: .+ The same numbers are in the table below\.",
@@ -467,41 +484,42 @@ def test_each_chart_has_a_name_and_a_table(page: Page) -> None:
         assert chart.locator("xpath=ancestor::*[@data-block]").locator("details table").count() == 1
 
 
-def test_everything_can_be_reached_and_used_by_keyboard(page: Page, airflow: AirflowApi) -> None:
-    page.set_viewport_size({"width": 1440, "height": 900})
-    opened(page, airflow)
-    page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="To the numbers")).to_be_focused()
-    reached = []
+def reached(page: Page) -> list[dict[str, Any]]:
+    """Go through the page by Tab from its beginning; return each stop: its name, and whether one sees that it has the focus."""
+    stops: list[dict[str, Any]] = []
     for _ in range(90):
-        reached.append(
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement === document.body"):
+            return stops
+        stops.append(
             page.evaluate(
                 """() => {
                     const at = document.activeElement;
                     const hidden = at.matches("input[type=radio], input[type=checkbox]");
                     const marked = hidden ? at.parentElement.querySelector("span") : at;
                     const outline = [marked, at.parentElement].some((one) => getComputedStyle(one).outlineStyle !== "none");
-                    return { tag: at.tagName, name: at.name || at.id || at.textContent.trim().slice(0, 30), outline };
+                    return { name: at.name || at.id || at.textContent.trim().slice(0, 30), outline };
                 }"""
             )
         )
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement === document.body"):
-            break
-    assert reached[-1]["tag"] == "BUTTON", "the last is an example of a guest"
-    assert [stop for stop in reached if not stop["outline"]] == [], "who is where is always seen"
-    names = {stop["name"] for stop in reached}
-    assert {
-        "language",
-        "refresh",
-        "audience-days",
-        "threshold-category",
-        "threshold",
-        "orders-days",
-        "guest_id",
-    } <= names
-    assert "As a table" in names
+    raise AssertionError("it does not end")
 
+
+def test_everything_can_be_reached_and_used_by_keyboard(page: Page, airflow: AirflowApi) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    expected = {
+        "rules": {"To the numbers", "language", "refresh", "to-rules", "threshold-category", "threshold", "As a table"},
+        "guest": {"to-guest", "guest_id"},
+        "state": {"to-state", "Check now", "Try them again"},
+        "numbers": {"to-numbers", "audience-days", "orders-days", "As a table"},
+    }
+    for tab in TABS:
+        opened(page, airflow, tab)
+        stops = reached(page)
+        assert [stop for stop in stops if not stop["outline"]] == [], "who is where is always seen"
+        assert expected[tab] <= {stop["name"] for stop in stops}
+
+    show(page, "rules")
     page.get_by_role("slider").focus()
     before = page.locator("#thresholds output").inner_text()
     page.keyboard.press("Home")
@@ -511,12 +529,70 @@ def test_everything_can_be_reached_and_used_by_keyboard(page: Page, airflow: Air
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("heading", name="Теги гостей", exact=True)).to_be_visible()
     page.keyboard.press("ArrowLeft")
+    page.locator("#to-rules").focus()
+    page.keyboard.press("End")
+    expect(page.get_by_role("tab", name="Numbers")).to_be_focused()
+    settled(page)
     box = page.get_by_role("checkbox").first
     was = box.is_checked()
     box.focus()
     page.keyboard.press("Space")
     assert box.is_checked() is not was
     expect(box).to_be_focused()
+
+
+def test_a_tab_has_an_address_that_survives_a_reload_and_back_and_forward_lead_through_tabs(
+    page: Page, airflow: AirflowApi
+) -> None:
+    opened(page, airflow, "numbers")
+    page.locator("#orders").get_by_text("30 days").click()
+    expect(page).to_have_url(f"{airflow.address}/guest-tags/?tab=numbers#orders=30")
+    page.reload()
+    expect(page.locator('input[name="orders-days"][value="30"]')).to_be_checked()
+    show(page, "guest")
+    show(page, "state")
+    page.go_back()
+    expect(page.locator("#guest")).to_be_visible()
+    page.go_back()
+    expect(page).to_have_url(f"{airflow.address}/guest-tags/?tab=numbers#orders=30")
+    expect(page.locator("#numbers")).to_be_visible()
+    page.go_forward()
+    expect(page.locator("#guest")).to_be_visible()
+    expect(page.get_by_role("tabpanel")).to_have_count(1)
+    opened(page, airflow, "none'; drop")
+    expect(page.locator("#rules")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    "hands_on", ["/plugin/guest-tags/guest-tags/?tab=numbers#orders=1", "/plugin/guest-tags?tab=numbers#orders=1"]
+)
+def test_a_link_into_airflows_frame_leads_to_the_tab_and_the_windows_address_follows_it(
+    ui: Page, loaded: str, airflow: AirflowApi, hands_on: str
+) -> None:
+    ui.goto(f"{airflow.address}{hands_on}")
+    frame = ui.frame_locator("iframe")
+    expect(frame.locator("#numbers")).to_be_visible()
+    expect(frame.locator('input[name="orders-days"][value="1"]')).to_be_checked()
+    frame.locator("#to-state").click()
+    expect(ui).to_have_url(f"{airflow.address}/plugin/guest-tags/guest-tags/?tab=state")
+    ui.go_back()
+    expect(frame.locator("#numbers")).to_be_visible()
+    expect(ui).to_have_url(f"{airflow.address}/plugin/guest-tags/guest-tags/?tab=numbers#orders=1")
+    ui.go_forward()
+    expect(frame.locator("#state")).to_be_visible()
+    ui.reload()
+    expect(frame.locator("#state")).to_be_visible()
+
+
+def test_opening_a_tab_asks_for_little(page: Page, airflow: AirflowApi, watch: Watch) -> None:
+    for tab in TABS:
+        watch.addresses.clear()
+        opened(page, airflow, tab)
+        own = {address for address in watch.addresses if "/guest-tags/api/" in address} - {
+            f"{airflow.address}/guest-tags/api/{name}" for name in ("freshness", "me")
+        }
+        assert len(own) <= 4, own
+        assert len([address for address in watch.addresses if "/api/" in address]) <= 6 + len(own)
 
 
 def test_a_russian_browser_gets_a_russian_page(
@@ -545,7 +621,7 @@ def test_a_block_that_fails_says_why_and_can_be_tried_again(page: Page, airflow:
     alert = block(page, "tags").get_by_role("alert")
     expect(alert).to_contain_text("The warehouse does not answer. Check that PostgreSQL is up")
     assert "Error" not in page.locator("body").inner_text()
-    assert table(block(page, "categories")), "the others are not hurt"
+    assert table(block(page, "thresholds")), "the other is not hurt"
     page.unroute("**/api/tags")
     alert.get_by_role("button", name="Try again").click()
     expect(block(page, "tags").get_by_role("table")).to_be_visible()
@@ -582,9 +658,9 @@ def said(page: Page, state: str) -> Locator:
 def test_a_warehouse_that_is_away_is_told_once_and_numbers_stay_greyed_until_it_is_back(
     page: Page, airflow: AirflowApi, warehouse: Pipeline, watch: Watch
 ) -> None:
-    opened(page, airflow)
+    opened(page, airflow, "numbers")
     expect(page.locator("#updated")).to_contain_text("Updated at")
-    was = table(block(page, "tags"))
+    was = table(block(page, "dishes"))
     admin = psycopg.connect(warehouse.env["DWH_ADMIN_URL"], autocommit=True)
     admin.execute("alter role dwh_bi nologin")
     try:
@@ -592,10 +668,10 @@ def test_a_warehouse_that_is_away_is_told_once_and_numbers_stay_greyed_until_it_
         page.get_by_role("button", name="Refresh").click()
         expect(said(page, "unknown")).to_contain_text("The warehouse does not answer.")
         assert strip(page).get_attribute("data-level") == "grey"
-        for name in BLOCKS:
+        for name in TABS["numbers"]:
             expect(block(page, name).locator(".stale")).to_have_count(1)
             expect(block(page, name)).to_contain_text("The numbers are those of")
-        assert table(block(page, "tags")) == was
+        assert table(block(page, "dishes")) == was
         expect(page.locator("#updated")).to_contain_text("Not updated since")
         assert shown(page).count("does not answer") == 1
         assert page.get_by_role("button", name="Try again").count() == 1
@@ -629,7 +705,7 @@ def test_the_page_is_not_up_to_date_before_the_strip_knows_what_is_to_be_trusted
     waiting: list[Route] = []
     page.route("**/api/freshness", lambda route: waiting.append(route))
     page.goto(f"{airflow.address}/guest-tags/")
-    for name in BLOCKS:
+    for name in TABS["rules"]:
         expect(block(page, name)).to_have_attribute("aria-busy", "false")
     assert page.locator("#updated").inner_text() == ""
     (asked,) = waiting
@@ -640,7 +716,7 @@ def test_the_page_is_not_up_to_date_before_the_strip_knows_what_is_to_be_trusted
 
 
 def test_a_blank_id_is_told_at_its_field_and_nothing_is_sent(page: Page, airflow: AirflowApi, watch: Watch) -> None:
-    opened(page, airflow)
+    opened(page, airflow, "guest")
     watch.addresses.clear()
     field = page.get_by_label("Guest id")
     for blank in ("", "   "):
@@ -738,7 +814,7 @@ def test_what_was_refused_is_tried_again_at_a_press_and_followed_also_after_a_re
 
 
 def test_links_to_airflow_are_followed_by_airflows_own_router(ui: Page, airflow: AirflowApi) -> None:
-    ui.goto(f"{airflow.address}/plugin/guest-tags")
+    ui.goto(f"{airflow.address}/plugin/guest-tags/guest-tags/?tab=state")
     failed = ui.frame_locator("iframe").locator('[data-row="runs"] a').first  # of the run with the unknown parameter
     failed.click()
     ui.wait_for_url("**/dags/orders_micro_batch/runs/**")
@@ -753,7 +829,7 @@ def test_a_page_without_data_says_what_to_run(page: Page, airflow: AirflowApi, w
         expect(block(page, name)).to_contain_text("orders_backfill")
         expect(block(page, name)).to_contain_text("orders_micro_batch")
     expect(block(page, "tags")).to_contain_text("insert into cdm.tag_rules")
-    for name in BLOCKS[2:]:
+    for name in ("thresholds", "categories", "dishes", "orders", "dead-letters", "not-counted"):
         assert block(page, name).inner_text().strip()
         assert block(page, name).locator("table").count() == 0
     assert Axe().run(page).violations_count == 0

@@ -29,7 +29,9 @@ SQL = Path(reader.SQL_FOLDER, "page")
 FILES = sorted(path.stem for path in SQL.glob("*.sql"))
 CONNECTION = f"AIRFLOW_CONN_{reader.CONN_ID.upper()}"
 ADDRESSES = sorted(path for route in page.app.routes if "{" not in (path := str(getattr(route, "path", "{}"))))
-NUMBERS = [address for address in ADDRESSES if address.startswith("/api/") and "guest" not in address]
+NUMBERS = [
+    address for address in ADDRESSES if address.startswith("/api/") and "guest" not in address and address != "/api/me"
+]
 
 
 @pytest.fixture
@@ -118,6 +120,15 @@ def test_the_page_and_its_files_come_with_a_policy_that_allows_nothing_foreign(l
 )
 def test_only_the_files_of_the_page_are_served(login: TestClient, name: str) -> None:
     assert login.get(f"/static/{name}").status_code == 404
+
+
+@pytest.mark.parametrize(("role", "may"), [("viewer", False), ("admin", True)])
+def test_buttons_are_grey_for_those_whom_airflow_would_refuse(
+    login: TestClient, monkeypatch: pytest.MonkeyPatch, role: str, may: bool
+) -> None:
+    ann = SimpleAuthManagerUser(username="ann", role=role)
+    monkeypatch.setitem(page.app.dependency_overrides, get_user, lambda: ann)
+    assert login.get("/api/me").json() == {"user": "ann", "may": dict.fromkeys(page.DAGS, may)}
 
 
 # --- what is asked ----------------------------------------------------------------------------------------------------

@@ -8,11 +8,12 @@ const FOLLOW_MS = 15 * 60_000;
 const API = "../api/v2/";
 const segment = encodeURIComponent;
 
-// Carries a word that the texts know.
+// Carries a word that the texts know; `detail` is what Airflow says of it, its first line.
 export class Refusal extends Error {
-  constructor(code) {
+  constructor(code, detail = null) {
     super(code);
     this.code = code;
+    this.detail = detail;
   }
 }
 
@@ -31,8 +32,8 @@ async function request(address, options = {}) {
   }
   if (answer.ok) return { body, date: Date.parse(answer.headers.get("Date")) || Date.now() };
   if (known(`error.${body.code}`)) throw new Refusal(body.code);
-  const codes = { 401: "session", 403: "forbidden", 404: "missing", 409: "sent" };
-  throw new Refusal(codes[answer.status] ?? "unexpected");
+  const codes = { 400: "invalid", 401: "session", 403: "forbidden", 404: "missing", 409: "sent", 422: "invalid" };
+  throw new Refusal(codes[answer.status] ?? "unexpected", typeof body.detail === "string" ? body.detail.split("\n")[0] : null);
 }
 
 // The JSON of an address of the page.
@@ -66,7 +67,8 @@ export async function trigger(dag, runId, conf, note) {
   }
 }
 
-export const newRunId = (action) => `page__${action}__${crypto.randomUUID?.() ?? `${Date.now()}${Math.random()}`}`;
+export const newKey = () => crypto.randomUUID?.() ?? `${Date.now()}${Math.random()}`;
+export const newRunId = (action, key = newKey()) => `page__${action}__${key}`;
 
 const run = (dag, runId) => `dags/${segment(dag)}/dagRuns/${segment(runId)}`;
 

@@ -23,13 +23,14 @@ export function table(columns, rows, caption) {
       "tr",
       {},
       ...columns.map((column) => {
-        const attributes = { class: classes(column), "data-value": column.value ? column.value(row) : null };
+        const attributes = { class: classes(column), "data-title": column.title || null, "data-value": column.value ? column.value(row) : null };
         return el(column.head ? "th" : "td", column.head ? { ...attributes, scope: "row" } : attributes, column.cell(row) ?? "");
       }),
     ),
   );
   const name = caption ? el("caption", { class: "unseen" }, caption) : null;
-  const whole = el("table", {}, name, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...body));
+  const wide = columns.filter(({ number }) => number).length > 3; // cards on a phone: page.css
+  const whole = el("table", { class: wide ? "cards" : null }, name, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...body));
   // A wide table scrolls by itself, also by keyboard; the page never does.
   return el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": caption }, whole);
 }

@@ -1,7 +1,9 @@
 // The strip above the page, which says whether the numbers can be trusted, and the block State, which says why and what to do.
 
-import { Refusal, airflowAddress, ask, askAirflow, askAirflowWithTime, follow, isPaused, newRunId, openInAirflow, result, runPath, switchOn, taskOf, trigger } from "./airflow.js";
+import { Act, link, may, offerToSwitchOn, reason, whenSwitchedOn } from "./act.js";
+import { Refusal, ask, askAirflow, askAirflowWithTime, result, runPath, taskOf } from "./airflow.js";
 import { el } from "./dom.js";
+import { goTo, place } from "./place.js";
 import { MINUTE_RUN, judge, lastOver, sentence, stuckRun } from "./state.js";
 import { clock, counted, duration, language, moment, number, t, time } from "./texts.js";
 
@@ -59,7 +61,8 @@ async function lastCheck() {
   const key = last.dag_run_id + last.end_date;
   const check = { dag_run_id: last.dag_run_id, checked: last.end_date, broken: false, since: null, error: null, laws: null };
   if (last.state === "success") {
-    check.laws = (await once(key, () => result(CHECKS, last.dag_run_id, "laws"))).laws ?? null;
+    // How many they are, only State says.
+    if (place.tab === "state") check.laws = (await once(key, () => result(CHECKS, last.dag_run_id, "laws"))).laws ?? null;
     return check;
   }
   const failure = await once(key, () => taskOf(CHECKS, last.dag_run_id, ["failed"]));
@@ -96,10 +99,14 @@ function aged() {
 let asking = null;
 let onChange = () => {};
 let onRetry = () => {};
+let onDrawn = () => {};
 let spoken = null;
 
 export const isUnknown = () => known.facts !== null && judge(aged()).state === "unknown";
 export const isKnown = () => known.facts !== null && !isUnknown();
+export const answeredAt = () => answered;
+// Whether a state is said that somebody should look at.
+export const wrong = () => spoken !== null && $("strip").dataset.level === "red";
 
 // Asks for everything anew and draws it; several who ask at once get one answer.
 export function look() {
@@ -113,17 +120,13 @@ export function look() {
   return asking;
 }
 
-function link(text, path) {
-  return el("a", { href: airflowAddress(path), onclick: openInAirflow }, text);
-}
-
 function wayOn(judged) {
   if (judged.state === "unknown") return el("button", { type: "button", onclick: () => onRetry() }, t("retry"));
-  if (judged.state === "off") return el("button", { type: "button", onclick: () => offerToSwitchOn(MINUTE_RUN) }, t("strip.on"));
+  if (judged.state === "off") return el("button", { type: "button", disabled: !may(MINUTE_RUN), title: reason(MINUTE_RUN), onclick: () => offerToSwitchOn(MINUTE_RUN) }, t("strip.on"));
   if (judged.state === "failing") return link(t("strip.log"), runPath(MINUTE_RUN, judged.run.dag_run_id, judged.task));
   if (judged.state === "stuck") return link(t("strip.run"), runPath(MINUTE_RUN, judged.run.dag_run_id));
   if (judged.state === "laws") return link(t("strip.log"), runPath(CHECKS, judged.run.dag_run_id, "laws"));
-  return el("a", { href: "#state" }, t("state.title"));
+  return el("a", { href: "?tab=state", onclick: (event) => { event.preventDefault(); goTo("state"); } }, t("state.title"));
 }
 
 // Draws strip and State in the present language.
@@ -157,8 +160,11 @@ function drawStrip() {
   strip.dataset.shape = shape;
   // Ages change all the time; only another state is worth to be read out.
   const state = `${judged.state} ${judged.level} ${language}`;
-  if (state !== spoken) $("spoken").textContent = text;
-  spoken = state;
+  if (state !== spoken) {
+    $("spoken").textContent = text;
+    spoken = state;
+    onDrawn();
+  }
   return judged;
 }
 
@@ -233,117 +239,38 @@ function lawsRow({ laws }) {
 
 function refusedRow({ dead_letters: unsolved }) {
   const words = unsolved ? t("state.refused.some", number(unsolved)) : t("state.refused.none");
-  return el("div", { class: "does" }, el("p", { class: unsolved ? "warn" : "quiet", "data-name": "letters", "data-value": unsolved }, words), ...(unsolved || actions.letters.says ? button("letters") : []));
+  return el("div", { class: "does" }, el("p", { class: unsolved ? "warn" : "quiet", "data-name": "letters", "data-value": unsolved }, words), ...(unsolved || actions.letters.act.says ? button("letters") : []));
 }
 
 // --- what the buttons do -----------------------------------------------------------------------------------------------
 
-// Each starts a run, says what becomes of it, and goes on doing so when the page is loaded again. `note` stays with the run.
 const actions = {
-  checks: { dag: CHECKS, task: "laws", conf: {}, note: "Asked for on the page: check the laws of the data now", says: null, busy: false },
-  letters: { dag: REPLAY, task: "replay", conf: {}, note: "Asked for on the page: try all dead letters again", says: null, busy: false },
-};
-const kept = (name) => `guest-tags.run.${name}`;
-const store = (of) => {
-  try {
-    return of(window.sessionStorage);
-  } catch {
-    return null; // storage is switched off
-  }
+  checks: {
+    act: new Act({ name: "checks", dag: CHECKS, task: "laws", done: (counts) => t("act.checks.done", counts), changed: () => draw(), over: () => onRetry() }),
+    conf: {}, note: "Asked for on the page: check the laws of the data now",
+  },
+  letters: {
+    act: new Act({ name: "letters", dag: REPLAY, task: "replay", done: (counts) => t("act.letters.done", counts), changed: () => draw(), over: () => onRetry() }),
+    conf: {}, note: "Asked for on the page: try all dead letters again",
+  },
 };
 
 function button(name) {
-  const action = actions[name];
-  const { says } = action;
+  const { act, conf, note } = actions[name];
   return [
-    el("button", { type: "button", "data-key": name, disabled: action.busy || says?.code === "forbidden", onclick: () => start(name) }, t(`state.${name}.do`)),
-    el("p", { class: "quiet", "data-answer": name }, ...(says ? words(action, says) : [])),
+    el("button", { type: "button", "data-key": name, disabled: act.busy || !may(act.dag), onclick: () => act.send(conf, note) }, t(`state.${name}.do`)),
+    act.says ? act.answer() : el("p", { class: "quiet", "data-answer": name }, reason(act.dag)),
   ];
 }
 
-function words({ dag }, { code, values = [], run = null, error = null, paused = false }) {
-  const text = code.startsWith("error.") ? t(code, dag) : t(`act.${code}`, ...values);
-  return [
-    `${error ?? text} `,
-    ...(paused ? [el("button", { type: "button", "data-key": `on-${dag}`, onclick: () => offerToSwitchOn(dag) }, t("strip.on"))] : []),
-    ...(run ? [link(t("strip.run"), runPath(dag, run))] : []),
-  ];
-}
-
-function tell(name, says) {
-  const same = actions[name].says?.code === says.code;
-  actions[name].says = says;
-  draw();
-  if (!same) $("spoken").textContent = document.querySelector(`[data-answer="${name}"]`)?.textContent ?? "";
-}
-
-async function start(name) {
-  const action = actions[name];
-  if (action.busy) return;
-  action.busy = true;
-  tell(name, { code: "checking" });
-  try {
-    const run = newRunId(name);
-    await trigger(action.dag, run, action.conf, action.note);
-    store((storage) => storage.setItem(kept(name), run));
-    await watch(name, run);
-  } catch (error) {
-    refuse(name, error);
-  } finally {
-    action.busy = false;
-    draw();
-  }
-}
-
-function refuse(name, error) {
-  if (!(error instanceof Refusal)) throw error;
-  store((storage) => storage.removeItem(kept(name)));
-  tell(name, error.code === "forbidden" ? { code: "forbidden", values: [actions[name].dag] } : { code: `error.${error.code}` });
-}
-
-async function watch(name, run) {
-  const { dag, task } = actions[name];
-  let paused = false;
-  const state = await follow(dag, run, async (now) => {
-    paused = now === "queued" && (await isPaused(dag).catch(() => false));
-    tell(name, { code: paused ? "paused" : now, values: [dag], run, paused });
-  });
-  if (state !== "lost") store((storage) => storage.removeItem(kept(name)));
-  if (state === "success") tell(name, { code: `${name}.done`, values: [await result(dag, run, task)], run });
-  else if (state === "failed") tell(name, { code: "failed", error: (await taskOf(dag, run, ["failed"]).catch(() => null))?.error, run });
-  else tell(name, { code: "lost", run });
-  onRetry(); // the numbers that it touches
-}
-
-async function offerToSwitchOn(dag) {
-  const dialog = $("dialog");
-  const no = el("button", { type: "button", onclick: () => dialog.close() }, t("dialog.no"));
-  const answer = el("p", { role: "alert" });
-  const yes = el("button", { type: "button", class: "main", onclick: async () => {
-    yes.disabled = true;
-    try {
-      await switchOn(dag);
-      dialog.close();
-      await look();
-    } catch (error) {
-      answer.textContent = error.code === "forbidden" ? t("act.forbidden", dag) : t(`error.${error.code ?? "unexpected"}`, dag);
-    }
-  } }, t("strip.on"));
-  dialog.replaceChildren(el("h2", { id: "dialog-title" }, t("dialog.on", dag)), el("p", {}, t("dialog.on.what")), answer, el("div", { class: "row" }, yes, no));
-  dialog.showModal();
-  no.focus();
-}
-
-// Begins to look, and goes on while somebody sees the page. `retry` loads all numbers; `change` hears that the warehouse went or came.
-export function begin({ retry, change }) {
+// Begins to look, and goes on while somebody sees the page. `retry` loads all numbers; `change` hears that the warehouse went or
+// came, `drawn` each new drawing.
+export function begin({ retry, change, drawn }) {
   onRetry = retry;
   onChange = change;
-  for (const [name, action] of Object.entries(actions)) {
-    const run = store((storage) => storage.getItem(kept(name)));
-    if (!run) continue;
-    action.busy = true;
-    watch(name, run).catch((error) => refuse(name, error)).finally(() => { action.busy = false; draw(); });
-  }
+  onDrawn = drawn;
+  whenSwitchedOn(look);
+  for (const { act } of Object.values(actions)) act.resume();
   setInterval(() => document.visibilityState === "visible" && look(), ASK_MS);
   setInterval(() => document.visibilityState === "visible" && tick(), TICK_MS);
 }

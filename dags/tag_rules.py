@@ -1,12 +1,13 @@
 """
-### Tag rules: set one by a form, or apply `config/tag_rules.yaml`
+### Tag rules: set one by a form, apply `config/tag_rules.yaml`, activate a draft, retire a rule, go back to a version
 
 `rules` (the form or the file → `cdm.tag_rules`). The next run of `orders_micro_batch` judges all guests by what has changed: tags
-come and go by events.
+come and go by events. A draft judges nobody. Every change is a version that stays, with the person who started the run.
 
-**Start it** by the form in the UI, or by
-`airflow dags trigger tag_rules --conf '{"tag": "soup_fan", "category": "Супы", "threshold": 3}'`.
-A tag that the file names is the file's: the next deployment sets it as it is written there.
+**Start it** by the page *Guest tags*, by the form in the UI, or by
+`airflow dags trigger tag_rules --conf '{"tag": "soup_fan", "category": "Супы", "threshold": 3, "status": "draft"}'`,
+then `--conf '{"action": "activate the draft", "tag": "soup_fan"}'`. A tag that the file names is the file's: the next deployment
+sets it as it is written there.
 
 **Rerun**: harmless: a rule that is as it should be keeps its version.
 
@@ -22,7 +23,7 @@ from operators.dag import form, usual
 
 with DAG(
     dag_id="tag_rules",
-    description="Set the rule of one tag by a form, or all rules of config/tag_rules.yaml",
+    description="Set, activate, retire or take back the rule of one tag, or apply config/tag_rules.yaml",
     doc_md=__doc__,
     schedule=None,
     dagrun_timeout=timedelta(minutes=15),

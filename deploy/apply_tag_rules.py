@@ -13,10 +13,10 @@ from pathlib import Path
 import psycopg
 
 from warehouse.constants import TAG_RULES_FILE
-from warehouse.layers import TAG_RULES
+from warehouse.layers import TRANSACTION
 from warehouse.session import Session
 from warehouse.sql_files import read_sql
-from warehouse.tag_rules import BadRulesError, apply_rules, parse_rules
+from warehouse.tag_rules import RULE_FILES, BadRulesError, apply_rules, parse_rules
 
 
 def main() -> None:
@@ -27,8 +27,9 @@ def main() -> None:
     try:
         rules = parse_rules(Path(TAG_RULES_FILE).read_text(encoding="utf-8"))
         with psycopg.connect(url) as connection:
-            session = Session(connection, read_sql([TAG_RULES]), log=logging.getLogger(__name__))
-            counts = apply_rules(session, rules)
+            session = Session(connection, read_sql([TRANSACTION, *RULE_FILES]), log=logging.getLogger(__name__))
+            with session.transaction():
+                counts = apply_rules(session, rules)
     except (BadRulesError, OSError, psycopg.Error) as error:
         raise SystemExit(f"the rules of {TAG_RULES_FILE} are not applied: {error}") from error
     print("{changed} of {rules} tag rules have changed".format(**counts))

@@ -7,31 +7,15 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 Files: TypeAlias = tuple[str, ...]
-Listed: TypeAlias = "str | Iterable[Listed] | None"
-
-
-class FirstLoad(NamedTuple):
-    """How an empty layer is filled: part by part in one transaction, and what is done after each part and at the end.
-
-    `parts` is the question for what a part takes: (from_key, to_key, max_events); no answer = this is no first load.
-    """
-
-    parts: str
-    end_part: Files
-    end: Files
+Listed: TypeAlias = "str | Iterable[Listed]"
 
 
 class Layer(NamedTuple):
-    """A load from a queue: what opens the transaction, what claims a batch of the queue, and how that is loaded.
-
-    `settle` ends the load of a batch; a first load has its own way to do that.
-    """
+    """A load from a queue: what opens the transaction, what claims a batch of the queue, and how that is loaded."""
 
     prepare: Files
     claim: Files
     load: Files
-    settle: Files = ()
-    first: FirstLoad | None = None
 
 
 class Intake(NamedTuple):
@@ -69,7 +53,7 @@ def files_of(*listed: Listed) -> Files:
         if isinstance(part, str):
             yield part
         else:
-            for inner in part or ():
+            for inner in part:
                 yield from each(inner)
 
     return tuple(dict.fromkeys(each(listed)))
@@ -103,13 +87,14 @@ REFERENCE_UNSEEN = "ask/stg/reference_unseen.sql"
 DEAD_LETTERS_LAST = "ask/stg/dead_letters_last.sql"
 DEAD_LETTERS_WANTED = "ask/stg/dead_letters_wanted.sql"
 
-# Tag rules: what they may name; whose turn it is to change one and who they are; how a tag stands; how a rule is set (as draft,
-# active or retired), its draft comes into force, it is retired, and is again what a version of it was.
+# Tag rules: what they may name; whose turn it is to change one and who they are; how tags stand; how a rule is set (as draft,
+# active or retired), its draft comes into force or is thrown away, it is retired, and is again what a version of it was.
 RULE_CATEGORIES = "ask/cdm/rule_categories.sql"
 TAG_RULES_LOCK = "turn/cdm/tag_rules_lock.sql"
-TAG_RULE_NOW = "ask/cdm/tag_rule_now.sql"
+TAG_RULES_NOW = "ask/cdm/tag_rules_now.sql"
 TAG_RULES = "cdm/tag_rules.sql"
 TAG_RULES_ACTIVATED = "settle/cdm/tag_rules_activated.sql"
+TAG_RULES_DROPPED = "settle/cdm/tag_rules_dropped.sql"
 TAG_RULES_RETIRED = "settle/cdm/tag_rules_retired.sql"
 TAG_RULES_BACK = "settle/cdm/tag_rules_back.sql"
 
@@ -186,24 +171,19 @@ DDS = Layer(
         "dds/es_order_user.sql",
         "dds/es_order_product.sql",
         "dds/es_product_category.sql",
-    ),
-    settle=("batch/dds/batch_known_changes.sql", "dds/counter_queue.sql"),
-    first=FirstLoad(
-        parts="ask/dds/first_parts.sql",
-        end_part=("turn/dds/end_part.sql",),
-        end=("turn/dds/restore_keys.sql", "settle/dds/counter_queue_first.sql"),
+        "turn/dds/restore_keys.sql",
+        "batch/dds/batch_known_changes.sql",
+        "dds/counter_queue.sql",
     ),
 )
 # Everything is queued or set right first, in the same transaction.
 DDS_REBUILD = DDS._replace(prepare=(*DDS.prepare, "rebuild/dds/queue.sql"))
 
-# How many events a batch of the vault takes: few where a minute's run may wait for its end; all in a rebuild, and in the first
-# load of a history, which has its keys off. That goes in parts of about a million: these take 1.2 GB of disk for the tables of
-# the batch, and as much for sorts.
-PART = {"part_events": 1_000_000}
-BATCH = {"max_events": 50_000, "max_first_events": 50_000, **PART}
-HISTORY_BATCH = {"max_events": 100_000, "max_first_events": None, **PART}
-REBUILD_BATCH = {"max_events": None, "max_first_events": None, **PART}
+# How many events a batch of the vault takes: few where a minute's run may wait for its end; many where it is the first, which is
+# loaded without keys; all in a rebuild. A million take 1.2 GB of disk for the batch's tables, and as much for sorts.
+BATCH = {"max_events": 50_000, "max_first_events": 50_000}
+HISTORY_BATCH = {"max_events": 100_000, "max_first_events": 1_000_000}
+REBUILD_BATCH = {"max_events": None, "max_first_events": None}
 
 # The marts.
 CDM = Layer(

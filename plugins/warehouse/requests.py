@@ -26,6 +26,13 @@ WHAT_CHANGED = "what changed, and a slice"
 ALL_LAWS_WHOLE = "everything"
 ONE_RULE = "set one rule"
 THE_FILE = "apply the file"
+ACTIVATE = "activate the draft"
+THROW_AWAY = "throw the draft away"
+RETIRE = "retire"
+GO_BACK = "go back to a version"
+ACTIVE, DRAFT, RETIRED = "active", "draft", "retired"
+VERSIONS = range(1, 2**31)
+MAX_COMMENT = 500
 
 # What is written like this Python reads as everybody does; it would also read week dates, dates alone, and any sign for the "T".
 _MOMENT = re.compile(
@@ -72,6 +79,16 @@ def whole_number(default: int, allowed: range, **words: str) -> Field:
     return Field(default, {"type": "integer", "minimum": allowed[0], "maximum": allowed[-1], **words}, check)
 
 
+def optional_number(allowed: range, **words: str) -> Field:
+    """Return a field for a whole number that may be left empty."""
+    number = whole_number(allowed[0], allowed, **words)
+
+    def check(name: str, value: object) -> int | None:
+        return None if value is None else number.check(name, value)
+
+    return Field(None, {**number.schema, "type": ["null", "integer"]}, check)
+
+
 def optional_text(**words: str) -> Field:
     """Return a field for a text that may be left empty."""
 
@@ -81,6 +98,19 @@ def optional_text(**words: str) -> Field:
         return value
 
     return Field(None, {"type": ["null", "string"], **words}, check)
+
+
+def remark(longest: int, **words: str) -> Field:
+    """Return a field for what people write to each other, up to so many characters; empty where it is left out."""
+
+    def check(name: str, value: object) -> str:
+        if value is None:
+            return ""
+        if not isinstance(value, str) or len(value) > longest or "\x00" in value:
+            raise BadRequestError(f"{name!r} must be a text of at most {longest} characters, not {value!r}")
+        return value.strip()
+
+    return Field(None, {"type": ["null", "string"], "maxLength": longest, **words}, check)
 
 
 def flag(default: bool, **words: str) -> Field:  # what the field holds
@@ -134,7 +164,7 @@ def _reason(field: Field) -> Field:
     return field._replace(check=check)
 
 
-# A tag rule, in the form and in config/tag_rules.yaml. Tag and category may be empty in the form: the file is applied without.
+# A tag rule, in the form and in config/tag_rules.yaml. Tag and category may be empty in the form: not every action needs them.
 # What else they may be is said in warehouse.tag_rules.
 TAG_RULE: Mapping[str, Field] = {
     "tag": optional_text(title="Tag", description_md="Such as `soup_fan`; one that is known is changed"),
@@ -146,7 +176,24 @@ TAG_RULE: Mapping[str, Field] = {
         title="Threshold",
         description="CLOSED orders of the category that do not yet suffice: with 5, the sixth gives the tag",
     ),
-    "active": flag(True, title="Active", description="Off takes the tag from everybody"),
+    "window_days": optional_number(
+        range(1, 3661), title="Window, days", description="An order counts for so many days; empty: for ever"
+    ),
+    "exit_threshold": optional_number(
+        range(1_000_001),
+        title="Exit threshold",
+        description="Who has the tag keeps it until no more than so many orders count; empty: as the threshold",
+    ),
+    "status": one_of(
+        ACTIVE,
+        DRAFT,
+        RETIRED,
+        title="Status",
+        description="Better begin with a draft, rehearse it, then activate it: a draft judges nobody. A rule that is retired "
+        "takes the tag from everybody",
+    ),
+    "comment": remark(MAX_COMMENT, title="Comment", description="What people should know of the rule"),
+    "active": flag(True, title="Active", description="Off retires the rule, as the status does"),
 }
 # By DAG: its form.
 FORMS: Mapping[str, Mapping[str, Field]] = {
@@ -215,10 +262,22 @@ FORMS: Mapping[str, Mapping[str, Field]] = {
         "action": one_of(
             ONE_RULE,
             THE_FILE,
+            ACTIVATE,
+            THROW_AWAY,
+            RETIRE,
+            GO_BACK,
             title="Action",
-            description_md="Set the rule below, or apply `config/tag_rules.yaml` and leave what is below alone",
+            description_md="Set the rule below; apply `config/tag_rules.yaml`, whatever stands below; or do something with "
+            "the rule of the tag below: only *go back* needs a version, too, and makes a new one of it",
         ),
         **TAG_RULE,
+        "version": optional_number(VERSIONS, title="Version", description="To go back to"),
+        "expected_version": optional_number(
+            range(2**31),
+            title="Expected version",
+            description="The newest version of the tag that you have seen (0: none): a change that somebody else made since "
+            "is not written over. Empty: whatever there is",
+        ),
         "category_is_new": flag(False, title="Category is new", description="No menu has the category yet"),
     },
 }

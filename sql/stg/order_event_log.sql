@@ -11,11 +11,10 @@ with accepted as (
     returning value_hash, object_id
 )
 
-insert into stg.load_queue (source, value_hash, load_dt, object_id, h_order_pk)
+insert into stg.load_queue (source, value_hash, load_dt, object_id)
 select
     'order_event_log',
     value_hash,
     %(load_dt)s::timestamptz,
-    object_id,
-    dds.hash_key(object_id::text)
+    object_id
 from accepted;

@@ -13,10 +13,15 @@ from harness.pipeline import Pipeline
 from harness.runs import run
 from operators.apply_tag_rules import ApplyTagRulesOperator
 from tests.messages import order, restaurant
-from warehouse.requests import ONE_RULE, THE_FILE
+from warehouse.requests import ACTIVATE, FORMS, GO_BACK, RETIRE, THE_FILE, THROW_AWAY
+from warehouse.tag_rules import folded
 
 REPO = Path(__file__).resolve().parents[2]
-FORM = {"action": ONE_RULE, "tag": "fan", "category": "Pizza", "threshold": 1, "active": True, "category_is_new": False}
+FORM = {name: field.default for name, field in FORMS["tag_rules"].items()} | {
+    "tag": "fan",
+    "category": "Pizza",
+    "threshold": 1,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -31,11 +36,20 @@ def warehouse(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
     return pipeline
 
 
-def apply(rules_file: Path | None = None, **form: Any) -> dict[str, int]:
+def asked(rules_file: Path | None = None, by: str | None = None, **form: Any) -> dict[str, Any]:
+    """Run the operator as `by` has asked for it; return what it tells the page."""
     arguments = {"rules_file": str(rules_file)} if rules_file else {}
     operator = ApplyTagRulesOperator(task_id="rules", **arguments)
     dag = SimpleNamespace(dag_id="tag_rules")
-    return run(operator, dag=dag, params={**FORM, **form}, dag_run=SimpleNamespace(conf=form))
+    dag_run = SimpleNamespace(conf=form, triggering_user_name=by)
+    return run(operator, dag=dag, params={**FORM, **form}, dag_run=dag_run)
+
+
+def apply(rules_file: Path | None = None, **form: Any) -> dict[str, int]:
+    """The same, without the version of the tag."""
+    counts = asked(rules_file, **form)
+    counts.pop("version", None)
+    return counts
 
 
 def stored(pipeline: Pipeline) -> list[tuple[Any, ...]]:
@@ -134,6 +148,85 @@ def test_the_form_refuses_a_category_of_no_menu_with_near_names(pipeline: Pipeli
     assert apply(category="pizzas", category_is_new=True)["changed"] == 1
 
 
+def test_a_draft_is_activated_taken_back_and_retired_in_the_name_of_who_asks(pipeline: Pipeline) -> None:
+    assert asked(by="ann", threshold=0)["version"] == 1
+    assert tags(pipeline) == {("ann", "fan")}
+    draft = asked(by="maria", threshold=5, window_days=90, exit_threshold=2, status="draft", comment="spring")
+    assert draft == {"rules": 1, "changed": 1, "version": 2}
+    assert tags(pipeline) == {("ann", "fan")}, "a draft judges nobody"
+    assert asked(by="ann", action=ACTIVATE, tag="fan", expected_version=2) == {"rules": 1, "changed": 1, "version": 3}
+    assert tags(pipeline) == set()
+    assert asked(by="bob", action=GO_BACK, tag="fan", version=1, expected_version=3)["version"] == 4
+    assert tags(pipeline) == {("ann", "fan")}
+    assert asked(by="bob", action=RETIRE, tag="fan") == {"rules": 1, "changed": 1, "version": 5}
+    assert asked(by="bob", action=RETIRE, tag="fan") == {"rules": 1, "changed": 0, "version": 5}
+    assert tags(pipeline) == set()
+    history = "select version, status, threshold, window_days, exit_threshold, comment, changed_by from cdm.v_rules order by 1"
+    assert pipeline.rows(history) == [
+        (1, "active", 0, None, None, "", "ann"),
+        (2, "draft", 5, 90, 2, "spring", "maria"),
+        (3, "active", 5, 90, 2, "spring", "ann"),
+        (4, "active", 0, None, None, "", "bob"),
+        (5, "retired", 0, None, None, "", "bob"),
+    ]
+
+
+def test_a_draft_that_is_thrown_away_changes_nothing_else(pipeline: Pipeline) -> None:
+    apply()
+    asked(status="draft", threshold=7)
+    assert asked(action=THROW_AWAY, tag="fan") == {"rules": 1, "changed": 1, "version": 2}
+    assert stored(pipeline) == [("fan", "Pizza", 1, True, 1)]
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ({"action": ACTIVATE}, "fan has no draft to activate: set its rule with the status draft first"),
+        ({"action": THROW_AWAY}, "fan has no draft to throw"),
+        ({"action": GO_BACK, "version": 9}, "fan never had a version 9; its newest is 1"),
+        ({"action": RETIRE, "tag": "nobody"}, "there was never a rule of nobody"),
+        ({"threshold": 5, "expected_version": 0}, r"fan has version 1 by now, not 0: ann made it at 20\d\d-.* UTC"),
+        ({"action": RETIRE, "expected_version": 2}, "fan has version 1 by now, not 2"),
+        ({"tag": "FAN"}, "'FAN' differs from the tag 'fan' only by case"),
+        ({"tag": "fаn"}, "mixes Latin and Cyrillic letters"),
+        ({"exit_threshold": 2}, "'exit_threshold' must be from 0 to the threshold, which is 1"),
+        ({"window_days": 0}, "'window_days' must be a whole number from 1 to 3660"),
+        (
+            {"category": "Soup", "category_is_new": True},
+            "the category of a rule in force stays 'Pizza'; for 'Soup' make a new tag",
+        ),
+    ],
+)
+def test_what_can_not_be_done_is_said_and_changes_nothing(pipeline: Pipeline, form: dict[str, Any], words: str) -> None:
+    asked(by="ann")
+    before = pipeline.snapshot()
+    with pytest.raises(AirflowFailException, match=words):
+        asked(**{"tag": "fan", **form})
+    assert pipeline.snapshot() == before
+
+
+def test_of_two_who_change_a_tag_at_once_the_second_is_refused(pipeline: Pipeline) -> None:
+    asked(by="ann")
+    asked(by="ann", threshold=2, expected_version=1)
+    with pytest.raises(AirflowFailException, match="has version 2 by now, not 1: ann made it"):
+        asked(by="bob", threshold=3, expected_version=1)
+    assert stored(pipeline) == [("fan", "Pizza", 2, True, 2)]
+
+
+def test_what_only_the_table_refuses_is_said_without_retries(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.tag_rules._mistakes", lambda rule, known: ())
+    apply()
+    with pytest.raises(AirflowFailException, match=r"^tag FAN: differs from the tag fan only by case"):
+        apply(tag="FAN")
+
+
+@pytest.mark.parametrize("tag", ["Fan", " f\ta n ", "ﬁne", "ПИЦЦА", "straße", "２x", "e\u0301", "é"])
+def test_names_are_folded_as_the_database_folds_them(pipeline: Pipeline, tag: str) -> None:
+    assert pipeline.rows("select cdm.folded_tag(%s)", [tag]) == [(folded(tag),)]
+
+
 def test_a_wrong_form_fails_without_retries(pipeline: Pipeline) -> None:
     with pytest.raises(AirflowFailException, match="'threshold' must be"):
         apply(threshold=-1)
@@ -153,6 +246,27 @@ def test_the_file_wins_over_the_database_and_leaves_other_tags_alone(pipeline: P
         ("fan", "Pizza", 1, True, 2),
         ("mine", "Pizza", 1, True, 1),
     ]
+
+
+def test_a_line_of_the_file_that_the_rules_forbid_is_named_and_nothing_is_changed(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    """Example 36 of the contract, as the database knows more than the file."""
+    apply()
+    before = pipeline.snapshot()
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "rules:\n- {tag: good, category: Pizza, threshold: 1}\n- {tag: Fan, category: Pizza, threshold: 1}\n"
+        "- {tag: other, category: Pizza, threshold: 1}\n"
+    )
+    with pytest.raises(AirflowFailException, match=r"^line 3: tag 'Fan' differs from the tag 'fan' only by case"):
+        apply(rules, action=THE_FILE)
+    rules.write_text(
+        "rules:\n- {tag: good, category: Pizza, threshold: 1}\n- {tag: fan, category: Soup, threshold: 1}\n"
+    )
+    with pytest.raises(AirflowFailException, match=r"^line 3: fan: the category of a rule in force stays 'Pizza'"):
+        apply(rules, action=THE_FILE)
+    assert pipeline.snapshot() == before
 
 
 def test_a_file_with_a_mistake_changes_nothing(pipeline: Pipeline, tmp_path: Path) -> None:

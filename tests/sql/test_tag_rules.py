@@ -145,12 +145,19 @@ def test_a_version_names_the_person_and_else_the_role(pipeline: Pipeline) -> Non
     assert names == [("maria",), ("dwh_etl",), ("dwh_owner",)]
 
 
-def test_how_a_tag_stands_is_told_by_its_versions(pipeline: Pipeline) -> None:
+def test_how_tags_stand_is_told_by_their_versions(pipeline: Pipeline) -> None:
+    def now() -> list[tuple[Any, ...]]:
+        return [(tag, newest, by, in_force, draft) for tag, newest, by, _, in_force, draft in ask(layers.TAG_RULES_NOW)]
+
     ask = pipeline.session.ask
-    assert ask(layers.TAG_RULE_NOW, {"tag": "fan"}) == [(0, None, None)]
+    assert now() == []
     change(pipeline)
-    change(pipeline, status="draft", threshold=1)
-    assert ask(layers.TAG_RULE_NOW, {"tag": "fan"}) == [(2, 1, 2)]
+    change(pipeline, status="draft", threshold=1, by="anna")
+    assert now() == [("fan", 2, "anna", "Pizza", True)]
+    assert change(pipeline, layers.TAG_RULES_DROPPED) == 1
+    change(pipeline, layers.TAG_RULES_RETIRED)
+    assert now() == [("fan", 3, "maria", None, False)]
+    assert change(pipeline, layers.TAG_RULES_DROPPED) == 0, "there is no draft any more"
 
 
 def test_the_history_of_rules_is_never_rewritten(pipeline: Pipeline) -> None:

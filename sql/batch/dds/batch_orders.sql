@@ -38,23 +38,19 @@ create temporary table batch_orders (
 
 insert into batch_orders
 with touched as (
-    select distinct
-        object_id,
-        h_order_pk
+    select distinct object_id
     from batch_events
     where source = 'order_event_log'
 ),
 
 known as (
-    select
-        touched.object_id,
-        touched.h_order_pk
+    select touched.object_id
     from touched
     where
         exists (
             select 1
             from dds.h_order as hub
-            where hub.h_order_pk = touched.h_order_pk
+            where hub.h_order_pk = dds.hash_key(touched.object_id::text)
         )
 ),
 
@@ -62,7 +58,6 @@ known as (
 first_incoming as (
     select distinct on (log.object_id)
         log.object_id,
-        known.h_order_pk,
         log.update_ts,
         log.sent_dttm,
         log.value_hash
@@ -78,7 +73,6 @@ first_incoming as (
 versions as (
     select
         log.*,
-        touched.h_order_pk,
         false as is_before
     from touched
     left join first_incoming on touched.object_id = first_incoming.object_id
@@ -95,7 +89,6 @@ versions as (
 
     select
         version_before.*,
-        first_incoming.h_order_pk,
         true as is_before
     from first_incoming
     cross join lateral (
@@ -147,6 +140,7 @@ select
 from (
     select
         versions.*,
+        dds.hash_key(versions.object_id::text) as h_order_pk,
         row_number() over timeline as version,
         lead(versions.value_hash) over timeline is null as is_last,
         lag(versions.cost) over timeline as cost_before,
@@ -156,7 +150,7 @@ from (
         lag(versions.user_id) over timeline as user_before
     from versions
     window timeline as (
-        partition by versions.h_order_pk
+        partition by dds.hash_key(versions.object_id::text)
         order by versions.update_ts asc, versions.sent_dttm asc, versions.value_hash asc
     )
 ) as placed;

@@ -87,10 +87,18 @@ class Pipeline:
         return DocumentStore(self.session, REFERENCE, zone).store(found)
 
     def load_dds(
-        self, max_events: int | None = None, max_batches: int | None = None, max_first_events: int | None = None
+        self,
+        max_events: int | None = None,
+        max_batches: int | None = None,
+        max_first_events: int | None = None,
+        part_events: int = 1_000_000,
     ) -> dict[str, int]:
         """Load the vault from the queue; the first batch is as large as the others, unless another size is given."""
-        params = {"max_events": max_events, "max_first_events": max_first_events or max_events}
+        params = {
+            "max_events": max_events,
+            "max_first_events": max_first_events or max_events,
+            "part_events": part_events,
+        }
         return load_layer(self.session, DDS, params, max_batches=max_batches)
 
     def load_cdm(self) -> dict[str, int]:

@@ -1041,6 +1041,7 @@ CREATE TABLE stg.load_queue (
     value_hash uuid NOT NULL,
     load_dt timestamp with time zone NOT NULL,
     object_id bigint,
+    h_order_pk uuid,
     CONSTRAINT load_queue_source_check CHECK ((source = ANY (ARRAY['order_event_log'::text, 'reference_log'::text])))
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000');
@@ -1054,6 +1055,8 @@ COMMENT ON COLUMN stg.load_queue.value_hash IS 'Its value_hash there';
 COMMENT ON COLUMN stg.load_queue.load_dt IS 'When it was queued';
 
 COMMENT ON COLUMN stg.load_queue.object_id IS 'Of an order message its order; NULL where whoever queued it did not say';
+
+COMMENT ON COLUMN stg.load_queue.h_order_pk IS 'Key of the order in the vault; NULL for documents, and for messages that the release before has queued';
 
 CREATE TABLE stg.order_events (
     id bigint NOT NULL,

@@ -31,6 +31,8 @@ from warehouse.staging import Record, RecordStore
 from witness.model import Model, tag_events
 
 LAWS = read_laws()
+# First loads come in several parts.
+PART_EVENTS = 2
 # The parameters of laws about what waits, stands still or is old.
 MOMENTS = ("queued_before", "checked_before", "dumped_before", "restored_before", "begun_before")
 CRASH = SqlFile("crash.sql", "do $$ begin raise exception 'crash'; end $$")
@@ -250,7 +252,10 @@ RULES = st.builds(
 FEW = st.one_of(st.none(), st.integers(1, 3))
 DDS_LOADS = st.builds(LoadDds, max_events=FEW, max_batches=FEW)
 DDS_CRASHES = st.builds(
-    LoadDds, max_events=FEW, max_batches=FEW, crash_at=st.integers(0, len(layers.DDS.claim + layers.DDS.load))
+    LoadDds,
+    max_events=FEW,
+    max_batches=FEW,
+    crash_at=st.integers(0, len(layers.DDS.claim + layers.DDS.load + layers.DDS.settle)),
 )
 CDM_CRASHES = st.builds(LoadCdm, crash_at=st.integers(0, len(layers.CDM.claim + layers.CDM.load)))
 CDM_LOADS = st.just(LoadCdm())
@@ -584,10 +589,16 @@ class Run:
     def _load_dds(self, step: LoadDds) -> None:
         if step.crash_at is not None:
             self._load_and_crash(
-                layers.DDS, step.crash_at, max_events=step.max_events, max_first_events=step.max_events
+                layers.DDS,
+                step.crash_at,
+                max_events=step.max_events,
+                max_first_events=step.max_events,
+                part_events=PART_EVENTS,
             )
         else:
-            TALLY.batches += self.pipeline.load_dds(step.max_events, step.max_batches)["batches"]
+            TALLY.batches += self.pipeline.load_dds(step.max_events, step.max_batches, part_events=PART_EVENTS)[
+                "batches"
+            ]
 
     def _load_cdm(self, step: LoadCdm) -> None:
         if step.crash_at is not None:
@@ -615,7 +626,12 @@ class Run:
 
     def _rebuild(self, layer: str) -> None:
         if layer == "dds":
-            load_layer(self.pipeline.session, layers.DDS_REBUILD, layers.REBUILD_BATCH, max_batches=1)
+            load_layer(
+                self.pipeline.session,
+                layers.DDS_REBUILD,
+                {**layers.REBUILD_BATCH, "part_events": PART_EVENTS},
+                max_batches=1,
+            )
         else:
             load_layer(self.pipeline.session, layers.CDM_REBUILD, max_batches=1)
 
@@ -624,9 +640,9 @@ class Run:
         return Session(self.pipeline.etl, [*SQL, CRASH], log=LOG)
 
     def _load_and_crash(self, layer: layers.Layer, crash_at: int, **params: Any) -> None:
-        run = [*layer.claim, *layer.load]
+        run = [*layer.claim, *layer.load, *layer.settle]
         run.insert(crash_at, CRASH.name)
-        crashing = layer._replace(claim=tuple(run), load=())
+        crashing = layer._replace(claim=tuple(run), load=(), settle=())
         self._crash(lambda: load_layer(self._session(), crashing, params, max_batches=1))
 
     def _crash(self, load: Any) -> None:

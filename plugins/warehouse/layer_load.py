@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from warehouse.layers import Layer
+from warehouse.layers import Files, FirstLoad, Layer
 from warehouse.session import NONE, Session
+
+# The range of keys that a batch takes where it is no part.
+WHOLE_RANGE = {"from_key": None, "to_key": None}
 
 # What people want to know of a run, by the table that counts it: for one, for any other number.
 TOLD = {
@@ -24,7 +27,8 @@ def load_layer(
     """Load batch after batch until the queue is empty or `max_batches` are done; return the rows written, by table.
 
     A transaction runs what prepares the layer, then its claim, which takes a batch out of the queue; where that takes nothing the
-    work is done, else its load follows and the transaction commits. Parameters of the files: `params` and `load_dt`, one a batch.
+    work is done, else its load follows and the transaction commits. A first load is one transaction, too, whatever its parts.
+    Parameters of the files: `params` and `load_dt`, one a transaction.
     A batch that fails is rolled back whole, its claim with it: nothing is lost and the error goes up.
     """
     totals: Counter[str] = Counter()
@@ -33,15 +37,38 @@ def load_layer(
         values = {**params, "load_dt": datetime.now(UTC)}
         with session.transaction():
             session.run(layer.prepare, values)
-            claimed = session.run(layer.claim, values)
-            if not any(claimed.values()):
+            parts = session.look(layer.first.parts, values) if layer.first else []
+            if layer.first and parts:
+                written = _first_load(session, layer, layer.first, parts, values)
+            else:
+                written = _batch(session, layer, layer.settle, {**values, **WHOLE_RANGE})
+            if not written:
                 break
-            loaded = session.run(layer.load, values)
         batches += 1
-        totals.update(claimed)
-        totals.update(loaded)
+        totals.update(written)
     session.log.info("%s", in_words(batches, totals))
     return {"batches": batches, **totals}
+
+
+def _batch(session: Session, layer: Layer, settle: Files, values: Mapping[str, Any]) -> Counter[str]:
+    """Claim a batch in the transaction that is open and load it; return the rows written, nothing where nothing waits."""
+    claimed = session.run(layer.claim, values)
+    if not any(claimed.values()):
+        return Counter()
+    return Counter(claimed | session.run((*layer.load, *settle), values))
+
+
+def _first_load(
+    session: Session, layer: Layer, first: FirstLoad, parts: list[tuple[Any, ...]], values: Mapping[str, Any]
+) -> Counter[str]:
+    """Fill an empty layer in the transaction that is open, part by part; return the rows written."""
+    written: Counter[str] = Counter()
+    for from_key, to_key, max_events in parts:
+        part = {"from_key": from_key, "to_key": to_key, "max_events": max_events}
+        written.update(_batch(session, layer, (), {**values, **part}))
+        session.run(first.end_part)
+    written.update(session.run(first.end, values))
+    return written
 
 
 def in_words(batches: int, totals: Mapping[str, int]) -> str:

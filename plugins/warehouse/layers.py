@@ -7,15 +7,31 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 Files: TypeAlias = tuple[str, ...]
-Listed: TypeAlias = "str | Iterable[Listed]"
+Listed: TypeAlias = "str | Iterable[Listed] | None"
+
+
+class FirstLoad(NamedTuple):
+    """How an empty layer is filled: part by part in one transaction, and what is done after each part and at the end.
+
+    `parts` is the question for what a part takes: (from_key, to_key, max_events); no answer = this is no first load.
+    """
+
+    parts: str
+    end_part: Files
+    end: Files
 
 
 class Layer(NamedTuple):
-    """A load from a queue: what opens the transaction, what claims a batch of the queue, and how that is loaded."""
+    """A load from a queue: what opens the transaction, what claims a batch of the queue, and how that is loaded.
+
+    `settle` ends the load of a batch; a first load has its own way to do that.
+    """
 
     prepare: Files
     claim: Files
     load: Files
+    settle: Files = ()
+    first: FirstLoad | None = None
 
 
 class Intake(NamedTuple):
@@ -53,7 +69,7 @@ def files_of(*listed: Listed) -> Files:
         if isinstance(part, str):
             yield part
         else:
-            for inner in part:
+            for inner in part or ():
                 yield from each(inner)
 
     return tuple(dict.fromkeys(each(listed)))
@@ -171,19 +187,24 @@ DDS = Layer(
         "dds/es_order_user.sql",
         "dds/es_order_product.sql",
         "dds/es_product_category.sql",
-        "turn/dds/restore_keys.sql",
-        "batch/dds/batch_known_changes.sql",
-        "dds/counter_queue.sql",
+    ),
+    settle=("batch/dds/batch_known_changes.sql", "dds/counter_queue.sql"),
+    first=FirstLoad(
+        parts="ask/dds/first_parts.sql",
+        end_part=("turn/dds/end_part.sql",),
+        end=("turn/dds/restore_keys.sql", "settle/dds/counter_queue_first.sql"),
     ),
 )
 # Everything is queued or set right first, in the same transaction.
 DDS_REBUILD = DDS._replace(prepare=(*DDS.prepare, "rebuild/dds/queue.sql"))
 
-# How many events a batch of the vault takes: few where a minute's run may wait for its end; many where it is the first, which is
-# loaded without keys; all in a rebuild. A million take 1.2 GB of disk for the batch's tables, and as much for sorts.
-BATCH = {"max_events": 50_000, "max_first_events": 50_000}
-HISTORY_BATCH = {"max_events": 100_000, "max_first_events": 1_000_000}
-REBUILD_BATCH = {"max_events": None, "max_first_events": None}
+# How many events a batch of the vault takes: few where a minute's run may wait for its end; all in a rebuild, and in the first
+# load of a history, which has its keys off. That goes in parts of about a million: these take 1.2 GB of disk for the tables of
+# the batch, and as much for sorts.
+PART = {"part_events": 1_000_000}
+BATCH = {"max_events": 50_000, "max_first_events": 50_000, **PART}
+HISTORY_BATCH = {"max_events": 100_000, "max_first_events": None, **PART}
+REBUILD_BATCH = {"max_events": None, "max_first_events": None, **PART}
 
 # The marts.
 CDM = Layer(

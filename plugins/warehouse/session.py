@@ -41,10 +41,15 @@ class Session:
         """Run files in the transaction that is open; return the rows that each has written, by table."""
         return run_sql(self.connection, [self.files[name] for name in names], {**self.params, **params}, self.log)
 
+    def look(self, name: str, params: Mapping[str, Any] = NONE) -> list[tuple[Any, ...]]:
+        """Return the rows of a question, in the transaction that is open."""
+        with psycopg.ClientCursor(self.connection) as cursor:
+            return cursor.execute(self.files[name].text, params).fetchall()
+
     def ask(self, name: str, params: Mapping[str, Any] = NONE) -> list[tuple[Any, ...]]:
         """Return the rows of a question, in a transaction of its own."""
-        with self.transaction(), psycopg.ClientCursor(self.connection) as cursor:
-            return cursor.execute(self.files[name].text, params).fetchall()
+        with self.transaction():
+            return self.look(name, params)
 
     def copy(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Copy rows into a temporary table of the transaction that is open."""

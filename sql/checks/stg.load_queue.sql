@@ -14,6 +14,7 @@ where
             queue.source = 'order_event_log'
             and log.value_hash = queue.value_hash
             and log.object_id = coalesce(queue.object_id, log.object_id)
+            and coalesce(queue.h_order_pk = dds.hash_key(log.object_id::text), true)
     )
     and not exists (
         select 1

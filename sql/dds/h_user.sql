@@ -23,5 +23,11 @@ from (
     from batch_references
     where object_type = 'user'
 ) as named
+-- Asked for, too, and not left to the key: a first load has none.
+where not exists (
+    select 1
+    from dds.h_user as stored
+    where stored.h_user_pk = named.h_user_pk
+)
 order by named.h_user_pk asc, named.load_src asc
 on conflict do nothing;

@@ -11,10 +11,11 @@ with accepted as (
     returning value_hash, object_id
 )
 
-insert into stg.load_queue (source, value_hash, load_dt, object_id)
+insert into stg.load_queue (source, value_hash, load_dt, object_id, h_order_pk)
 select
     'order_event_log',
     value_hash,
     %(load_dt)s::timestamptz,
-    object_id
+    object_id,
+    dds.hash_key(object_id::text)
 from accepted;

@@ -102,8 +102,7 @@ def laws(tmp_path: Path) -> list[Law]:
 
 def load(warehouse: Pipeline, dds: Layer) -> None:
     """Load or rebuild the vault with the new file in its place, then the marts."""
-    last = dds.load.index("turn/dds/restore_keys.sql")
-    with_it = dds._replace(load=(*dds.load[:last], LOAD.name, *dds.load[last:]))
+    with_it = dds._replace(load=(*dds.load, LOAD.name))
     load_layer(Session(warehouse.etl, [*SQL, LOAD], log=LOG), with_it, REBUILD_BATCH, max_batches=1)
     warehouse.load_cdm()
 

@@ -38,19 +38,23 @@ create temporary table batch_orders (
 
 insert into batch_orders
 with touched as (
-    select distinct object_id
+    select distinct
+        object_id,
+        h_order_pk
     from batch_events
     where source = 'order_event_log'
 ),
 
 known as (
-    select touched.object_id
+    select
+        touched.object_id,
+        touched.h_order_pk
     from touched
     where
         exists (
             select 1
             from dds.h_order as hub
-            where hub.h_order_pk = dds.hash_key(touched.object_id::text)
+            where hub.h_order_pk = touched.h_order_pk
         )
 ),
 
@@ -58,6 +62,7 @@ known as (
 first_incoming as (
     select distinct on (log.object_id)
         log.object_id,
+        known.h_order_pk,
         log.update_ts,
         log.sent_dttm,
         log.value_hash
@@ -73,6 +78,7 @@ first_incoming as (
 versions as (
     select
         log.*,
+        touched.h_order_pk,
         false as is_before
     from touched
     left join first_incoming on touched.object_id = first_incoming.object_id
@@ -89,6 +95,7 @@ versions as (
 
     select
         version_before.*,
+        first_incoming.h_order_pk,
         true as is_before
     from first_incoming
     cross join lateral (
@@ -140,7 +147,6 @@ select
 from (
     select
         versions.*,
-        dds.hash_key(versions.object_id::text) as h_order_pk,
         row_number() over timeline as version,
         lead(versions.value_hash) over timeline is null as is_last,
         lag(versions.cost) over timeline as cost_before,
@@ -150,7 +156,7 @@ from (
         lag(versions.user_id) over timeline as user_before
     from versions
     window timeline as (
-        partition by dds.hash_key(versions.object_id::text)
+        partition by versions.h_order_pk
         order by versions.update_ts asc, versions.sent_dttm asc, versions.value_hash asc
     )
 ) as placed;

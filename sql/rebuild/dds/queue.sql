@@ -15,18 +15,20 @@ select distinct
 from dds.counter_queue
 where h_order_pk is not null;
 
-insert into stg.load_queue (source, value_hash, load_dt, object_id)
+insert into stg.load_queue (source, value_hash, load_dt, object_id, h_order_pk)
 select
     'order_event_log',
     value_hash,
     %(load_dt)s::timestamptz,
-    object_id
+    object_id,
+    dds.hash_key(object_id::text)
 from stg.order_event_log
 union all
 select
     'reference_log',
     value_hash,
     %(load_dt)s::timestamptz,
+    null,
     null
 from stg.reference_log
 on conflict do nothing;

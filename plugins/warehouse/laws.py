@@ -23,9 +23,10 @@ from psycopg.rows import dict_row
 
 from warehouse.constants import SQL_FOLDER
 from warehouse.errors import without_rows
+from warehouse.gather import CANNOT, bring
 from warehouse.layers import CHECK_PROGRESS, CHECKED, CHECKED_BEFORE, LAW_CHECKS, WHOLE
 from warehouse.session import Session
-from warehouse.sql_files import read_sql, run_sql, with_own_names
+from warehouse.sql_files import is_distributed, read_sql, run_sql, with_own_names
 
 LAWS_FOLDER = "checks"
 # Each statement of a file begins so; the name is that of the table, and a word of its own where the table has several laws.
@@ -226,6 +227,7 @@ def ask_laws(
     broken: dict[str, int] = {}
     unanswered: dict[str, str] = {}
     values = {**params, **scope.params}
+    brought: dict[tuple[str, str], str] = {}
     of_all, of_a_part = ([law for law in laws if law.is_of_a_part is part] for part in (False, True))
     for law in [*of_all, *of_a_part]:
         if of_a_part and law is of_a_part[0]:
@@ -233,7 +235,7 @@ def ask_laws(
             run_sql(connection, read_sql(CHECKED), values, log)
         started = time.monotonic()
         try:
-            rows, shown = _offending_rows(connection, law, values, max_rows)
+            rows, shown = _offending_rows(connection, law, values, max_rows, brought)
         except psycopg.Error as error:
             if connection.broken:
                 raise
@@ -263,14 +265,28 @@ def _store(session: Session, laws: Sequence[Law], answers: Answers, progress: Pr
 
 
 def _offending_rows(
-    connection: psycopg.Connection[Any], law: Law, params: Mapping[str, Any], max_rows: int
+    connection: psycopg.Connection[Any],
+    law: Law,
+    params: Mapping[str, Any],
+    max_rows: int,
+    brought: dict[tuple[str, str], str],
 ) -> tuple[int, list[str]]:
-    """Return how many rows break the law, and the first of them as JSON; the rest is counted as it streams by."""
-    with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute("set transaction read only")
-        rows = cursor.stream(with_own_names(connection, law.text), params)
-        shown = [json.dumps(row, default=str, ensure_ascii=False) for row in islice(rows, max_rows)]
-        return len(shown) + sum(1 for _ in rows), shown
+    """Return how many rows break the law, and the first of them as JSON; the rest is counted as it streams by.
+
+    `brought`: what has come to the coordinator for the laws before, where the warehouse is distributed.
+    """
+    text = law.text
+    while True:
+        try:
+            with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+                cursor.execute("set transaction read only")
+                rows = cursor.stream(with_own_names(connection, text), params)
+                shown = [json.dumps(row, default=str, ensure_ascii=False) for row in islice(rows, max_rows)]
+                return len(shown) + sum(1 for _ in rows), shown
+        except CANNOT:
+            if text is not law.text or not is_distributed(connection):
+                raise
+        text = bring(connection, law.text, law.over, brought)
 
 
 def _log_broken(law: Law, rows: int, shown: Sequence[str], log: logging.Logger) -> None:

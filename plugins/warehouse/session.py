@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from warehouse.layers import TRANSACTION
-from warehouse.sql_files import SqlFile, run_sql, with_own_names
+from warehouse.sql_files import SqlFile, empty_work_tables, is_distributed, run_sql, said_here, with_own_names
 
 NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -36,6 +36,12 @@ class Session:
         with self.connection.transaction():
             self.run([TRANSACTION])
             yield
+            empty_work_tables(self.connection)
+
+    @property
+    def is_distributed(self) -> bool:
+        """Whether the warehouse lies on several machines."""
+        return is_distributed(self.connection)
 
     def run(self, names: Iterable[str], params: Mapping[str, Any] = NONE) -> dict[str, int]:
         """Run files in the transaction that is open; return the rows that each has written, by table."""
@@ -44,7 +50,8 @@ class Session:
     def look(self, name: str, params: Mapping[str, Any] = NONE) -> list[tuple[Any, ...]]:
         """Return the rows of a question, in the transaction that is open."""
         with psycopg.ClientCursor(self.connection) as cursor:
-            return cursor.execute(self.files[name].text, params).fetchall()
+            text, _ = said_here(self.connection, self.files[name])
+            return cursor.execute(text, params).fetchall()
 
     def ask(self, name: str, params: Mapping[str, Any] = NONE) -> list[tuple[Any, ...]]:
         """Return the rows of a question, in a transaction of its own."""

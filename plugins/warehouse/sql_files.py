@@ -12,14 +12,21 @@ from weakref import WeakKeyDictionary
 import psycopg
 
 from warehouse.constants import SQL_FOLDER
+from warehouse.distribution import MAKING, WORK, WORK_SCHEMA, layout_digest, said_otherwise
 
 WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE")
 
 # The temporary tables of a transaction. tests/sql/test_sql_laws.py sees to it that they, and nothing else, are named so.
 TEMPORARY = re.compile(r"\b(?:batch|incoming)_\w+")
 CREATED = re.compile(r"create temporary table (\w+)")
+ANALYZED = re.compile(r"\banalyze (\w+)(?: \([^)]*\))?;")
 _numbers = count(1)
+_distributed: WeakKeyDictionary[psycopg.Connection[Any], bool] = WeakKeyDictionary()
 _own_names: WeakKeyDictionary[psycopg.Connection[Any], dict[str, str]] = WeakKeyDictionary()
+
+
+class LayoutError(Exception):
+    """The warehouse is distributed otherwise than this release knows."""
 
 
 class SqlFile(NamedTuple):
@@ -62,12 +69,49 @@ def run_sql(
     with psycopg.ClientCursor(connection) as cursor:
         for file in files:
             started = time.monotonic()
-            cursor.execute(with_own_names(connection, file.text), params)
-            rows = _rows_written(cursor)
+            text, is_otherwise = said_here(connection, file)
+            cursor.execute(text, params)
+            rows = _rows_written(cursor, 1 if is_otherwise else None)
             if rows is not None:
                 counts[file.table] = rows
                 log.info("%-32s %9d rows in %6.2f s", file.table, rows, time.monotonic() - started)
     return counts
+
+
+def said_here(connection: psycopg.Connection[Any], file: SqlFile) -> tuple[str, bool]:
+    """Return a file's text as the connection's warehouse takes it, and whether that is another one than the file's."""
+    otherwise = said_otherwise(file.name) if is_distributed(connection) else None
+    text = file.text if otherwise is None else otherwise.read_text(encoding="utf-8")
+    return with_own_names(connection, text), otherwise is not None
+
+
+def is_distributed(connection: psycopg.Connection[Any]) -> bool:
+    """Tell whether the tables lie on several machines. Asks once a connection.
+
+    Raises LayoutError where they lie as another release's list said.
+    """
+    known = _distributed.get(connection)
+    if known is None:
+        query = f"select obj_description(to_regnamespace('{WORK_SCHEMA}'), 'pg_namespace')"
+        with psycopg.ClientCursor(connection) as cursor:
+            (digest,) = cursor.execute(query).fetchone() or (None,)
+        if digest not in (None, layout_digest()):
+            raise LayoutError(
+                "the warehouse was distributed by another release's list: run python -m deploy.distribute of this release "
+                "(docs/scale.md)"
+            )
+        known = _distributed[connection] = digest is not None
+    return known
+
+
+def empty_work_tables(connection: psycopg.Connection[Any]) -> None:
+    """Empty what the transaction has used of the tables that are not temporary, so that nobody ever sees a row of them."""
+    if not is_distributed(connection):
+        return
+    names = _own_names.setdefault(connection, {})
+    used = [name for name in WORK if name in names]
+    for name in used:
+        connection.execute(f"delete from {names.pop(name)}".encode())
 
 
 def with_own_names(connection: psycopg.Connection[Any], text: str) -> str:
@@ -77,16 +121,22 @@ def with_own_names(connection: psycopg.Connection[Any], text: str) -> str:
     read all rows that have borne it: beside a report of seven hours a minute's run read nine times as many pages.
     """
     names = _own_names.setdefault(connection, {})
+    if is_distributed(connection):
+        names |= {name: f"{WORK_SCHEMA}.{name}" for name, _ in MAKING.findall(text) if name in WORK}
+        text = MAKING.sub(lambda found: "" if found[1] in WORK else found[0], text)
+        text = ANALYZED.sub(lambda found: "" if found[1] in WORK else found[0], text)
     for name in CREATED.findall(text):
         names[name] = f"{name}_{connection.info.backend_pid}_{next(_numbers)}"
     return TEMPORARY.sub(lambda found: names.get(found[0], found[0]), text)
 
 
-def _rows_written(cursor: psycopg.ClientCursor[Any]) -> int | None:
-    """Return the rows written by all statements of the last execute, None where none of them writes."""
+def _rows_written(cursor: psycopg.ClientCursor[Any], statements: int | None = None) -> int | None:
+    """Return the rows that the last execute has written, or its first `statements` that write; None where none does."""
     rows = None
+    counted = 0
     while True:
-        if (cursor.statusmessage or "").startswith(WRITES):
+        if (cursor.statusmessage or "").startswith(WRITES) and (statements is None or counted < statements):
             rows = (rows or 0) + cursor.rowcount
+            counted += 1
         if not cursor.nextset():
             return rows

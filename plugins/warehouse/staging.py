@@ -12,6 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 import msgspec
 import psycopg
 
+from warehouse.distribution import order_key
 from warehouse.fields import MAX_VALUE_BYTES
 from warehouse.layers import Files, Intake
 from warehouse.order_event import OrderEvent, parse_order_event
@@ -26,6 +27,7 @@ REDIS_TOPIC = "redis"
 ORDER_COLUMNS = ("value_hash", *OrderEvent._fields, "value", "topic", "partition", "offset")
 REFERENCE_COLUMNS = ("value_hash", *ReferenceVersion._fields, "value")
 COPY_ORDERS = 'copy incoming_orders ("' + '", "'.join(ORDER_COLUMNS) + '") from stdin'
+COPY_KEYED_ORDERS = COPY_ORDERS.replace(")", ', "h_order_pk")')
 COPY_REFERENCES = 'copy incoming_references ("' + '", "'.join(REFERENCE_COLUMNS) + '") from stdin'
 COPY_DEAD_LETTERS = "copy incoming_dead_letters from stdin"
 REASON = 6  # the place of the reason in a row of incoming_dead_letters
@@ -280,6 +282,9 @@ class Store(ABC, Generic[Item]):
             counts = self._store(judged, chunk)
         return {**counts, "skipped": judged.skipped, **refused_by_reason(judged, self.session.log)}
 
+    def _copy_accepted(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        self.session.copy(self.copy_accepted, rows)
+
     def _store(self, judged: Judged, chunk: _Chunk) -> dict[str, int]:
         params = {
             "read_again_hashes": [],
@@ -290,7 +295,7 @@ class Store(ABC, Generic[Item]):
         }
         with self.session.transaction():
             self.session.run(self.intake.prepare, params)
-            self.session.copy(self.copy_accepted, judged.accepted)
+            self._copy_accepted(judged.accepted)
             self.session.copy(COPY_DEAD_LETTERS, judged.refused)
             counts = self.session.run(self.intake.alone, params)
             chunk.take_turn()
@@ -306,6 +311,12 @@ class RecordStore(Store[Record]):
     def judge(self, items: Sequence[Record]) -> Judged:
         """Judge messages one by one."""
         return judge_records(items, self.zone)
+
+    def _copy_accepted(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        if self.session.is_distributed:
+            self.session.copy(COPY_KEYED_ORDERS, [(*row, order_key(row[1])) for row in rows])
+        else:
+            super()._copy_accepted(rows)
 
 
 class DocumentStore(Store[Sought]):

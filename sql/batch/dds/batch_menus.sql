@@ -16,6 +16,12 @@ create temporary table batch_menus (
 ) on commit drop;
 
 insert into batch_menus
+with documents as (
+    select value_hash
+    from batch_events
+    where source = 'reference_log'
+)
+
 select
     dds.hash_key(entry.product_id),
     dds.hash_key(menu.object_id),
@@ -25,14 +31,19 @@ select
     entry.product_id,
     entry.product_name,
     entry.category_name
-from batch_events as batch
-inner join stg.reference_log as menu on batch.value_hash = menu.value_hash
+from documents
+inner join stg.reference_log as menu on documents.value_hash = menu.value_hash
 cross join lateral unnest(menu.menu_ids, menu.menu_names, menu.menu_categories)
-    as entry (product_id, product_name, category_name)
-where batch.source = 'reference_log';
+    as entry (product_id, product_name, category_name);
 
 insert into batch_menus
-with dishes as (
+with documents as (
+    select value_hash
+    from batch_events
+    where source = 'reference_log'
+),
+
+dishes as (
     select
         h_product_pk,
         product_id,
@@ -75,10 +86,8 @@ later_menus as (
     where
         not exists (
             select 1
-            from batch_events as batch
-            where
-                batch.source = 'reference_log'
-                and batch.value_hash = log.value_hash
+            from documents
+            where documents.value_hash = log.value_hash
         )
 )
 

@@ -1,0 +1,1 @@
+"""The warehouse on a distributed PostgreSQL: the same tests, and what there is only there."""

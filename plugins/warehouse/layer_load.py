@@ -11,6 +11,9 @@ from warehouse.session import NONE, Session
 # The range of keys that a batch takes where it is no part.
 WHOLE_RANGE = {"from_key": None, "to_key": None}
 
+# A batch of at most so many rows of the queue is a small one: any minute's, no history's.
+FEW_ROWS = 2_000
+
 # What people want to know of a run, by the table that counts it: for one, for any other number.
 TOLD = {
     "dds.batch_events": ("version loaded", "versions loaded"),
@@ -55,6 +58,8 @@ def _batch(session: Session, layer: Layer, settle: Files, values: Mapping[str, A
     claimed = session.run(layer.claim, values)
     if not any(claimed.values()):
         return Counter()
+    if sum(claimed.values()) <= FEW_ROWS:
+        session.run(layer.small)
     return Counter(claimed | session.run((*layer.load, *settle), values))
 
 

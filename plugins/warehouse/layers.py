@@ -24,7 +24,7 @@ class FirstLoad(NamedTuple):
 class Layer(NamedTuple):
     """A load from a queue: what opens the transaction, what claims a batch of the queue, and how that is loaded.
 
-    `settle` ends the load of a batch; a first load has its own way to do that.
+    `settle` ends the load of a batch; a first load has its own way to do that. `small` comes before the load of a small batch.
     """
 
     prepare: Files
@@ -32,6 +32,7 @@ class Layer(NamedTuple):
     load: Files
     settle: Files = ()
     first: FirstLoad | None = None
+    small: Files = ()
 
 
 class Intake(NamedTuple):
@@ -77,6 +78,7 @@ def files_of(*listed: Listed) -> Files:
 
 TRANSACTION = "turn/transaction.sql"
 LOAD_SETTINGS = "turn/load_settings.sql"
+SMALL_BATCH = "turn/small_batch.sql"
 # For who reads everything in one snapshot: after TRANSACTION, before the first look.
 WHOLE = "turn/whole.sql"
 STG_LOCK = "turn/stg/lock.sql"
@@ -95,7 +97,12 @@ LAW_CHECKS = "stg/law_checks.sql"
 CHECK_PROGRESS = "stg/check_progress.sql"
 CHECKED_BEFORE = "ask/stg/check_progress.sql"
 # What the laws are asked of that are asked of a part. They look up by index, as loads do.
-CHECKED = (LOAD_SETTINGS, "batch/checks/batch_checked_orders.sql", "batch/checks/batch_checked_guests.sql")
+CHECKED = (
+    LOAD_SETTINGS,
+    SMALL_BATCH,
+    "batch/checks/batch_checked_orders.sql",
+    "batch/checks/batch_checked_guests.sql",
+)
 
 # What to ask Redis for, and what of the answer is new; which dead letters to try again.
 REFERENCE_WANTED = "ask/stg/reference_wanted.sql"
@@ -161,6 +168,7 @@ JUDGEMENT = Judgement(
 DDS = Layer(
     prepare=(LOAD_SETTINGS, "turn/dds/lock.sql"),
     claim=("batch/dds/batch_events.sql",),
+    small=(SMALL_BATCH,),
     load=(
         "batch/dds/batch_orders.sql",
         "batch/dds/batch_lines.sql",
@@ -210,6 +218,7 @@ REBUILD_BATCH = {"max_events": None, "max_first_events": None, **PART}
 CDM = Layer(
     prepare=(LOAD_SETTINGS, "turn/cdm/lock.sql"),
     claim=("batch/cdm/batch_claims.sql", "batch/cdm/batch_rules.sql"),
+    small=(SMALL_BATCH,),
     load=(
         "batch/cdm/batch_guests.sql",
         "batch/cdm/batch_closed_lines.sql",

@@ -11,7 +11,7 @@ from tests.datalens.board import GONE, put, small
 
 def test_the_definitions_of_the_repository_hold_together() -> None:
     board = load()
-    assert len(board.dashboard.tabs) == 7
+    assert len(board.dashboard.tabs) == 8
     assert {chart.dataset.name for chart in board.charts.values()} == set(board.datasets)
 
 

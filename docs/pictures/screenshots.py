@@ -70,9 +70,9 @@ class Camera:
         frame = page.frame_locator("iframe")
         expect(frame.locator("#updated")).not_to_be_empty()
 
-    def page_itself(self, page: Page) -> None:
-        """Show it by itself, with its numbers."""
-        page.goto(f"{self.address}/guest-tags/")
+    def page_itself(self, page: Page, tab: str = "rules") -> None:
+        """Show a tab of it by itself, with its numbers."""
+        page.goto(f"{self.address}/guest-tags/?tab={tab}")
         expect(page.locator("#updated")).not_to_be_empty()
 
 
@@ -91,7 +91,7 @@ def take(camera: Camera, api: AirflowApi, folder: Path) -> list[Path]:
         shot(page, "airflow-dags")
         run_id = api.runs(BACKFILL)[0]["dag_run_id"]
         page.goto(f"{camera.address}/dags/{BACKFILL}/runs/{run_id}")
-        expect(page.get_by_text("Success", exact=True)).to_have_count(5)
+        expect(page.get_by_text("Success", exact=True)).to_have_count(6)
         shot(page, "airflow-run")
         page.goto(f"{camera.address}/dags/{BACKFILL}")
         expect(page.get_by_role("heading", name=BACKFILL)).to_be_visible()
@@ -111,10 +111,10 @@ def take(camera: Camera, api: AirflowApi, folder: Path) -> list[Path]:
                 camera.page_in_airflow(page)
                 shot(page, f"page-{language}-{theme}")
         with camera.session(language) as page:
-            camera.page_itself(page)
-            shot(page, f"page-{language}-thresholds", "#thresholds")
+            camera.page_itself(page, "numbers")
             shot(page, f"page-{language}-audience", "#audience")
             shot(page, f"page-{language}-orders", "#orders")
+            camera.page_itself(page, "guest")
             page.locator("#guest-examples button").first.click()
             expect(page.locator("#guest-answer table").first).to_be_visible()
             shot(page, f"page-{language}-guest", "#guest")

@@ -7,6 +7,7 @@ which are checked here and bound in SQL; it never sends SQL.
 
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import AccessView, DagAccessEntity, DagDetails
@@ -14,6 +15,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_vi
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
+from pydantic import BaseModel, Field
 
 from guest_tags import reader
 
@@ -43,6 +45,7 @@ Rows = dict[str, list[dict[str, Any]]]
 Days = Annotated[int, Query(ge=1, le=366, description="how many days back")]
 # PostgreSQL's text holds no zero byte. Ids are the app's own and opaque, so nothing else is asked of them.
 Text = Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
+GuestId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 
 app = FastAPI(
     title="Guest tags",
@@ -73,6 +76,15 @@ def say_what_is_wrong(_: Request, error: RequestValidationError) -> JSONResponse
     """Answer 422 with one sentence for each parameter that is not as it should be."""
     wrong = "; ".join(f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors())
     return JSONResponse({"code": "bad_request", "detail": wrong}, status_code=422)
+
+
+def from_the_page_itself(request: Request) -> None:
+    """Refuse what a form of another site could send with this person's session."""
+    origin, host = request.headers.get("Origin"), request.headers.get("Host")
+    if not origin or urlsplit(origin).netloc != host:
+        raise HTTPException(403, "asked for from another place than this page")
+    if request.headers.get("Content-Type", "").split(";")[0].strip() != "application/json":
+        raise HTTPException(403, "must be application/json")
 
 
 @app.get("/")
@@ -107,10 +119,16 @@ async def freshness() -> Rows:
     return {"rows": await reader.read("freshness")}
 
 
-@app.get("/api/tags")
-async def tags() -> Rows:
-    """Return each active rule with its audience and those who are one, two or three orders short of it."""
-    return {"rows": await reader.read("tags")}
+@app.get("/api/rules")
+async def rules() -> Rows:
+    """Return each tag's rule and draft, with its audience and those who are one order short of it."""
+    return {"rows": await reader.read("rules")}
+
+
+@app.get("/api/versions")
+async def versions(tag: Text) -> Rows:
+    """Return what the rule of a tag was, the newest version first."""
+    return {"rows": await reader.read("versions", tag=tag)}
 
 
 @app.get("/api/audience")
@@ -162,11 +180,17 @@ async def guests(tag: Text, limit: Annotated[int, Query(ge=1, le=100)] = 10) -> 
     return {"rows": await reader.read("guests_of_tag", tag=tag, limit=limit)}
 
 
-@app.get("/api/guest")
-async def guest(guest_id: Text) -> dict[str, Any]:
+class Guest(BaseModel):
+    """Whom somebody asks about. It comes in the body: an address would stand in logs and in the browser's history."""
+
+    guest_id: GuestId
+    tag: GuestId | None = None
+
+
+@app.post("/api/why", dependencies=[Depends(from_the_page_itself)])
+async def why(guest: Guest) -> dict[str, Any]:
     """Return what a guest has and lacks for each tag, and how it came about; both are empty where nothing is known."""
     return {
-        "guest_id": guest_id,
-        "progress": await reader.read("guest_progress", guest_id=guest_id),
-        "events": await reader.read("guest_events", guest_id=guest_id),
+        "progress": await reader.read("guest_progress", guest_id=guest.guest_id, tag=guest.tag),
+        "events": await reader.read("guest_events", guest_id=guest.guest_id, tag=guest.tag),
     }

@@ -1,6 +1,6 @@
 -- One row = a tag that the guest got or lost, with the evidence.
 -- From: cdm.v_tag_events
--- Params: guest_id
+-- Params: guest_id, tag (NULL: all)
 select
     tag,
     event,
@@ -10,6 +10,8 @@ select
     rule_version,
     event_dt
 from cdm.v_tag_events
-where guest_id = %(guest_id)s
+where
+    guest_id = %(guest_id)s
+    and (%(tag)s::text is null or tag = %(tag)s)
 order by event_dt desc, tag asc
 limit 200;

@@ -1,19 +1,15 @@
 """Can the numbers be trusted? The page's own module judges a table of facts, in a real browser and without Airflow."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page
 
-from docs.pictures.browser import open_browser
 from docs.pictures.page_assets import STATIC
 
 NOW = 1_780_000_000_000  # 2026-05-28T20:26:40Z
-TYPES = {".js": "text/javascript", ".json": "application/json", ".html": "text/html"}
 
 
 def at(age_s: float) -> str:
@@ -193,24 +189,6 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str, str]] = {
         "",
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def module() -> Iterator[Page]:
-    """A blank page of the origin that the page's files come from; Airflow shows UTC there."""
-
-    def give(route: Route) -> None:
-        name = route.request.url.removeprefix("http://page.test/")
-        file = STATIC / name
-        body = file.read_bytes() if name else b"<!doctype html><title>.</title>"
-        route.fulfill(body=body, content_type=TYPES[Path(name or "x.html").suffix])
-
-    with open_browser() as browser:
-        page = browser.new_context(timezone_id="Europe/Moscow", locale="en-US").new_page()
-        page.route("http://page.test/**", give)
-        page.goto("http://page.test/")
-        page.evaluate("localStorage.setItem('timezone', JSON.stringify('UTC'))")
-        yield page
 
 
 def judged(page: Page, facts: dict[str, Any], language: str) -> dict[str, Any]:

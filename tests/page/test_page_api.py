@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import wait
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio.to_thread
 import pytest
@@ -28,9 +29,12 @@ from tests.messages import order, restaurant
 SQL = Path(reader.SQL_FOLDER, "page")
 FILES = sorted(path.stem for path in SQL.glob("*.sql"))
 CONNECTION = f"AIRFLOW_CONN_{reader.CONN_ID.upper()}"
-ADDRESSES = sorted(path for route in page.app.routes if "{" not in (path := str(getattr(route, "path", "{}"))))
+ROUTES = [route for route in page.app.routes if "{" not in str(getattr(route, "path", "{}"))]
+ADDRESSES = sorted(route.path for route in ROUTES if "GET" in route.methods)  # type: ignore[attr-defined]
 NUMBERS = [
-    address for address in ADDRESSES if address.startswith("/api/") and "guest" not in address and address != "/api/me"
+    address
+    for address in ADDRESSES
+    if address.startswith("/api/") and address not in ("/api/me", "/api/guests", "/api/versions")
 ]
 
 
@@ -75,9 +79,9 @@ def test_without_a_session_nothing_is_shown(stranger: TestClient, address: str) 
 
 def test_a_forged_token_is_refused(stranger: TestClient) -> None:
     create_auth_manager().init()
-    assert stranger.get("/api/tags", headers={"Authorization": "Bearer forged"}).status_code == 403
+    assert stranger.get("/api/rules", headers={"Authorization": "Bearer forged"}).status_code == 403
     stranger.cookies.set("_token", "forged")
-    assert stranger.get("/api/tags").status_code == 403
+    assert stranger.get("/api/rules").status_code == 403
 
 
 def test_a_user_who_may_not_see_plugins_may_not_see_the_page(
@@ -90,11 +94,13 @@ def test_a_user_who_may_not_see_plugins_may_not_see_the_page(
 
 
 def test_no_address_is_open_beside_airflows_check(stranger: TestClient) -> None:
-    assert {"/", "/api/tags", "/api/guest"} <= set(ADDRESSES)
+    assert {"/", "/api/rules", "/api/me"} <= set(ADDRESSES)
+    assert [route.path for route in ROUTES if "GET" not in route.methods] == ["/api/why"]  # type: ignore[attr-defined]
+    assert stranger.post("/api/why", json={"guest_id": "x"}, headers=FROM_THE_PAGE).status_code == 401
     for address in ("/docs", "/redoc", "/openapi.json"):
         assert stranger.get(address).status_code == 404
     for method in ("POST", "PUT", "PATCH", "DELETE"):
-        assert stranger.request(method, "/api/tags").status_code == 405
+        assert stranger.request(method, "/api/rules").status_code == 405
 
 
 # --- the page itself --------------------------------------------------------------------------------------------------
@@ -145,10 +151,8 @@ def test_buttons_are_grey_for_those_whom_airflow_would_refuse(
         ("/api/dishes?limit=101", "limit: "),
         ("/api/guests", "tag: "),
         ("/api/guests?tag=a&limit=-1", "limit: "),
-        ("/api/guest", "guest_id: "),
-        ("/api/guest?guest_id=", "guest_id: "),
-        ("/api/guest?guest_id=%00", "guest_id: "),
-        (f"/api/guest?guest_id={'x' * 201}", "guest_id: "),
+        ("/api/versions", "tag: "),
+        ("/api/versions?tag=%00", "tag: "),
     ],
 )
 def test_a_wrong_parameter_is_named(login: TestClient, address: str, said: str) -> None:
@@ -158,13 +162,45 @@ def test_a_wrong_parameter_is_named(login: TestClient, address: str, said: str) 
     assert answer.json()["detail"].startswith(said)
 
 
+FROM_THE_PAGE = {"Origin": "http://testserver"}
+
+
+def why(client: TestClient, guest_id: str, tag: str | None = None) -> dict[str, Any]:
+    answer = client.post("/api/why", json={"guest_id": guest_id, "tag": tag}, headers=FROM_THE_PAGE)
+    assert answer.status_code == 200
+    return dict(answer.json())
+
+
+@pytest.mark.parametrize("body", [{}, {"guest_id": ""}, {"guest_id": "\x00"}, {"guest_id": "x" * 201}, {"guest_id": 5}])
+def test_a_guest_is_asked_for_by_an_id(login: TestClient, body: dict[str, Any]) -> None:
+    answer = login.post("/api/why", json=body, headers=FROM_THE_PAGE)
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_request")
+    assert answer.json()["detail"].startswith("guest_id: ")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "http://elsewhere.test"},
+        {"Origin": "null"},
+        {"Origin": "http://testserver.elsewhere.test"},
+        FROM_THE_PAGE | {"Content-Type": "text/plain"},
+        FROM_THE_PAGE | {"Content-Type": "application/x-www-form-urlencoded"},
+    ],
+)
+def test_a_guest_is_asked_for_by_the_page_itself_and_by_no_form_of_another_site(
+    login: TestClient, headers: dict[str, str]
+) -> None:
+    body = json.dumps({"guest_id": "x"})
+    answer = login.post("/api/why", content=body, headers={"Content-Type": "application/json", **headers})
+    assert answer.status_code == 403
+
+
 def test_a_value_is_bound_and_never_read_as_sql(client: TestClient) -> None:
     hostile = "x' or 1=1; drop table cdm.user_tags; --"
-    assert client.get("/api/guest", params={"guest_id": hostile}).json() == {
-        "guest_id": hostile,
-        "progress": [],
-        "events": [],
-    }
+    assert why(client, hostile, hostile) == {"progress": [], "events": []}
+    assert client.get("/api/versions", params={"tag": hostile}).json() == {"rows": []}
     assert client.get("/api/guests", params={"tag": hostile}).json() == {"rows": []}
 
 
@@ -208,7 +244,7 @@ def test_what_a_guest_has_and_lacks_is_told_with_its_reason(client: TestClient, 
     pipeline.refer([("restaurant", "diner", restaurant(menu={"pizza": "Pizza"}))])
     pipeline.stage([order(1), order(2), order(3, "OPEN")])
     pipeline.load()
-    answer = client.get("/api/guest?guest_id=guest").json()
+    answer = why(client, "guest")
     assert [
         (row["tag"], row["carries_tag"], row["order_cnt"], row["orders_missing"]) for row in answer["progress"]
     ] == [
@@ -220,10 +256,45 @@ def test_what_a_guest_has_and_lacks_is_told_with_its_reason(client: TestClient, 
     ]
     assert [row["guest_id"] for row in client.get("/api/guests?tag=fan").json()["rows"]] == ["guest"]
     assert [row["guest_id"] for row in client.get("/api/guests?tag=maniac").json()["rows"]] == []
-    tags = {row["tag"]: row for row in client.get("/api/tags").json()["rows"]}
-    assert (tags["fan"]["guests"], tags["fan"]["one_short"]) == (1, 0)
-    assert (tags["maniac"]["guests"], tags["maniac"]["one_short"], tags["maniac"]["two_short"]) == (0, 0, 1)
-    assert client.get("/api/guest?guest_id=nobody").json() == {"guest_id": "nobody", "progress": [], "events": []}
+    assert [row["tag"] for row in why(client, "guest", "maniac")["progress"]] == ["maniac"]
+    assert why(client, "guest", "maniac")["events"] == []
+    assert why(client, "nobody") == {"progress": [], "events": []}
+    rules = {row["tag"]: row for row in client.get("/api/rules").json()["rows"]}
+    assert (rules["fan"]["guests"], rules["fan"]["one_short"], rules["fan"]["gained"]) == (1, 0, 1)
+    assert (rules["maniac"]["guests"], rules["maniac"]["one_short"]) == (0, 0)
+
+
+def test_a_tag_has_a_rule_and_a_draft_and_keeps_its_number_until_a_change_is_in_force(
+    client: TestClient, pipeline: Pipeline
+) -> None:
+    def rules() -> list[tuple[Any, ...]]:
+        rows = client.get("/api/rules").json()["rows"]
+        return [(row["tag"], row["status"], row["threshold"], row["guests"], row["waiting"]) for row in rows]
+
+    pipeline.owner.execute("insert into cdm.tag_rules (tag, category_name, threshold) values ('fan', 'Pizza', 0)")
+    pipeline.refer([("restaurant", "diner", restaurant(menu={"pizza": "Pizza"}))])
+    pipeline.stage([order(1)])
+    assert rules() == [("fan", "active", 0, 0, True)]
+    pipeline.load()
+    pipeline.owner.execute(
+        "insert into cdm.tag_rules (tag, category_name, threshold, status)"
+        " values ('fan', 'Pizza', 9, 'draft'), ('new', 'Pizza', 1, 'draft')"
+    )
+    assert rules()[:2] == [("fan", "active", 0, 1, False), ("fan", "draft", 9, 1, False)]
+    assert rules()[2:] == [("new", "draft", 1, 0, False)]
+    draft = client.get("/api/rules").json()["rows"][1]
+    assert (draft["version"], draft["newest_version"], draft["newest_by"]) == (2, 2, "dwh_owner")
+    pipeline.owner.execute("delete from cdm.tag_rules where status <> 'active'")
+    pipeline.owner.execute("update cdm.tag_rules set status = 'retired'")
+    assert rules() == [("fan", "retired", 0, 1, True)], "nobody has lost it yet"
+    pipeline.load_cdm()
+    assert rules() == [("fan", "retired", 0, 0, False)]
+    versions = client.get("/api/versions?tag=fan").json()["rows"]
+    assert [(row["version"], row["status"], row["threshold"]) for row in versions] == [
+        (3, "retired", 0),
+        (2, "draft", 9),
+        (1, "active", 0),
+    ]
 
 
 def test_an_order_from_the_future_hides_no_other(client: TestClient, pipeline: Pipeline) -> None:
@@ -279,8 +350,8 @@ def test_more_questions_than_may_wait_are_refused_at_once(client: TestClient) ->
     with ExitStack() as taken:
         while reader._places.acquire(blocking=False):
             taken.callback(reader._places.release)
-        assert client.get("/api/tags").json()["code"] == "busy"
-    assert client.get("/api/tags").status_code == 200
+        assert client.get("/api/rules").json()["code"] == "busy"
+    assert client.get("/api/rules").status_code == 200
 
 
 def test_a_question_that_gets_no_thread_in_time_is_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,10 +359,10 @@ def test_a_question_that_gets_no_thread_in_time_is_refused(client: TestClient, m
     held = [reader._threads.submit(go_on.wait) for _ in range(reader.POOL_SIZE)]
     with monkeypatch.context() as short:
         short.setattr(reader, "DEADLINE_S", 0.1)
-        assert client.get("/api/tags").json()["code"] == "busy"
+        assert client.get("/api/rules").json()["code"] == "busy"
     go_on.set()
     wait(held)
-    assert client.get("/api/tags").status_code == 200
+    assert client.get("/api/rules").status_code == 200
 
 
 def test_a_warehouse_that_hangs_costs_airflow_no_thread(
@@ -307,7 +378,7 @@ def test_a_warehouse_that_hangs_costs_airflow_no_thread(
         return "3.3"
 
     async def ask(browser: AsyncClient, requests: int) -> list[asyncio.Task[Response]]:
-        return [asyncio.create_task(browser.get("/guest-tags/api/tags")) for _ in range(requests)]
+        return [asyncio.create_task(browser.get("/guest-tags/api/rules")) for _ in range(requests)]
 
     async def talk() -> None:
         shared = anyio.to_thread.current_default_thread_limiter()
@@ -328,7 +399,7 @@ def test_a_warehouse_that_hangs_costs_airflow_no_thread(
                 monkeypatch.setattr(reader, "DEADLINE_S", 3_600)
                 (again,) = await asyncio.gather(*await ask(browser, 1))
                 assert again.json()["code"] == "unreachable", "it is not waited for"
-            while (await browser.get("/guest-tags/api/tags")).status_code != 200:
+            while (await browser.get("/guest-tags/api/rules")).status_code != 200:
                 await asyncio.sleep(0.05)
 
     asyncio.run(asyncio.wait_for(talk(), 120))
@@ -350,19 +421,19 @@ def frozen_postgres(stack: Stack, pipeline: Pipeline) -> Iterator[None]:
 
 
 def test_a_server_that_came_back_is_read_again(client: TestClient, stack: Stack) -> None:
-    assert client.get("/api/tags").status_code == 200
+    assert client.get("/api/rules").status_code == 200
     # The pool holds a connection that is dead now.
     stack.kill("postgres")
     try:
-        assert client.get("/api/tags").json()["code"] == "unreachable"
+        assert client.get("/api/rules").json()["code"] == "unreachable"
     finally:
         stack.start(["postgres"])
-    assert client.get("/api/tags").status_code == 200
+    assert client.get("/api/rules").status_code == 200
 
 
 def test_the_connection_can_only_read(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "_text", lambda name: "create temporary table scribble (id int)")
-    assert client.get("/api/tags").status_code == 500
+    assert client.get("/api/rules").status_code == 500
 
 
 # --- the SQL files ----------------------------------------------------------------------------------------------------

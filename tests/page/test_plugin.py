@@ -85,10 +85,21 @@ def test_every_text_that_is_asked_for_is_there_and_none_is_left_over() -> None:
         # t("key"), t(condition ? "key" : "key"): every literal in the call that looks like one.
         for call in re.findall(r"\bt\(([^`]*?)\)", source):
             asked |= {literal for literal in re.findall(r'"([\w.]+)"', call) if literal in keys or "." in literal}
-        families |= set(re.findall(r"`(\w+\.)\$\{", source))
+        families |= set(re.findall(r"`((?:\w+\.)+)\$\{", source))
     assert asked <= keys
     left_over = {key for key in keys - asked if not any(key.startswith(family) for family in families)}
     assert left_over == set()
+
+
+def test_who_is_no_operator_reads_no_word_of_the_warehouse() -> None:
+    """Acceptance 22: outside State and what is wrong with the servers."""
+    source = (STATIC / "texts.js").read_text(encoding="utf-8")
+    lines = re.findall(
+        r'^    "?([\w. -]+?)"?: (.+)$', source[source.index("const TEXTS") : source.index("const REMEMBERED")], re.M
+    )
+    assert len(lines) > 200
+    told = {key: text for key, text in lines if not key.startswith(("state.", "error."))}
+    assert [key for key, text in told.items() if re.search(r"insert into|dwh_|cdm\.|SQL", text)] == []
 
 
 # --- the pictures -----------------------------------------------------------------------------------------------------

@@ -46,6 +46,10 @@ export async function ask(address) {
   }
 }
 
+// The same, asked for with a body: what must stand in no address.
+export const askFor = async (address, body) =>
+  (await request(`api/${address}`, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } })).body;
+
 // The JSON of an address of Airflow.
 export const askAirflow = async (path) => (await request(API + path)).body;
 

@@ -1,4 +1,4 @@
-// The three charts, drawn by Chart.js (vendor/) in the colours of the theme. Each is an image with a name for screen readers;
+// The charts, drawn by Chart.js (vendor/) in the colours of the theme. Each is an image with a name for screen readers;
 // the numbers themselves stand in a table below it.
 
 import { el } from "./dom.js";
@@ -91,36 +91,6 @@ export function lineChart(name, label, labels, series) {
       })),
     },
     options: options({ tooltipTitle: (index) => labels[index] }),
-  });
-}
-
-// Guests by threshold: steps, because a threshold is whole; `chosen` is the one that the reader holds, `rules` are in force.
-export function thresholdChart(name, label, { thresholds, guests, chosen, rules, seriesName, axis }) {
-  const accent = style("--accent");
-  const radius = (index) => (thresholds[index] === chosen ? 6 : rules.includes(thresholds[index]) ? 5 : 0);
-  return draw(name, label, {
-    type: "line",
-    data: {
-      labels: thresholds.map((threshold) => number(threshold)),
-      datasets: [
-        {
-          label: seriesName,
-          data: guests,
-          stepped: "middle",
-          fill: true,
-          borderColor: style("--bar-edge"),
-          backgroundColor: style("--bar-4"),
-          borderWidth: 2,
-          pointRadius: ({ dataIndex }) => radius(dataIndex),
-          pointStyle: ({ dataIndex }) => (thresholds[dataIndex] === chosen ? "circle" : "rectRot"),
-          pointBackgroundColor: ({ dataIndex }) => (thresholds[dataIndex] === chosen ? accent : style("--card")),
-          pointBorderColor: accent,
-          pointBorderWidth: 2,
-          pointHitRadius: 12,
-        },
-      ],
-    },
-    options: options({ xTitle: axis, tooltipTitle: (index) => `> ${number(thresholds[index])}` }),
   });
 }
 

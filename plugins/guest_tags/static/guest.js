@@ -1,9 +1,10 @@
 // The tab One guest: what a guest has and lacks for each tag, and how it came about.
 
-import { ask } from "./airflow.js";
+import { ask, askFor } from "./airflow.js";
 import { cells, failure, notice } from "./block.js";
-import { el, table, track } from "./dom.js";
-import { counted, number, t, time } from "./texts.js";
+import { el, table } from "./dom.js";
+import { place } from "./place.js";
+import { clock, counted, day, number, t, time } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -19,40 +20,71 @@ function complain(text) {
   choice.wrong = text !== null;
 }
 
+// Who has asked is led to the answer.
 async function findGuest(id) {
   choice.guest = id;
   complain(null);
   $("guest-id").value = id;
+  await show();
+  $("guest-answer").querySelector("[tabindex]")?.focus();
+}
+
+async function show() {
+  const id = choice.guest;
   const box = $("guest-answer");
   box.setAttribute("aria-busy", "true");
   let shown;
   try {
-    shown = guest(await ask(`guest?guest_id=${encodeURIComponent(id)}`));
+    shown = guest(id, await askFor("why", { guest_id: id, tag: null }));
   } catch (error) {
-    shown = [failure(error.code ?? "unexpected", () => findGuest(id))];
+    shown = [failure(error.code ?? "unexpected", show)];
   }
   if (choice.guest !== id) return;
+  const focused = box.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   box.setAttribute("aria-busy", "false");
   box.replaceChildren(...shown);
+  if (focused) box.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
 }
 
-function guest({ guest_id: id, progress, events }) {
-  if (!progress.length && !events.length) return [notice(t("guest.unknown"))];
-  const state = (row) => {
-    if (row.tag === null) return el("span", { class: "quiet" }, t("guest.norule"));
-    if (row.carries_tag) return el("span", { class: "good" }, t("guest.carries", number(row.threshold)));
-    return t("guest.lacks", counted(row.orders_missing, "more"), number(row.threshold));
-  };
-  const reached = (row) => (row.tag === null ? "" : track([Math.min(100, (100 * row.order_cnt) / (row.threshold + 1))]));
+// How a guest stands with a tag: has it, had it, or not yet; with what is missing.
+function standing(row, events) {
+  if (row.tag === null) return t("guest.norule");
+  const last = events.find((event) => event.tag === row.tag);
+  const counts = [counted(row.order_cnt, "closed"), row.category_name, number(row.threshold)];
+  if (row.carries_tag) return last?.event === "assigned" ? t("guest.since", day(last.event_dt), ...counts) : t("guest.has", ...counts);
+  if (row.orders_missing === 0) return t("guest.comes");
+  const lacks = t("guest.lacks", counted(row.orders_missing, "more"), row.category_name, number(row.order_cnt), number(row.threshold));
+  return last?.event === "revoked" ? `${t("guest.lost", day(last.event_dt))} ${lacks}` : lacks;
+}
+
+// Two sentences for whoever answers the guest, without the id.
+function copy(row, events) {
+  const answer = el("span", { class: "quiet", role: "status" });
+  const last = events.find((event) => event.tag === row.tag);
+  const text = `${row.tag}: ${standing(row, events)} ${last ? evidence(last) : t("guest.noevents")}`;
+  return el("div", { class: "does" }, el("button", { type: "button", "data-key": `copy-${row.tag}`, onclick: async () => {
+    // Without TLS a browser has no clipboard: then the text is there to be marked.
+    const done = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+    answer.textContent = done ? t("guest.copied") : text;
+  } }, t("guest.copy")), answer);
+}
+
+const evidence = (row) =>
+  `${t(`guest.${row.event}`)} ${time(row.event_dt)}: ${t("guest.because", counted(row.order_cnt, "closed"), row.category_name, number(row.threshold), number(row.rule_version))}.`;
+
+function guest(id, { progress, events }) {
+  if (!progress.length && !events.length) return [el("p", { class: "notice", tabindex: "-1" }, t("guest.unknown"))];
   return [
-    el("h3", {}, t("guest.progress")),
+    el("h3", { tabindex: "-1", "data-key": "answer" }, t("guest.progress")),
+    el("p", { class: "quiet" }, t("guest.asof", clock(new Date()))),
     table(
       [
         { title: t("category"), head: true, cell: (row) => row.category_name, value: (row) => row.category_name },
         { title: t("tag"), cell: (row) => row.tag ?? "—", value: (row) => row.tag ?? "" },
         cells(t("orders"), (row) => row.order_cnt),
-        { title: "", class: "bar", cell: reached },
-        { title: t("guest.state"), cell: state, value: (row) => row.orders_missing ?? "" },
+        { title: t("guest.state"), class: "whole", value: (row) => row.orders_missing ?? "",
+          cell: (row) => el("span", { class: row.carries_tag ? "good" : row.tag === null ? "quiet" : null }, standing(row, events)) },
+        { title: "", class: "whole", cell: (row) => (row.tag === null ? "" : copy(row, events)) },
       ],
       progress,
       t("guest.progress.caption", id),
@@ -76,9 +108,9 @@ function guest({ guest_id: id, progress, events }) {
 
 // Ids to begin with: the newest guests of a tag that is carried at all.
 async function examples() {
-  const { rows: tags } = await ask("tags").catch(() => ({ rows: known }));
-  known = tags;
-  const rows = tags.filter((row) => row.guests > 0);
+  const { rows: rules } = await ask("rules").catch(() => ({ rows: known }));
+  known = rules;
+  const rows = rules.filter((row) => row.guests > 0 && row.status !== "draft");
   if (!rows.length) return $("guest-examples").replaceChildren();
   if (!rows.some((row) => row.tag === choice.tag)) choice.tag = rows[0].tag;
   const tag = choice.tag;
@@ -94,8 +126,13 @@ async function examples() {
   );
 }
 
+// The tag of the address is the one whose guests are shown.
+export function arrive() {
+  if (place.chosen.tag) choice.tag = place.chosen.tag;
+}
+
 // Asked for anew when the tab is opened and at each refresh; the same in another language.
-export const refresh = () => Promise.all([examples(), ...(choice.guest ? [findGuest(choice.guest)] : [])]);
+export const refresh = () => Promise.all([examples(), ...(choice.guest ? [show()] : [])]);
 
 export function speak() {
   if (choice.wrong) complain(t("guest.blank"));

@@ -26,7 +26,6 @@ const drawFaults = () => shown().filter((block) => block.fault).forEach((block) 
 async function load() {
   await Promise.all([...shown().map((block) => block.load()), ...(place.tab === "guest" ? [guest.refresh()] : [])]);
   drawFaults();
-  if (place.tab === "rules") rules.blocks.thresholds.draw(); // it shows the rules of another block
 }
 
 const refresh = () => Promise.all([strip.look(), load()]).then(speak);
@@ -47,6 +46,8 @@ function arrive() {
   for (const tab of TABS) $(tab).hidden = tab !== place.tab;
   drawTabs();
   numbers.arrive();
+  rules.arrive();
+  guest.arrive();
   redraw(); // in the language and theme of now
   speak();
   load().then(sayWhen);
@@ -80,6 +81,7 @@ function speak() {
   for (const element of document.querySelectorAll("[data-text]")) element.textContent = t(element.dataset.text);
   for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", t(element.dataset.label));
   guest.speak();
+  rules.speak();
   drawTabs();
   sayWhen();
   $("footer").textContent = t("footer", zone());
@@ -97,6 +99,7 @@ $("language").addEventListener("change", (event) => {
 window.addEventListener("themechange", redraw);
 window.addEventListener("beforeprint", () => document.querySelectorAll("main details").forEach((one) => { one.open = true; }));
 whenAnswered(sayWhen);
+rules.begin();
 numbers.begin();
 guest.begin();
 // Numbers are asked for again when the warehouse is back; while it is away, what they say of it changes.

@@ -105,6 +105,8 @@ let spoken = null;
 export const isUnknown = () => known.facts !== null && judge(aged()).state === "unknown";
 export const isKnown = () => known.facts !== null && !isUnknown();
 export const answeredAt = () => answered;
+// Whether minute runs come: what is changed is in force with the next. Where that isn't known, they do.
+export const isRunning = () => !known.facts?.dag?.is_paused;
 // Whether a state is said that somebody should look at.
 export const wrong = () => spoken !== null && $("strip").dataset.level === "red";
 

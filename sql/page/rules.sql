@@ -1,0 +1,65 @@
+-- One row = a tag's rule (the one in force, else the newest that is retired) or its draft, with its audience and who is one order
+-- short of it. newest_*: the newest version of the tag, which whoever changes it must have seen.
+-- A change waits while the queue of rules holds any and nothing was judged since it was made.
+-- From: cdm.v_rules, cdm.v_audience_daily, cdm.v_tag_funnel, cdm.v_freshness
+-- Params: none
+with newest as (
+    select distinct on (tag)
+        tag,
+        version,
+        changed_by,
+        changed_dt
+    from cdm.v_rules
+    order by tag asc, version desc
+),
+
+shown as (
+    select distinct on (tag, status = 'draft') *
+    from cdm.v_rules
+    where is_current
+    order by tag asc, status = 'draft' asc, status = 'active' desc, version desc
+),
+
+audience as (
+    select
+        tag,
+        max(guests) filter (where day = (now() at time zone 'UTC')::date) as guests,
+        sum(assigned)::bigint as gained,
+        sum(revoked)::bigint as lost
+    from cdm.v_audience_daily
+    where day > (now() at time zone 'UTC')::date - 7
+    group by tag
+)
+
+select
+    shown.tag,
+    shown.status,
+    shown.version,
+    shown.category_name,
+    shown.threshold,
+    shown.window_days,
+    shown.exit_threshold,
+    shown.comment,
+    shown.changed_by,
+    shown.changed_dt,
+    shown.status <> 'draft' and fresh.rules_waiting > 0 and coalesce(shown.changed_dt > fresh.judged_dt, true) as waiting,
+    newest.version as newest_version,
+    newest.changed_by as newest_by,
+    newest.changed_dt as newest_dt,
+    coalesce(audience.guests, 0) as guests,
+    coalesce(audience.gained, 0) as gained,
+    coalesce(audience.lost, 0) as lost,
+    coalesce(funnel.guests, 0) as one_short
+from shown
+inner join newest on shown.tag = newest.tag
+cross join cdm.v_freshness as fresh
+left join audience on shown.tag = audience.tag
+left join cdm.v_tag_funnel as funnel
+    on
+        shown.tag = funnel.tag
+        and funnel.orders_missing = 1
+order by
+    shown.status = 'retired' asc,
+    coalesce(audience.guests, 0) desc,
+    shown.tag asc,
+    shown.status = 'draft' asc;

@@ -1,7 +1,8 @@
 """Spread the warehouse over the workers of a distributed PostgreSQL (Citus), after the migrations; or gather it again.
 
-Reads DWH_URL (the owner, on the coordinator) and DWH_DISTRIBUTED: `true` asks for it. Where nobody asks, nothing happens. Safe to
-run again: what lies where plugins/warehouse/distribution.py says is left there. One transaction: it is done whole or not at all.
+Reads DWH_URL (the owner, on the coordinator), DWH_DISTRIBUTED (`true` asks for it; where nobody asks, nothing happens) and
+DWH_SHARDS (the first time; as the cluster is set, unless given). Safe to run again: what lies where
+plugins/warehouse/distribution.py says is left there. One transaction: it is done whole or not at all.
 How a living warehouse is moved: docs/scale.md.
 
     python -m deploy.distribute            # after each `alembic upgrade head`
@@ -28,14 +29,17 @@ from warehouse.distribution import (
 )
 
 ROLES_THAT_READ_VIEWS = ("dwh_bi",)
-OWNERS_FUNCTIONS = ("dds.clear_vault()", "stg.amend_logs()")
+OWNERS_FUNCTIONS = ("dds.clear_vault()",)
 VAULT = sorted(table for table in {*DISTRIBUTED, *LOCAL} if re.match(r"dds\.(h|l|s|es)_", table))
-LOGS = ("stg.order_event_log", "stg.reference_log")
 TURNS = ("dwh.stg", "dwh.dds", "dwh.cdm")
 
 
 class CannotDistributeError(Exception):
     """Says in words what is missing and what to do."""
+
+
+class CannotReadError(Exception):
+    """The tables are distributed; the views can't all be read yet."""
 
 
 def main(arguments: Iterable[str] = ()) -> None:
@@ -49,6 +53,8 @@ def main(arguments: Iterable[str] = ()) -> None:
             print(gather(connection) if back else distribute(connection))
     except CannotDistributeError as error:
         raise SystemExit(f"not distributed, nothing was changed: {error}") from error
+    except CannotReadError as error:
+        raise SystemExit(f"distributed, but {error}. Run this again") from error
     except psycopg.Error as error:
         raise SystemExit(f"not distributed, nothing was changed: PostgreSQL says: {error}") from error
 
@@ -68,6 +74,8 @@ def distribute(connection: psycopg.Connection) -> str:
         "(step integer, place bigint generated always as identity, statement text)"
     )
     missing = [table for table in DISTRIBUTED if table not in placed]
+    if shards := os.environ.get("DWH_SHARDS"):
+        connection.execute("select set_config('citus.shard_count', %s, true)", [shards])
     kept = neighbours(connection) if missing else []
     for table in missing:
         prepare(connection, table)
@@ -79,8 +87,10 @@ def distribute(connection: psycopg.Connection) -> str:
         join_queue_by_key(connection)
         let_loads_do_what_owners_do(connection)
     made = make_work_tables(connection)
-    let_views_be_read(connection)
     connection.execute(f"comment on schema {WORK_SCHEMA} is '{layout_digest()}'")
+    # What follows is done by connections of their own, on shards that are there.
+    connection.commit()
+    let_views_be_read(connection)
     return f"{len(missing)} tables distributed, {len(DISTRIBUTED) - len(missing)} were; {made} tables for batches made"
 
 
@@ -264,10 +274,9 @@ def join_queue_by_key(connection: psycopg.Connection) -> None:
 def let_loads_do_what_owners_do(connection: psycopg.Connection) -> None:
     """Let dwh_etl do with its own rights what functions do with those of the owner.
 
-    Citus lets one transaction touch a shard as one role only. So here, and here alone, the role of the loads may empty the vault
-    and change the logs.
+    Citus lets one transaction touch a shard as one role only. So here, and here alone, the role of the loads may empty the vault.
     """
-    rights = [("truncate", table) for table in VAULT] + [("update, delete", log) for log in LOGS]
+    rights = [("truncate", table) for table in VAULT]
     for right, table in rights:
         connection.execute(f"grant {right} on {table} to dwh_etl")
         note(connection, 1, f"revoke {right} on {table} from dwh_etl")
@@ -312,7 +321,12 @@ def let_views_be_read(connection: psycopg.Connection) -> None:
         for schema in ("stg", "dds", "cdm"):
             connection.execute(f"grant usage on schema {schema} to {role}")
         for table in DISTRIBUTED:
-            connection.execute("select run_command_on_shards(%s, %s)", [table, f"grant select on %s to {role}"])
+            refused = connection.execute(
+                "select result from run_command_on_shards(%s, %s) where not success",
+                [table, f"grant select on %s to {role}"],
+            ).fetchall()
+            if refused:
+                raise CannotReadError(f"{role} can't be let read {table}: {refused[0][0]}")
 
 
 def gather(connection: psycopg.Connection) -> str:

@@ -43,7 +43,7 @@ def bring(connection: psycopg.Connection[Any], text: str, over: str, brought: di
 
     `brought`: what the transaction has brought already, by table and part; what is brought now is added.
     """
-    with psycopg.ClientCursor(connection) as cursor:
+    with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
         for name in sorted(set(NAMED.findall(text))):
             copy = _copy(cursor, name, over if over in PARTS else "", brought)
             text = re.sub(rf"\b{re.escape(name)}\b(?!\()", copy, text)
@@ -73,7 +73,7 @@ def _copy(cursor: psycopg.ClientCursor[Any], name: str, over: str, brought: dict
             text = str(definition[0]).rstrip(";")
             for inner in sorted(set(NAMED.findall(text))):
                 text = re.sub(rf"\b{re.escape(inner)}\b(?!\()", _copy(cursor, inner, over, brought), text)
-            cursor.execute(f"create temporary view {copy} as {text}".encode())
+            cursor.execute(f"create or replace temporary view {copy} as {text}".encode())
     brought[name, over] = copy
     return copy
 

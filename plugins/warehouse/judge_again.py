@@ -40,6 +40,10 @@ class _Source(NamedTuple):
     copy_accepted: str
 
 
+class DistributedError(Exception):
+    """The logs lie on several machines, where they can't be compared with what is read of them today."""
+
+
 def judge_again(session: Session, zones: Zones, *, chunk_rows: int, chunk_bytes: int) -> dict[str, int]:
     """Make STG what it would be if all that its logs hold had come today; return counts, all in one transaction.
 
@@ -48,8 +52,13 @@ def judge_again(session: Session, zones: Zones, *, chunk_rows: int, chunk_bytes:
     one turn; readers see the old rows until the commit. A failure leaves everything as it was.
 
     Counts: messages and documents judged, the refused, also by reason, and rows written by table: `stg.judged_orders` and
-    `stg.judged_references` are those of which the rules of today say something else.
+    `stg.judged_references` are those of which the rules of today say something else. Raises DistributedError.
     """
+    if session.is_distributed:
+        raise DistributedError(
+            "the logs of a distributed warehouse can't be judged again: gather it first (python -m deploy.distribute --back), "
+            "rebuild, and distribute it again (docs/scale.md)"
+        )
     sources = (
         _Source("messages", JUDGEMENT.messages, _judge_messages, zones.orders, COPY_ORDERS),
         _Source("documents", JUDGEMENT.documents, _judge_documents, zones.reference, COPY_REFERENCES),

@@ -121,13 +121,16 @@ def with_own_names(connection: psycopg.Connection[Any], text: str) -> str:
     read all rows that have borne it: beside a report of seven hours a minute's run read nine times as many pages.
     """
     names = _own_names.setdefault(connection, {})
+    elsewhere: dict[str, str] = {}
     if is_distributed(connection):
-        names |= {name: f"{WORK_SCHEMA}.{name}" for name, _ in MAKING.findall(text) if name in WORK}
+        elsewhere = {name: f"{WORK_SCHEMA}.{name}" for name in WORK}
+        names |= {name: elsewhere[name] for name, _ in MAKING.findall(text) if name in WORK}
         text = MAKING.sub(lambda found: "" if found[1] in WORK else found[0], text)
         text = ANALYZED.sub(lambda found: "" if found[1] in WORK else found[0], text)
     for name in CREATED.findall(text):
         names[name] = f"{name}_{connection.info.backend_pid}_{next(_numbers)}"
-    return TEMPORARY.sub(lambda found: names.get(found[0], found[0]), text)
+    known = elsewhere | names
+    return TEMPORARY.sub(lambda found: known.get(found[0], found[0]), text)
 
 
 def _rows_written(cursor: psycopg.ClientCursor[Any], statements: int | None = None) -> int | None:

@@ -13,6 +13,7 @@ import pytest
 
 from deploy import distribute
 from local.stack import Stack
+from tests.citus.seen import SeenPipeline
 from tests.conftest import REPO, own_stack
 
 COORDINATOR = os.environ.get("CITUS_COORDINATOR_URL", "")
@@ -38,6 +39,7 @@ def stack() -> Iterator[Stack]:
     """Redis and Kafka of the tests' own, and the cluster's warehouse: migrated and distributed."""
     for stack in own_stack():
         password = COORDINATOR.split("@")[0].rsplit(":", 1)[1]
+        os.environ["CITUS_COPY_URL"] = os.environ["DWH_ADMIN_URL"].rsplit("/", 1)[0] + "/dwh"
         os.environ.update({variable: url_of(role) for variable, role in ROLES.items()})
         os.environ.update(
             DWH_ADMIN_URL=COORDINATOR,
@@ -45,6 +47,7 @@ def stack() -> Iterator[Stack]:
             DWH_ETL_PASSWORD=password,
             DWH_BI_PASSWORD=password,
             AIRFLOW_CONN_POSTGRES_DWH=url_of("dwh_etl").replace("postgresql://", "postgres://"),
+            AIRFLOW_CONN_POSTGRES_DWH_BI=url_of("dwh_bi").replace("postgresql://", "postgres://"),
         )
         with psycopg.connect(COORDINATOR, autocommit=True) as admin:
             for schema in ("work", "cdm", "dds", "stg", "migration"):
@@ -54,3 +57,10 @@ def stack() -> Iterator[Stack]:
         with psycopg.connect(os.environ["DWH_URL"]) as owner:
             distribute.distribute(owner)
         yield stack
+
+
+@pytest.fixture(scope="module")
+def seen(stack: Stack) -> Iterator[SeenPipeline]:
+    """A distributed warehouse whose rows are looked at in a plain copy."""
+    with SeenPipeline() as pipeline:
+        yield pipeline

@@ -6,7 +6,7 @@
 -- Rerun: queues the guests again
 -- Params: load_dt
 insert into dds.counter_queue (h_user_pk, id, load_dt)
-select distinct
+select
     owner.h_user_pk,
     hashtextextended(owner.h_user_pk::text, extract(epoch from %(load_dt)s::timestamptz)::bigint),
     %(load_dt)s::timestamptz
@@ -20,7 +20,7 @@ with changed as materialized (
     from batch_known_changes
 )
 
-select distinct
+select
     owner.h_user_pk,
     hashtextextended(owner.h_user_pk::text, extract(epoch from %(load_dt)s::timestamptz)::bigint),
     %(load_dt)s::timestamptz

@@ -4,36 +4,6 @@
 -- Grain: h_order_pk, h_product_pk, a version that begins or ends to hold the dish
 -- Rerun: adds no row
 -- Params: load_dt
-with changes as (
-    select
-        h_order_pk,
-        h_product_pk,
-        true as is_active,
-        update_ts,
-        sent_dttm,
-        value_hash,
-        load_src
-    from batch_lines
-    where is_begin
-
-    union all
-
-    select
-        held.h_order_pk,
-        held.h_product_pk,
-        false as is_active,
-        next_version.update_ts,
-        next_version.sent_dttm,
-        next_version.value_hash,
-        next_version.load_src
-    from batch_lines as held
-    inner join batch_orders as next_version
-        on
-            held.h_order_pk = next_version.h_order_pk
-            and held.version + 1 = next_version.version
-    where held.is_end
-)
-
 insert into dds.es_order_product (
     h_order_pk,
     h_product_pk,
@@ -47,11 +17,39 @@ insert into dds.es_order_product (
 select
     h_order_pk,
     h_product_pk,
-    is_active,
+    true,
     update_ts,
     sent_dttm,
     value_hash,
     %(load_dt)s::timestamptz,
     load_src
-from changes
+from batch_lines
+where is_begin
+on conflict do nothing;
+
+insert into dds.es_order_product (
+    h_order_pk,
+    h_product_pk,
+    is_active,
+    effective_dttm,
+    sent_dttm,
+    value_hash,
+    load_dt,
+    load_src
+)
+select
+    held.h_order_pk,
+    held.h_product_pk,
+    false,
+    next_version.update_ts,
+    next_version.sent_dttm,
+    next_version.value_hash,
+    %(load_dt)s::timestamptz,
+    next_version.load_src
+from batch_lines as held
+inner join batch_orders as next_version
+    on
+        held.h_order_pk = next_version.h_order_pk
+        and held.version + 1 = next_version.version
+where held.is_end
 on conflict do nothing;

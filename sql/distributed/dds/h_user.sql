@@ -9,9 +9,9 @@ select
     h_user_pk,
     user_id,
     %(load_dt)s::timestamptz,
-    min(load_src)
+    load_src
 from batch_orders
-group by h_user_pk, user_id
+where is_user_changed
 on conflict do nothing;
 
 insert into dds.h_user (h_user_pk, user_id, load_dt, load_src)

@@ -13,7 +13,7 @@ create temporary table incoming_hours (
     cost numeric
 ) on commit drop;
 
-with entering as (
+with entering as not materialized (
     select
         newest.h_order_pk,
         newest.order_dt,

@@ -4,7 +4,7 @@
 -- Rerun: a vault is loaded first once
 -- Params: load_dt
 insert into dds.counter_queue (h_user_pk, id, load_dt)
-select distinct
+select
     h_user_pk,
     hashtextextended(h_user_pk::text, extract(epoch from %(load_dt)s::timestamptz)::bigint),
     %(load_dt)s::timestamptz

@@ -202,7 +202,7 @@ def prepare(connection: psycopg.Connection, table: str) -> None:
         if is_constraint == "p":
             change(
                 f"alter table {table} drop constraint {name}, add constraint {name} primary key ({column}, {listed})",
-                f"alter table {table} drop constraint {name}, add constraint {name} {definition}",
+                f"alter table {table} drop constraint if exists {name}, add constraint {name} {definition}",
                 3,
             )
         else:
@@ -225,6 +225,14 @@ def neighbours(connection: psycopg.Connection) -> list[str]:
     ]
 
 
+VIEW_GRANTS = """
+select format('grant select on %I.%I to %I', n.nspname, c.relname, grantee.rolname)
+from pg_class as c
+inner join pg_namespace as n on c.relnamespace = n.oid
+cross join lateral aclexplode(c.relacl) as held
+inner join pg_roles as grantee on held.grantee = grantee.oid
+where c.relkind = 'v' and n.nspname in ('stg', 'dds', 'cdm') and held.privilege_type = 'SELECT'
+"""
 FOREIGN_KEYS = """
 select conrelid::regclass::text, conname, pg_get_constraintdef(oid), here.attname, confrelid::regclass::text, there.attname
 from pg_constraint
@@ -334,14 +342,20 @@ def gather(connection: psycopg.Connection) -> str:
     if connection.execute("select to_regnamespace(%s)::text", [WORK_SCHEMA]).fetchone() == (None,):
         return "the warehouse is not distributed: nothing to do"
     check_cluster(connection)
+    connection.execute(
+        "set local citus.multi_shard_modify_mode to 'sequential'"
+    )  # functions are changed with the tables
     take_turns(connection)
     for table in WORK:
         connection.execute(f"drop table if exists {WORK_SCHEMA}.{table}")
     for table, name, *_ in connection.execute(FOREIGN_KEYS).fetchall():
         if table in DISTRIBUTED:
             connection.execute(f"alter table {table} drop constraint {name}")
+    readers = connection.execute(VIEW_GRANTS).fetchall()
     for table in DISTRIBUTED:
         connection.execute("select undistribute_table(%s::regclass)", [table])
+    for (statement,) in readers:  # the views were made again
+        connection.execute(statement)
     for (statement,) in connection.execute(
         f"select statement from {WORK_SCHEMA}.restoring order by step, place"
     ).fetchall():

@@ -61,6 +61,7 @@ with DAG(
         task_id="cdm",
         layer=CDM_REBUILD,
         max_batches=1,
+        asks_as_of=True,
         trigger_rule=TriggerRule.NONE_FAILED,
     )
 

@@ -21,7 +21,7 @@ from datetime import timedelta
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, TriggerRule
 
-from operators.dag import usual
+from operators.dag import form, usual
 from operators.drain_orders import DrainOrdersOperator
 from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
@@ -33,6 +33,7 @@ with DAG(
     doc_md=__doc__,
     schedule="* * * * *",
     dagrun_timeout=timedelta(minutes=15),
+    params=form("orders_micro_batch"),
     tags=["orders"],
     **usual(task_timeout=timedelta(minutes=5), retry_delay=timedelta(seconds=10)),
 ) as dag:
@@ -50,6 +51,7 @@ with DAG(
         trigger_rule=TriggerRule.ALL_DONE,
         layer=CDM,
         max_batches=1,
+        asks_as_of=True,
     )
     # The scheduler marks this one by itself, without a process or a pod.
     complete = EmptyOperator(task_id="complete")

@@ -9,7 +9,7 @@ Results come keyed by the sources' ids, in the form of `witness.model`, so that 
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -101,14 +101,14 @@ class Pipeline:
         }
         return load_layer(self.session, DDS, params, max_batches=max_batches)
 
-    def load_cdm(self) -> dict[str, int]:
-        """Load the marts from the queue."""
-        return load_layer(self.session, CDM)
+    def load_cdm(self, as_of: datetime | None = None) -> dict[str, int]:
+        """Load the marts from the queue, as of now or another moment."""
+        return load_layer(self.session, CDM, {"as_of": as_of})
 
-    def load(self) -> None:
+    def load(self, as_of: datetime | None = None) -> None:
         """Load both layers."""
         self.load_dds()
-        self.load_cdm()
+        self.load_cdm(as_of)
 
     def topic(self, partitions: int = 3, max_bytes: int = 1_048_588) -> str:
         """Create a topic of this test alone, for messages as large as Kafka takes by default, and return its name."""

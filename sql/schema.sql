@@ -58,11 +58,12 @@ CREATE FUNCTION cdm.queue_tag_rule() RETURNS trigger
     AS $$
 begin
     if tg_op = 'TRUNCATE' then
-        insert into cdm.rule_queue (tag) select distinct rule.tag from cdm.tag_rules as rule;
+        insert into cdm.rule_queue (tag, version_before)
+        select rule.tag, max(rule.version) filter (where rule.active) from cdm.tag_rules as rule group by rule.tag;
         return null;
     end if;
     if tg_op <> 'INSERT' and (old.status <> 'draft' or (tg_op = 'UPDATE' and new.status <> 'draft')) then
-        insert into cdm.rule_queue (tag) values (old.tag);
+        insert into cdm.rule_queue (tag, version_before) values (old.tag, case when old.active then old.version end);
     end if;
     if (tg_op = 'INSERT' and new.status <> 'draft') or (tg_op = 'UPDATE' and new.tag <> old.tag and new.status <> 'draft') then
         insert into cdm.rule_queue (tag) values (new.tag);
@@ -484,6 +485,18 @@ COMMENT ON COLUMN cdm.category_histogram.order_cnt IS 'Value of the counter';
 
 COMMENT ON COLUMN cdm.category_histogram.guests IS 'Guests whose counter of the category has this value';
 
+CREATE TABLE cdm.guest_due (
+    user_id uuid NOT NULL,
+    due_dt timestamp with time zone NOT NULL
+)
+WITH (fillfactor='90');
+
+COMMENT ON TABLE cdm.guest_due IS 'One row = a guest whom time alone changes next: a run queues those whose moment has come';
+
+COMMENT ON COLUMN cdm.guest_due.user_id IS 'Guest: dds.h_user.h_user_pk';
+
+COMMENT ON COLUMN cdm.guest_due.due_dt IS 'The first moment at which an order stops counting for a tag that they carry, or a version that is dated ahead begins';
+
 CREATE TABLE cdm.product_totals (
     product_id uuid NOT NULL,
     guests bigint NOT NULL,
@@ -499,9 +512,136 @@ COMMENT ON COLUMN cdm.product_totals.guests IS 'Guests with a counter of the dis
 
 COMMENT ON COLUMN cdm.product_totals.order_cnt IS 'Sum of their counters: CLOSED orders that hold the dish';
 
+CREATE TABLE cdm.rehearsal_near (
+    rehearsal_id bigint NOT NULL,
+    orders_missing integer NOT NULL,
+    guests bigint NOT NULL,
+    CONSTRAINT rehearsal_near_orders_missing_check CHECK (((orders_missing >= 0) AND (orders_missing <= 3)))
+);
+
+COMMENT ON TABLE cdm.rehearsal_near IS 'One row = a rehearsal and how near guests with at least one order that counts are to the tag';
+
+COMMENT ON COLUMN cdm.rehearsal_near.rehearsal_id IS 'The rehearsal: cdm.rehearsals.id';
+
+COMMENT ON COLUMN cdm.rehearsal_near.orders_missing IS '1 to 3: so many more orders give the tag. 0: carries it, and it ends within 7 days';
+
+COMMENT ON COLUMN cdm.rehearsal_near.guests IS 'Number of these guests';
+
+CREATE TABLE cdm.rehearsal_overlaps (
+    rehearsal_id bigint NOT NULL,
+    tag character varying NOT NULL,
+    both_have bigint NOT NULL,
+    only_draft bigint NOT NULL,
+    only_tag bigint NOT NULL
+);
+
+COMMENT ON TABLE cdm.rehearsal_overlaps IS 'One row = a rehearsal and another tag that guests carry now: how many have both';
+
+COMMENT ON COLUMN cdm.rehearsal_overlaps.rehearsal_id IS 'The rehearsal: cdm.rehearsals.id';
+
+COMMENT ON COLUMN cdm.rehearsal_overlaps.tag IS 'The other tag';
+
+COMMENT ON COLUMN cdm.rehearsal_overlaps.both_have IS 'Guests who would carry the rehearsed one and carry this one';
+
+COMMENT ON COLUMN cdm.rehearsal_overlaps.only_draft IS 'Guests who would carry the rehearsed one and do not carry this one';
+
+COMMENT ON COLUMN cdm.rehearsal_overlaps.only_tag IS 'Guests who carry this one and would not carry the rehearsed one';
+
+CREATE TABLE cdm.rehearsal_weeks (
+    rehearsal_id bigint NOT NULL,
+    week date NOT NULL,
+    entries bigint NOT NULL,
+    exits bigint NOT NULL,
+    exits_by_time bigint NOT NULL,
+    carried bigint NOT NULL
+);
+
+COMMENT ON TABLE cdm.rehearsal_weeks IS 'One row = a week of a rehearsal';
+
+COMMENT ON COLUMN cdm.rehearsal_weeks.rehearsal_id IS 'The rehearsal: cdm.rehearsals.id';
+
+COMMENT ON COLUMN cdm.rehearsal_weeks.week IS 'Its Monday, in the zone of the rehearsal';
+
+COMMENT ON COLUMN cdm.rehearsal_weeks.entries IS 'How often guests would have got the tag';
+
+COMMENT ON COLUMN cdm.rehearsal_weeks.exits IS 'How often guests would have lost it';
+
+COMMENT ON COLUMN cdm.rehearsal_weeks.exits_by_time IS 'Of those, by time alone';
+
+COMMENT ON COLUMN cdm.rehearsal_weeks.carried IS 'Guests who would have carried it at the end of the week, or as_of';
+
+CREATE TABLE cdm.rehearsals (
+    id bigint NOT NULL,
+    tag character varying NOT NULL,
+    category_name character varying NOT NULL,
+    threshold integer NOT NULL,
+    window_days integer,
+    exit_threshold integer,
+    from_dt timestamp with time zone NOT NULL,
+    as_of timestamp with time zone NOT NULL,
+    zone character varying NOT NULL,
+    guests bigint NOT NULL,
+    would_enter bigint NOT NULL,
+    would_leave bigint NOT NULL,
+    kept_by_hysteresis bigint NOT NULL,
+    flapping_guests bigint NOT NULL,
+    most_entries integer NOT NULL,
+    dated_ahead bigint NOT NULL,
+    made_by character varying NOT NULL,
+    made_dt timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE cdm.rehearsals IS 'One row = a rule was rehearsed: what it would do by the orders and menus of then. Changes no tag';
+
+COMMENT ON COLUMN cdm.rehearsals.id IS 'Serial number';
+
+COMMENT ON COLUMN cdm.rehearsals.tag IS 'The tag';
+
+COMMENT ON COLUMN cdm.rehearsals.category_name IS 'Category of the rule that was rehearsed';
+
+COMMENT ON COLUMN cdm.rehearsals.threshold IS 'Its threshold';
+
+COMMENT ON COLUMN cdm.rehearsals.window_days IS 'Its window; NULL = none';
+
+COMMENT ON COLUMN cdm.rehearsals.exit_threshold IS 'Its exit threshold; NULL = the threshold';
+
+COMMENT ON COLUMN cdm.rehearsals.from_dt IS 'Where the weeks begin';
+
+COMMENT ON COLUMN cdm.rehearsals.as_of IS 'As of when: what is dated later counts for nothing';
+
+COMMENT ON COLUMN cdm.rehearsals.zone IS 'The zone whose Mondays begin the weeks';
+
+COMMENT ON COLUMN cdm.rehearsals.guests IS 'Guests who would carry the tag';
+
+COMMENT ON COLUMN cdm.rehearsals.would_enter IS 'Of them, those who do not carry it now';
+
+COMMENT ON COLUMN cdm.rehearsals.would_leave IS 'Guests who carry it now and would not';
+
+COMMENT ON COLUMN cdm.rehearsals.kept_by_hysteresis IS 'Guests who would carry it by the exit threshold alone';
+
+COMMENT ON COLUMN cdm.rehearsals.flapping_guests IS 'Guests who would get it more than once between from_dt and as_of';
+
+COMMENT ON COLUMN cdm.rehearsals.most_entries IS 'How often the guest who gets it most often would get it in that time';
+
+COMMENT ON COLUMN cdm.rehearsals.dated_ahead IS 'Orders of these guests with a version that is dated later than as_of';
+
+COMMENT ON COLUMN cdm.rehearsals.made_by IS 'Who asked for it';
+
+COMMENT ON COLUMN cdm.rehearsals.made_dt IS 'When it was made';
+
+ALTER TABLE cdm.rehearsals ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME cdm.rehearsals_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE cdm.rule_queue (
     id bigint NOT NULL,
-    tag character varying NOT NULL
+    tag character varying NOT NULL,
+    version_before integer
 );
 
 COMMENT ON TABLE cdm.rule_queue IS 'Tags whose rule has changed and which must be judged anew for all guests; filled by the triggers of cdm.tag_rules';
@@ -509,6 +649,8 @@ COMMENT ON TABLE cdm.rule_queue IS 'Tags whose rule has changed and which must b
 COMMENT ON COLUMN cdm.rule_queue.id IS 'Serial number';
 
 COMMENT ON COLUMN cdm.rule_queue.tag IS 'The tag';
+
+COMMENT ON COLUMN cdm.rule_queue.version_before IS 'The version of the rule that was in force before the change; NULL: none was';
 
 ALTER TABLE cdm.rule_queue ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME cdm.rule_queue_id_seq
@@ -518,6 +660,18 @@ ALTER TABLE cdm.rule_queue ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE cdm.tag_clock (
+    is_only boolean DEFAULT true NOT NULL,
+    as_of timestamp with time zone NOT NULL,
+    CONSTRAINT tag_clock_is_only_check CHECK (is_only)
+);
+
+COMMENT ON TABLE cdm.tag_clock IS 'One row: the moment as of which the tags stand. No run goes back behind it';
+
+COMMENT ON COLUMN cdm.tag_clock.is_only IS 'Key of the only row';
+
+COMMENT ON COLUMN cdm.tag_clock.as_of IS 'All that was sent before it has been judged, and what was to leave by then has left';
 
 CREATE TABLE cdm.tag_days (
     tag character varying NOT NULL,
@@ -547,7 +701,16 @@ CREATE TABLE cdm.tag_events (
     threshold integer NOT NULL,
     rule_version integer NOT NULL,
     event_dt timestamp with time zone NOT NULL,
-    CONSTRAINT tag_events_event_check CHECK (((event)::text = ANY ((ARRAY['assigned'::character varying, 'revoked'::character varying])::text[])))
+    reason character varying,
+    effective_dt timestamp with time zone,
+    as_of timestamp with time zone,
+    window_days integer,
+    exit_threshold integer,
+    order_ids bigint[],
+    trigger_order_id bigint,
+    compensates bigint,
+    CONSTRAINT tag_events_event_check CHECK (((event)::text = ANY ((ARRAY['assigned'::character varying, 'revoked'::character varying])::text[]))),
+    CONSTRAINT tag_events_reason_check CHECK (((reason)::text = ANY ((ARRAY['orders'::character varying, 'time'::character varying, 'rule'::character varying, 'retired'::character varying, 'correction'::character varying])::text[])))
 );
 
 COMMENT ON TABLE cdm.tag_events IS 'History of the tags, append-only: one row = a guest got or lost a tag, with the evidence';
@@ -569,6 +732,22 @@ COMMENT ON COLUMN cdm.tag_events.threshold IS 'Threshold it was compared with; o
 COMMENT ON COLUMN cdm.tag_events.rule_version IS 'Version of that rule';
 
 COMMENT ON COLUMN cdm.tag_events.event_dt IS 'When the run decided it';
+
+COMMENT ON COLUMN cdm.tag_events.reason IS 'retired (no rule is in force), rule (it has changed), time (an order stopped counting), orders, correction (a menu); NULL: not kept then';
+
+COMMENT ON COLUMN cdm.tag_events.effective_dt IS 'When it came to it, by the orders'' own times; of rule and retired as_of; NULL as reason';
+
+COMMENT ON COLUMN cdm.tag_events.as_of IS 'The moment as of which the run judged; NULL as reason';
+
+COMMENT ON COLUMN cdm.tag_events.window_days IS 'Window of that rule; NULL = none';
+
+COMMENT ON COLUMN cdm.tag_events.exit_threshold IS 'Exit threshold of that rule; NULL = none of its own';
+
+COMMENT ON COLUMN cdm.tag_events.order_ids IS 'The orders that counted, newest first, at most 100 of order_cnt; NULL as reason';
+
+COMMENT ON COLUMN cdm.tag_events.trigger_order_id IS 'The order that tipped it, if one did';
+
+COMMENT ON COLUMN cdm.tag_events.compensates IS 'cdm.tag_events.id of the event that should not have been: by a rule, a menu, or a rule that is retired';
 
 ALTER TABLE cdm.tag_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME cdm.tag_events_id_seq
@@ -743,7 +922,11 @@ CREATE TABLE cdm.user_tags (
     order_cnt integer NOT NULL,
     threshold integer NOT NULL,
     rule_version integer NOT NULL,
-    assigned_dt timestamp with time zone NOT NULL
+    assigned_dt timestamp with time zone NOT NULL,
+    window_days integer,
+    exit_threshold integer,
+    leaves_dt timestamp with time zone,
+    since_dt timestamp with time zone
 )
 WITH (fillfactor='90');
 
@@ -755,13 +938,21 @@ COMMENT ON COLUMN cdm.user_tags.tag IS 'The tag';
 
 COMMENT ON COLUMN cdm.user_tags.category_name IS 'Category of the rule';
 
-COMMENT ON COLUMN cdm.user_tags.order_cnt IS 'The guest''s counter of the category';
+COMMENT ON COLUMN cdm.user_tags.order_cnt IS 'How many orders count: the guest''s counter of the category; of a rule with window or exit threshold those as of cdm.tag_clock';
 
 COMMENT ON COLUMN cdm.user_tags.threshold IS 'Threshold of the rule in force';
 
 COMMENT ON COLUMN cdm.user_tags.rule_version IS 'Version of the rule in force';
 
 COMMENT ON COLUMN cdm.user_tags.assigned_dt IS 'Since when the guest carries it without a break';
+
+COMMENT ON COLUMN cdm.user_tags.window_days IS 'Window of the rule in force; NULL = none';
+
+COMMENT ON COLUMN cdm.user_tags.exit_threshold IS 'Exit threshold of the rule in force; NULL = none of its own';
+
+COMMENT ON COLUMN cdm.user_tags.leaves_dt IS 'When the tag ends if nothing more happens; NULL without a window';
+
+COMMENT ON COLUMN cdm.user_tags.since_dt IS 'Since when, by the orders'' own times and all that is known now; NULL without window and exit threshold';
 
 CREATE VIEW cdm.v_audience_daily WITH (security_barrier='true') AS
  SELECT (lives.first_day + step.days) AS day,
@@ -888,6 +1079,18 @@ COMMENT ON COLUMN cdm.v_category_thresholds.category_name IS 'Name of the catego
 COMMENT ON COLUMN cdm.v_category_thresholds.threshold IS 'The threshold, from 0 to the highest one that somebody exceeds';
 
 COMMENT ON COLUMN cdm.v_category_thresholds.guests IS 'Guests whose counter exceeds it';
+
+CREATE VIEW cdm.v_clock WITH (security_barrier='true') AS
+ SELECT as_of,
+    ( SELECT min(due.due_dt) AS min
+           FROM cdm.guest_due due) AS next_due_dt
+   FROM cdm.tag_clock clock;
+
+COMMENT ON VIEW cdm.v_clock IS 'One row = as of when the tags stand; none before the first run';
+
+COMMENT ON COLUMN cdm.v_clock.as_of IS 'All that was sent before it has been judged, and what was to leave by then has left';
+
+COMMENT ON COLUMN cdm.v_clock.next_due_dt IS 'When time alone changes a guest next; NULL: never';
 
 CREATE TABLE stg.dead_letters (
     id bigint NOT NULL,
@@ -1155,6 +1358,156 @@ COMMENT ON COLUMN cdm.v_freshness.judged_dt IS 'What was sent before this moment
 
 COMMENT ON COLUMN cdm.v_freshness.kafka_lag IS 'Messages that the last drain left in Kafka; NULL = none ever looked';
 
+CREATE TABLE dds.s_order_status (
+    hk_order_status_pk uuid NOT NULL,
+    h_order_pk uuid NOT NULL,
+    status character varying NOT NULL,
+    effective_dttm timestamp with time zone NOT NULL,
+    sent_dttm timestamp with time zone NOT NULL,
+    value_hash uuid NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    load_src character varying NOT NULL,
+    closed_dttm timestamp with time zone
+);
+
+COMMENT ON TABLE dds.s_order_status IS 'Satellite, status of an order: one row = a change, by business time. The row in force is the last by (effective_dttm, sent_dttm, value_hash)';
+
+COMMENT ON COLUMN dds.s_order_status.hk_order_status_pk IS 'dds.hash_key(parent key, value_hash)';
+
+COMMENT ON COLUMN dds.s_order_status.h_order_pk IS 'The order';
+
+COMMENT ON COLUMN dds.s_order_status.status IS 'Status as the source writes it; only CLOSED counts';
+
+COMMENT ON COLUMN dds.s_order_status.effective_dttm IS 'Business time at which the row became true';
+
+COMMENT ON COLUMN dds.s_order_status.sent_dttm IS 'When the source sent that version: breaks ties of effective_dttm';
+
+COMMENT ON COLUMN dds.s_order_status.value_hash IS 'The message or document in STG that says so: breaks ties that are left';
+
+COMMENT ON COLUMN dds.s_order_status.load_dt IS 'When the row was loaded';
+
+COMMENT ON COLUMN dds.s_order_status.load_src IS 'Where it came from: kafka:<topic> or redis';
+
+COMMENT ON COLUMN dds.s_order_status.closed_dttm IS 'When the order became CLOSED, as the source says (effective_dttm is that of the version that says so); NULL where the row is of another status, or the source says no time';
+
+CREATE VIEW dds.closed_intervals AS
+ SELECT h_order_pk,
+    effective_dttm AS from_dt,
+    until_dttm AS to_dt
+   FROM ( SELECT version.hk_order_status_pk,
+            version.h_order_pk,
+            version.status,
+            version.effective_dttm,
+            version.sent_dttm,
+            version.value_hash,
+            version.load_dt,
+            version.load_src,
+            version.closed_dttm,
+            version.was_closed,
+            lead(version.effective_dttm) OVER (PARTITION BY version.h_order_pk ORDER BY version.effective_dttm, version.sent_dttm, version.value_hash) AS until_dttm
+           FROM ( SELECT s_order_status.hk_order_status_pk,
+                    s_order_status.h_order_pk,
+                    s_order_status.status,
+                    s_order_status.effective_dttm,
+                    s_order_status.sent_dttm,
+                    s_order_status.value_hash,
+                    s_order_status.load_dt,
+                    s_order_status.load_src,
+                    s_order_status.closed_dttm,
+                    lag(((s_order_status.status)::text = 'CLOSED'::text), 1, false) OVER (PARTITION BY s_order_status.h_order_pk ORDER BY s_order_status.effective_dttm, s_order_status.sent_dttm, s_order_status.value_hash) AS was_closed
+                   FROM dds.s_order_status) version
+          WHERE (((version.status)::text = 'CLOSED'::text) <> version.was_closed)) change
+  WHERE (((status)::text = 'CLOSED'::text) AND (until_dttm IS DISTINCT FROM effective_dttm));
+
+COMMENT ON VIEW dds.closed_intervals IS 'One row = a time in which an order was CLOSED without a break. To be looked up by order';
+
+COMMENT ON COLUMN dds.closed_intervals.h_order_pk IS 'The order';
+
+COMMENT ON COLUMN dds.closed_intervals.from_dt IS 'When the first version of the run of CLOSED ones became true';
+
+COMMENT ON COLUMN dds.closed_intervals.to_dt IS 'When the next other version became true; NULL: it is CLOSED still';
+
+CREATE TABLE dds.es_order_product (
+    h_order_pk uuid NOT NULL,
+    h_product_pk uuid NOT NULL,
+    is_active boolean NOT NULL,
+    effective_dttm timestamp with time zone NOT NULL,
+    sent_dttm timestamp with time zone NOT NULL,
+    value_hash uuid NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    load_src character varying NOT NULL
+);
+
+COMMENT ON TABLE dds.es_order_product IS 'Effectivity satellite of dds.l_order_product: whether an order holds a dish. A link is in force while its last row by (effective_dttm, sent_dttm, value_hash) is active';
+
+COMMENT ON COLUMN dds.es_order_product.h_order_pk IS 'The order';
+
+COMMENT ON COLUMN dds.es_order_product.h_product_pk IS 'The dish';
+
+COMMENT ON COLUMN dds.es_order_product.is_active IS 'Whether the basket holds the dish from this version on';
+
+COMMENT ON COLUMN dds.es_order_product.effective_dttm IS 'Business time at which the row became true';
+
+COMMENT ON COLUMN dds.es_order_product.sent_dttm IS 'When the source sent that version: breaks ties of effective_dttm';
+
+COMMENT ON COLUMN dds.es_order_product.value_hash IS 'The message or document in STG that says so: breaks ties that are left';
+
+COMMENT ON COLUMN dds.es_order_product.load_dt IS 'When the row was loaded';
+
+COMMENT ON COLUMN dds.es_order_product.load_src IS 'Where it came from: kafka:<topic> or redis';
+
+CREATE TABLE dds.es_order_user (
+    h_order_pk uuid NOT NULL,
+    h_user_pk uuid NOT NULL,
+    effective_dttm timestamp with time zone NOT NULL,
+    sent_dttm timestamp with time zone NOT NULL,
+    value_hash uuid NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    load_src character varying NOT NULL
+);
+
+COMMENT ON TABLE dds.es_order_user IS 'Effectivity satellite of dds.l_order_user: which guest an order belongs to. The link in force is that of the last row by (effective_dttm, sent_dttm, value_hash)';
+
+COMMENT ON COLUMN dds.es_order_user.h_order_pk IS 'The order: the driving key, one guest at a time';
+
+COMMENT ON COLUMN dds.es_order_user.h_user_pk IS 'The guest from this version on';
+
+COMMENT ON COLUMN dds.es_order_user.effective_dttm IS 'Business time at which the row became true';
+
+COMMENT ON COLUMN dds.es_order_user.sent_dttm IS 'When the source sent that version: breaks ties of effective_dttm';
+
+COMMENT ON COLUMN dds.es_order_user.value_hash IS 'The message or document in STG that says so: breaks ties that are left';
+
+COMMENT ON COLUMN dds.es_order_user.load_dt IS 'When the row was loaded';
+
+COMMENT ON COLUMN dds.es_order_user.load_src IS 'Where it came from: kafka:<topic> or redis';
+
+CREATE TABLE dds.es_product_category (
+    h_product_pk uuid NOT NULL,
+    h_category_pk uuid NOT NULL,
+    effective_dttm timestamp with time zone NOT NULL,
+    restaurant_id character varying NOT NULL COLLATE pg_catalog."C",
+    value_hash uuid NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    load_src character varying NOT NULL
+);
+
+COMMENT ON TABLE dds.es_product_category IS 'Effectivity satellite of dds.l_product_category: which category a dish belongs to. The link in force is that of the last row by (effective_dttm, restaurant_id, value_hash)';
+
+COMMENT ON COLUMN dds.es_product_category.h_product_pk IS 'The dish: the driving key, one category at a time';
+
+COMMENT ON COLUMN dds.es_product_category.h_category_pk IS 'The category from this version on';
+
+COMMENT ON COLUMN dds.es_product_category.effective_dttm IS 'Business time at which the row became true';
+
+COMMENT ON COLUMN dds.es_product_category.restaurant_id IS 'Restaurant whose menu says so; breaks ties of effective_dttm. Empty where no menu does';
+
+COMMENT ON COLUMN dds.es_product_category.value_hash IS 'The message or document in STG that says so: breaks ties that are left';
+
+COMMENT ON COLUMN dds.es_product_category.load_dt IS 'When the row was loaded';
+
+COMMENT ON COLUMN dds.es_product_category.load_src IS 'Where it came from: kafka:<topic> or redis';
+
 CREATE TABLE dds.h_category (
     h_category_pk uuid NOT NULL,
     category_name character varying NOT NULL,
@@ -1190,26 +1543,63 @@ COMMENT ON COLUMN dds.h_user.load_dt IS 'When the row was loaded';
 COMMENT ON COLUMN dds.h_user.load_src IS 'Where it came from: kafka:<topic> or redis';
 
 CREATE VIEW cdm.v_guest_progress WITH (security_barrier='true') AS
- SELECT hub.user_id AS guest_id,
-    counters.category_name,
-    counters.order_cnt,
-    rule.tag,
-    rule.threshold,
-    (carried.tag IS NOT NULL) AS carries_tag,
+ SELECT guest_id,
+    category_name,
+    order_cnt,
+    tag,
+    threshold,
+    carries_tag,
         CASE
-            WHEN (carried.tag IS NOT NULL) THEN 0
-            WHEN (rule.tag IS NOT NULL) THEN GREATEST(((rule.threshold - counters.order_cnt) + 1), 0)
+            WHEN carries_tag THEN 0
+            WHEN (tag IS NOT NULL) THEN GREATEST(((threshold - order_cnt) + 1), 0)
             ELSE NULL::integer
-        END AS orders_missing
-   FROM (((cdm.user_category_counters counters
-     JOIN dds.h_user hub ON ((counters.user_id = hub.h_user_pk)))
-     LEFT JOIN ( SELECT rules.tag,
-            rules.threshold,
-            category.h_category_pk
-           FROM (cdm.tag_rules rules
-             JOIN dds.h_category category ON (((rules.category_name)::text = (category.category_name)::text)))
-          WHERE rules.active) rule ON ((counters.category_id = rule.h_category_pk)))
-     LEFT JOIN cdm.user_tags carried ON (((counters.user_id = carried.user_id) AND ((rule.tag)::text = (carried.tag)::text))));
+        END AS orders_missing,
+    window_days,
+    exit_threshold,
+    leaves_dt
+   FROM ( SELECT hub.user_id AS guest_id,
+            counters.category_name,
+                CASE
+                    WHEN (carried.tag IS NOT NULL) THEN carried.order_cnt
+                    WHEN rule.is_timed THEN ( SELECT (count(DISTINCT owned.h_order_pk))::integer AS count
+                       FROM ((dds.es_order_user owned
+                         JOIN dds.closed_intervals closed ON (((owned.h_order_pk = closed.h_order_pk) AND (closed.from_dt <= rule.as_of) AND COALESCE((LEAST(closed.to_dt, (closed.from_dt + ((rule.window_days)::double precision * '24:00:00'::interval))) > rule.as_of), true))))
+                         JOIN dds.es_order_product held ON ((owned.h_order_pk = held.h_order_pk)))
+                      WHERE ((owned.h_user_pk = counters.user_id) AND (owned.h_user_pk = ( SELECT owner.h_user_pk
+                               FROM dds.es_order_user owner
+                              WHERE (owner.h_order_pk = owned.h_order_pk)
+                              ORDER BY owner.effective_dttm DESC, owner.sent_dttm DESC, owner.value_hash DESC
+                             LIMIT 1)) AND ( SELECT line.is_active
+                               FROM dds.es_order_product line
+                              WHERE ((line.h_order_pk = held.h_order_pk) AND (line.h_product_pk = held.h_product_pk))
+                              ORDER BY line.effective_dttm DESC, line.sent_dttm DESC, line.value_hash DESC
+                             LIMIT 1) AND (counters.category_id = ( SELECT es.h_category_pk
+                               FROM dds.es_product_category es
+                              WHERE (es.h_product_pk = held.h_product_pk)
+                              ORDER BY es.effective_dttm DESC, es.restaurant_id DESC, es.value_hash DESC
+                             LIMIT 1))))
+                    ELSE counters.order_cnt
+                END AS order_cnt,
+            rule.tag,
+            rule.threshold,
+            (carried.tag IS NOT NULL) AS carries_tag,
+            rule.window_days,
+            rule.exit_threshold,
+            carried.leaves_dt
+           FROM (((cdm.user_category_counters counters
+             JOIN dds.h_user hub ON ((counters.user_id = hub.h_user_pk)))
+             LEFT JOIN ( SELECT rules.tag,
+                    rules.threshold,
+                    rules.window_days,
+                    rules.exit_threshold,
+                    (num_nonnulls(rules.window_days, rules.exit_threshold) > 0) AS is_timed,
+                    ( SELECT max(clock.as_of) AS max
+                           FROM cdm.tag_clock clock) AS as_of,
+                    category.h_category_pk
+                   FROM (cdm.tag_rules rules
+                     JOIN dds.h_category category ON (((rules.category_name)::text = (category.category_name)::text)))
+                  WHERE rules.active) rule ON ((counters.category_id = rule.h_category_pk)))
+             LEFT JOIN cdm.user_tags carried ON (((counters.user_id = carried.user_id) AND ((rule.tag)::text = (carried.tag)::text))))) counted;
 
 COMMENT ON VIEW cdm.v_guest_progress IS 'One row = a guest, a category and a rule of the category in force: how far the guest is from its tag. To be filtered by guest_id or tag';
 
@@ -1217,7 +1607,7 @@ COMMENT ON COLUMN cdm.v_guest_progress.guest_id IS 'Guest id of the app';
 
 COMMENT ON COLUMN cdm.v_guest_progress.category_name IS 'Name of the category';
 
-COMMENT ON COLUMN cdm.v_guest_progress.order_cnt IS 'The guest''s CLOSED orders of the category';
+COMMENT ON COLUMN cdm.v_guest_progress.order_cnt IS 'The guest''s CLOSED orders of the category; by a rule with window or exit threshold those that count as of the clock';
 
 COMMENT ON COLUMN cdm.v_guest_progress.tag IS 'Tag of the rule; NULL where no rule compares the category';
 
@@ -1227,13 +1617,23 @@ COMMENT ON COLUMN cdm.v_guest_progress.carries_tag IS 'Whether the guest carries
 
 COMMENT ON COLUMN cdm.v_guest_progress.orders_missing IS 'So many more CLOSED orders of the category give the tag; 0 = carries it, or a changed rule gives it with the next run; NULL without a rule';
 
+COMMENT ON COLUMN cdm.v_guest_progress.window_days IS 'Window of the rule; NULL = none';
+
+COMMENT ON COLUMN cdm.v_guest_progress.exit_threshold IS 'Exit threshold of the rule; NULL = the threshold';
+
+COMMENT ON COLUMN cdm.v_guest_progress.leaves_dt IS 'When the tag ends if nothing more happens; NULL: the guest does not carry it, or it has no window';
+
 CREATE VIEW cdm.v_guest_tags WITH (security_barrier='true') AS
  SELECT hub.user_id AS guest_id,
     carried.tag,
     carried.category_name,
     carried.order_cnt,
     carried.threshold,
-    carried.assigned_dt
+    carried.assigned_dt,
+    carried.window_days,
+    carried.exit_threshold,
+    carried.leaves_dt,
+    carried.since_dt
    FROM (cdm.user_tags carried
      JOIN dds.h_user hub ON ((carried.user_id = hub.h_user_pk)));
 
@@ -1250,6 +1650,14 @@ COMMENT ON COLUMN cdm.v_guest_tags.order_cnt IS 'The guest''s counter of the cat
 COMMENT ON COLUMN cdm.v_guest_tags.threshold IS 'Threshold of the rule in force';
 
 COMMENT ON COLUMN cdm.v_guest_tags.assigned_dt IS 'Since when the guest carries it without a break';
+
+COMMENT ON COLUMN cdm.v_guest_tags.window_days IS 'Window of the rule in force; NULL = none';
+
+COMMENT ON COLUMN cdm.v_guest_tags.exit_threshold IS 'Exit threshold of the rule in force; NULL = the threshold';
+
+COMMENT ON COLUMN cdm.v_guest_tags.leaves_dt IS 'When the tag ends if nothing more happens; NULL without a window';
+
+COMMENT ON COLUMN cdm.v_guest_tags.since_dt IS 'Since when, by the orders'' own times; NULL without window and exit threshold';
 
 CREATE TABLE stg.law_checks (
     law text NOT NULL,
@@ -1472,32 +1880,6 @@ COMMENT ON COLUMN cdm.v_orders_hourly.orders IS 'Number of the orders';
 
 COMMENT ON COLUMN cdm.v_orders_hourly.cost IS 'Sum of their costs, exact';
 
-CREATE TABLE dds.es_product_category (
-    h_product_pk uuid NOT NULL,
-    h_category_pk uuid NOT NULL,
-    effective_dttm timestamp with time zone NOT NULL,
-    restaurant_id character varying NOT NULL COLLATE pg_catalog."C",
-    value_hash uuid NOT NULL,
-    load_dt timestamp with time zone NOT NULL,
-    load_src character varying NOT NULL
-);
-
-COMMENT ON TABLE dds.es_product_category IS 'Effectivity satellite of dds.l_product_category: which category a dish belongs to. The link in force is that of the last row by (effective_dttm, restaurant_id, value_hash)';
-
-COMMENT ON COLUMN dds.es_product_category.h_product_pk IS 'The dish: the driving key, one category at a time';
-
-COMMENT ON COLUMN dds.es_product_category.h_category_pk IS 'The category from this version on';
-
-COMMENT ON COLUMN dds.es_product_category.effective_dttm IS 'Business time at which the row became true';
-
-COMMENT ON COLUMN dds.es_product_category.restaurant_id IS 'Restaurant whose menu says so; breaks ties of effective_dttm. Empty where no menu does';
-
-COMMENT ON COLUMN dds.es_product_category.value_hash IS 'The message or document in STG that says so: breaks ties that are left';
-
-COMMENT ON COLUMN dds.es_product_category.load_dt IS 'When the row was loaded';
-
-COMMENT ON COLUMN dds.es_product_category.load_src IS 'Where it came from: kafka:<topic> or redis';
-
 CREATE TABLE dds.s_product_names (
     hk_product_names_pk uuid NOT NULL,
     h_product_pk uuid NOT NULL,
@@ -1681,6 +2063,122 @@ COMMENT ON COLUMN cdm.v_product_counters.guests IS 'Guests with a CLOSED order o
 
 COMMENT ON COLUMN cdm.v_product_counters.order_cnt IS 'CLOSED orders that hold the dish';
 
+CREATE VIEW cdm.v_rehearsal WITH (security_barrier='true') AS
+ SELECT id AS rehearsal_id,
+    tag,
+    category_name,
+    threshold,
+    window_days,
+    exit_threshold,
+    from_dt,
+    as_of,
+    zone,
+    guests,
+    would_enter,
+    would_leave,
+    kept_by_hysteresis,
+    flapping_guests,
+    most_entries,
+    dated_ahead,
+    made_by,
+    made_dt
+   FROM cdm.rehearsals;
+
+COMMENT ON VIEW cdm.v_rehearsal IS 'One row = a rule was rehearsed: what it would do';
+
+COMMENT ON COLUMN cdm.v_rehearsal.rehearsal_id IS 'Serial number';
+
+COMMENT ON COLUMN cdm.v_rehearsal.tag IS 'The tag';
+
+COMMENT ON COLUMN cdm.v_rehearsal.category_name IS 'Category of the rule that was rehearsed';
+
+COMMENT ON COLUMN cdm.v_rehearsal.threshold IS 'Its threshold';
+
+COMMENT ON COLUMN cdm.v_rehearsal.window_days IS 'Its window; NULL = none';
+
+COMMENT ON COLUMN cdm.v_rehearsal.exit_threshold IS 'Its exit threshold; NULL = the threshold';
+
+COMMENT ON COLUMN cdm.v_rehearsal.from_dt IS 'Where the weeks begin';
+
+COMMENT ON COLUMN cdm.v_rehearsal.as_of IS 'As of when: what is dated later counts for nothing';
+
+COMMENT ON COLUMN cdm.v_rehearsal.zone IS 'The zone whose Mondays begin the weeks';
+
+COMMENT ON COLUMN cdm.v_rehearsal.guests IS 'Guests who would carry the tag';
+
+COMMENT ON COLUMN cdm.v_rehearsal.would_enter IS 'Of them, those who do not carry it now';
+
+COMMENT ON COLUMN cdm.v_rehearsal.would_leave IS 'Guests who carry it now and would not';
+
+COMMENT ON COLUMN cdm.v_rehearsal.kept_by_hysteresis IS 'Guests who would carry it by the exit threshold alone';
+
+COMMENT ON COLUMN cdm.v_rehearsal.flapping_guests IS 'Guests who would get it more than once between from_dt and as_of';
+
+COMMENT ON COLUMN cdm.v_rehearsal.most_entries IS 'How often the guest who gets it most often would get it in that time';
+
+COMMENT ON COLUMN cdm.v_rehearsal.dated_ahead IS 'Orders of these guests with a version that is dated later than as_of';
+
+COMMENT ON COLUMN cdm.v_rehearsal.made_by IS 'Who asked for it';
+
+COMMENT ON COLUMN cdm.v_rehearsal.made_dt IS 'When it was made';
+
+CREATE VIEW cdm.v_rehearsal_near WITH (security_barrier='true') AS
+ SELECT rehearsal_id,
+    orders_missing,
+    guests
+   FROM cdm.rehearsal_near;
+
+COMMENT ON VIEW cdm.v_rehearsal_near IS 'One row = a rehearsal and how near guests are to its tag';
+
+COMMENT ON COLUMN cdm.v_rehearsal_near.rehearsal_id IS 'The rehearsal: cdm.rehearsals.id';
+
+COMMENT ON COLUMN cdm.v_rehearsal_near.orders_missing IS '1 to 3: so many more orders give the tag. 0: carries it, and it ends within 7 days';
+
+COMMENT ON COLUMN cdm.v_rehearsal_near.guests IS 'Number of these guests';
+
+CREATE VIEW cdm.v_rehearsal_overlaps WITH (security_barrier='true') AS
+ SELECT rehearsal_id,
+    tag,
+    both_have,
+    only_draft,
+    only_tag
+   FROM cdm.rehearsal_overlaps;
+
+COMMENT ON VIEW cdm.v_rehearsal_overlaps IS 'One row = a rehearsal and another tag: how many guests have both';
+
+COMMENT ON COLUMN cdm.v_rehearsal_overlaps.rehearsal_id IS 'The rehearsal: cdm.rehearsals.id';
+
+COMMENT ON COLUMN cdm.v_rehearsal_overlaps.tag IS 'The other tag';
+
+COMMENT ON COLUMN cdm.v_rehearsal_overlaps.both_have IS 'Guests who would carry the rehearsed one and carry this one';
+
+COMMENT ON COLUMN cdm.v_rehearsal_overlaps.only_draft IS 'Guests who would carry the rehearsed one and do not carry this one';
+
+COMMENT ON COLUMN cdm.v_rehearsal_overlaps.only_tag IS 'Guests who carry this one and would not carry the rehearsed one';
+
+CREATE VIEW cdm.v_rehearsal_weeks WITH (security_barrier='true') AS
+ SELECT rehearsal_id,
+    week,
+    entries,
+    exits,
+    exits_by_time,
+    carried
+   FROM cdm.rehearsal_weeks;
+
+COMMENT ON VIEW cdm.v_rehearsal_weeks IS 'One row = a week of a rehearsal';
+
+COMMENT ON COLUMN cdm.v_rehearsal_weeks.rehearsal_id IS 'The rehearsal: cdm.rehearsals.id';
+
+COMMENT ON COLUMN cdm.v_rehearsal_weeks.week IS 'Its Monday, in the zone of the rehearsal';
+
+COMMENT ON COLUMN cdm.v_rehearsal_weeks.entries IS 'How often guests would have got the tag';
+
+COMMENT ON COLUMN cdm.v_rehearsal_weeks.exits IS 'How often guests would have lost it';
+
+COMMENT ON COLUMN cdm.v_rehearsal_weeks.exits_by_time IS 'Of those, by time alone';
+
+COMMENT ON COLUMN cdm.v_rehearsal_weeks.carried IS 'Guests who would have carried it at the end of the week, or as_of';
+
 CREATE VIEW cdm.v_rules WITH (security_barrier='true') AS
  SELECT known.tag,
     known.version,
@@ -1728,7 +2226,16 @@ CREATE VIEW cdm.v_tag_events WITH (security_barrier='true') AS
     told.order_cnt,
     told.threshold,
     told.rule_version,
-    told.event_dt
+    told.event_dt,
+    told.id AS event_id,
+    told.reason,
+    told.effective_dt,
+    told.as_of,
+    told.window_days,
+    told.exit_threshold,
+    told.order_ids,
+    told.trigger_order_id,
+    told.compensates
    FROM (cdm.tag_events told
      JOIN dds.h_user hub ON ((told.user_id = hub.h_user_pk)));
 
@@ -1749,6 +2256,24 @@ COMMENT ON COLUMN cdm.v_tag_events.threshold IS 'Threshold it was compared with'
 COMMENT ON COLUMN cdm.v_tag_events.rule_version IS 'Version of that rule';
 
 COMMENT ON COLUMN cdm.v_tag_events.event_dt IS 'When the run decided it';
+
+COMMENT ON COLUMN cdm.v_tag_events.event_id IS 'Number of the event';
+
+COMMENT ON COLUMN cdm.v_tag_events.reason IS 'orders, time (an order stopped counting), rule (it was changed), retired (none is in force), correction (a menu); NULL: not kept then';
+
+COMMENT ON COLUMN cdm.v_tag_events.effective_dt IS 'When it came to it, by the orders'' own times; of rule, retired and correction as_of';
+
+COMMENT ON COLUMN cdm.v_tag_events.as_of IS 'The moment as of which the run judged';
+
+COMMENT ON COLUMN cdm.v_tag_events.window_days IS 'Window of the rule; NULL = none';
+
+COMMENT ON COLUMN cdm.v_tag_events.exit_threshold IS 'Exit threshold of the rule; NULL = the threshold';
+
+COMMENT ON COLUMN cdm.v_tag_events.order_ids IS 'The orders that counted, newest first, at most 100 of order_cnt';
+
+COMMENT ON COLUMN cdm.v_tag_events.trigger_order_id IS 'The order that tipped it, if one did';
+
+COMMENT ON COLUMN cdm.v_tag_events.compensates IS 'Number of the event that should not have been: by a rule, a menu, or a rule that is retired';
 
 CREATE VIEW cdm.v_tags WITH (security_barrier='true') AS
  SELECT rule.tag,
@@ -1803,34 +2328,109 @@ COMMENT ON COLUMN cdm.v_tag_funnel.orders_missing IS '0 = the guests carry the t
 
 COMMENT ON COLUMN cdm.v_tag_funnel.guests IS 'Number of these guests';
 
-CREATE TABLE dds.es_order_product (
+CREATE TABLE dds.h_order (
     h_order_pk uuid NOT NULL,
-    h_product_pk uuid NOT NULL,
-    is_active boolean NOT NULL,
-    effective_dttm timestamp with time zone NOT NULL,
-    sent_dttm timestamp with time zone NOT NULL,
-    value_hash uuid NOT NULL,
+    order_id bigint NOT NULL,
+    order_dt timestamp with time zone NOT NULL,
     load_dt timestamp with time zone NOT NULL,
     load_src character varying NOT NULL
 );
 
-COMMENT ON TABLE dds.es_order_product IS 'Effectivity satellite of dds.l_order_product: whether an order holds a dish. A link is in force while its last row by (effective_dttm, sent_dttm, value_hash) is active';
+COMMENT ON TABLE dds.h_order IS 'Hub: one row = one order ever named by a source';
 
-COMMENT ON COLUMN dds.es_order_product.h_order_pk IS 'The order';
+COMMENT ON COLUMN dds.h_order.h_order_pk IS 'dds.hash_key(order_id)';
 
-COMMENT ON COLUMN dds.es_order_product.h_product_pk IS 'The dish';
+COMMENT ON COLUMN dds.h_order.order_id IS 'Order id of the source';
 
-COMMENT ON COLUMN dds.es_order_product.is_active IS 'Whether the basket holds the dish from this version on';
+COMMENT ON COLUMN dds.h_order.order_dt IS 'When the order began';
 
-COMMENT ON COLUMN dds.es_order_product.effective_dttm IS 'Business time at which the row became true';
+COMMENT ON COLUMN dds.h_order.load_dt IS 'When the row was loaded';
 
-COMMENT ON COLUMN dds.es_order_product.sent_dttm IS 'When the source sent that version: breaks ties of effective_dttm';
+COMMENT ON COLUMN dds.h_order.load_src IS 'Where it came from: kafka:<topic> or redis';
 
-COMMENT ON COLUMN dds.es_order_product.value_hash IS 'The message or document in STG that says so: breaks ties that are left';
+CREATE VIEW cdm.v_why WITH (security_barrier='true') AS
+ SELECT hub.user_id AS guest_id,
+    rule.tag,
+    orders.order_id,
+    COALESCE(status.then_status, status.now_status) AS status,
+    span.from_dt AS closed_dt,
+    (verdict.why_not IS NULL) AS counts,
+    verdict.why_not,
+        CASE
+            WHEN (verdict.why_not IS NULL) THEN (span.from_dt + rule.window_length)
+            ELSE NULL::timestamp with time zone
+        END AS leaves_dt
+   FROM ((((((((dds.h_user hub
+     CROSS JOIN LATERAL ( SELECT DISTINCT ever.h_order_pk
+           FROM dds.es_order_user ever
+          WHERE (ever.h_user_pk = hub.h_user_pk)) owned)
+     JOIN dds.h_order orders ON ((owned.h_order_pk = orders.h_order_pk)))
+     CROSS JOIN ( SELECT rules.tag,
+            category.h_category_pk,
+            ((rules.window_days)::double precision * '24:00:00'::interval) AS window_length,
+                CASE
+                    WHEN (num_nonnulls(rules.window_days, rules.exit_threshold) > 0) THEN COALESCE(( SELECT max(clock.as_of) AS max
+                       FROM cdm.tag_clock clock), 'infinity'::timestamp with time zone)
+                    ELSE 'infinity'::timestamp with time zone
+                END AS as_of
+           FROM (cdm.tag_rules rules
+             JOIN dds.h_category category ON (((rules.category_name)::text = (category.category_name)::text)))
+          WHERE rules.active) rule)
+     CROSS JOIN LATERAL ( SELECT latest.h_user_pk
+           FROM dds.es_order_user latest
+          WHERE (latest.h_order_pk = owned.h_order_pk)
+          ORDER BY latest.effective_dttm DESC, latest.sent_dttm DESC, latest.value_hash DESC
+         LIMIT 1) owner)
+     CROSS JOIN LATERAL ( SELECT (array_agg(version.status ORDER BY version.effective_dttm DESC, version.sent_dttm DESC, version.value_hash DESC))[1] AS now_status,
+            (array_agg(version.status ORDER BY version.effective_dttm DESC, version.sent_dttm DESC, version.value_hash DESC) FILTER (WHERE (version.effective_dttm <= rule.as_of)))[1] AS then_status
+           FROM dds.s_order_status version
+          WHERE (version.h_order_pk = owned.h_order_pk)) status)
+     LEFT JOIN LATERAL ( SELECT closed.from_dt
+           FROM dds.closed_intervals closed
+          WHERE ((closed.h_order_pk = owned.h_order_pk) AND (closed.from_dt <= rule.as_of))
+          ORDER BY closed.from_dt DESC
+         LIMIT 1) span ON (true))
+     CROSS JOIN LATERAL ( SELECT COALESCE(bool_or((dish.h_category_pk = rule.h_category_pk)), false) AS holds,
+            COALESCE(bool_or((dish.h_category_pk IS NULL)), false) AS lacks
+           FROM (( SELECT DISTINCT ON (held.h_product_pk) held.h_product_pk,
+                    held.is_active
+                   FROM dds.es_order_product held
+                  WHERE (held.h_order_pk = owned.h_order_pk)
+                  ORDER BY held.h_product_pk, held.effective_dttm DESC, held.sent_dttm DESC, held.value_hash DESC) line
+             LEFT JOIN LATERAL ( SELECT es.h_category_pk
+                   FROM dds.es_product_category es
+                  WHERE (es.h_product_pk = line.h_product_pk)
+                  ORDER BY es.effective_dttm DESC, es.restaurant_id DESC, es.value_hash DESC
+                 LIMIT 1) dish ON (true))
+          WHERE line.is_active) basket)
+     CROSS JOIN LATERAL ( SELECT
+                CASE
+                    WHEN (owner.h_user_pk <> hub.h_user_pk) THEN 'other_guest_now'::text
+                    WHEN (((status.then_status)::text IS DISTINCT FROM 'CLOSED'::text) AND ((status.now_status)::text = 'CLOSED'::text)) THEN 'dated_ahead'::text
+                    WHEN ((status.then_status)::text IS DISTINCT FROM 'CLOSED'::text) THEN 'not_closed'::text
+                    WHEN ((NOT basket.holds) AND basket.lacks) THEN 'dish_without_category'::text
+                    WHEN (NOT basket.holds) THEN 'no_dish_of_category'::text
+                    WHEN ((span.from_dt + rule.window_length) <= rule.as_of) THEN 'outside_window'::text
+                    ELSE NULL::text
+                END AS why_not) verdict);
 
-COMMENT ON COLUMN dds.es_order_product.load_dt IS 'When the row was loaded';
+COMMENT ON VIEW cdm.v_why IS 'One row = a guest, a tag in force, an order that is or was theirs: does it count, and if not, why. To be filtered by guest_id';
 
-COMMENT ON COLUMN dds.es_order_product.load_src IS 'Where it came from: kafka:<topic> or redis';
+COMMENT ON COLUMN cdm.v_why.guest_id IS 'Guest id of the app';
+
+COMMENT ON COLUMN cdm.v_why.tag IS 'The tag';
+
+COMMENT ON COLUMN cdm.v_why.order_id IS 'Order id of the app';
+
+COMMENT ON COLUMN cdm.v_why.status IS 'Status of the order; for rules with a window or exit threshold that as of the clock';
+
+COMMENT ON COLUMN cdm.v_why.closed_dt IS 'When it became CLOSED, last; NULL: it never was';
+
+COMMENT ON COLUMN cdm.v_why.counts IS 'Whether it counts for the tag';
+
+COMMENT ON COLUMN cdm.v_why.why_not IS 'other_guest_now, dated_ahead, not_closed, dish_without_category, no_dish_of_category or outside_window; NULL where it counts';
+
+COMMENT ON COLUMN cdm.v_why.leaves_dt IS 'When it stops counting; NULL without a window, and where it does not count';
 
 CREATE VIEW dds.current_order_product AS
  SELECT DISTINCT ON (h_order_pk, h_product_pk) h_order_pk,
@@ -1846,38 +2446,6 @@ CREATE VIEW dds.current_order_product AS
 
 COMMENT ON VIEW dds.current_order_product IS 'One row = an order and a dish that it has ever held: whether it holds it now (is_active)';
 
-CREATE TABLE dds.s_order_status (
-    hk_order_status_pk uuid NOT NULL,
-    h_order_pk uuid NOT NULL,
-    status character varying NOT NULL,
-    effective_dttm timestamp with time zone NOT NULL,
-    sent_dttm timestamp with time zone NOT NULL,
-    value_hash uuid NOT NULL,
-    load_dt timestamp with time zone NOT NULL,
-    load_src character varying NOT NULL,
-    closed_dttm timestamp with time zone
-);
-
-COMMENT ON TABLE dds.s_order_status IS 'Satellite, status of an order: one row = a change, by business time. The row in force is the last by (effective_dttm, sent_dttm, value_hash)';
-
-COMMENT ON COLUMN dds.s_order_status.hk_order_status_pk IS 'dds.hash_key(parent key, value_hash)';
-
-COMMENT ON COLUMN dds.s_order_status.h_order_pk IS 'The order';
-
-COMMENT ON COLUMN dds.s_order_status.status IS 'Status as the source writes it; only CLOSED counts';
-
-COMMENT ON COLUMN dds.s_order_status.effective_dttm IS 'Business time at which the row became true';
-
-COMMENT ON COLUMN dds.s_order_status.sent_dttm IS 'When the source sent that version: breaks ties of effective_dttm';
-
-COMMENT ON COLUMN dds.s_order_status.value_hash IS 'The message or document in STG that says so: breaks ties that are left';
-
-COMMENT ON COLUMN dds.s_order_status.load_dt IS 'When the row was loaded';
-
-COMMENT ON COLUMN dds.s_order_status.load_src IS 'Where it came from: kafka:<topic> or redis';
-
-COMMENT ON COLUMN dds.s_order_status.closed_dttm IS 'When the order became CLOSED, as the source says (effective_dttm is that of the version that says so); NULL where the row is of another status, or the source says no time';
-
 CREATE VIEW dds.current_order_status AS
  SELECT DISTINCT ON (h_order_pk) hk_order_status_pk,
     h_order_pk,
@@ -1892,32 +2460,6 @@ CREATE VIEW dds.current_order_status AS
   ORDER BY h_order_pk, effective_dttm DESC, sent_dttm DESC, value_hash DESC;
 
 COMMENT ON VIEW dds.current_order_status IS 'One row = an order: its status now';
-
-CREATE TABLE dds.es_order_user (
-    h_order_pk uuid NOT NULL,
-    h_user_pk uuid NOT NULL,
-    effective_dttm timestamp with time zone NOT NULL,
-    sent_dttm timestamp with time zone NOT NULL,
-    value_hash uuid NOT NULL,
-    load_dt timestamp with time zone NOT NULL,
-    load_src character varying NOT NULL
-);
-
-COMMENT ON TABLE dds.es_order_user IS 'Effectivity satellite of dds.l_order_user: which guest an order belongs to. The link in force is that of the last row by (effective_dttm, sent_dttm, value_hash)';
-
-COMMENT ON COLUMN dds.es_order_user.h_order_pk IS 'The order: the driving key, one guest at a time';
-
-COMMENT ON COLUMN dds.es_order_user.h_user_pk IS 'The guest from this version on';
-
-COMMENT ON COLUMN dds.es_order_user.effective_dttm IS 'Business time at which the row became true';
-
-COMMENT ON COLUMN dds.es_order_user.sent_dttm IS 'When the source sent that version: breaks ties of effective_dttm';
-
-COMMENT ON COLUMN dds.es_order_user.value_hash IS 'The message or document in STG that says so: breaks ties that are left';
-
-COMMENT ON COLUMN dds.es_order_user.load_dt IS 'When the row was loaded';
-
-COMMENT ON COLUMN dds.es_order_user.load_src IS 'Where it came from: kafka:<topic> or redis';
 
 CREATE VIEW dds.current_order_user AS
  SELECT DISTINCT ON (h_order_pk) h_order_pk,
@@ -2054,26 +2596,6 @@ CREATE VIEW dds.current_user_names AS
   ORDER BY h_user_pk, effective_dttm DESC, value_hash DESC;
 
 COMMENT ON VIEW dds.current_user_names IS 'One row = a guest with a document: name and login now';
-
-CREATE TABLE dds.h_order (
-    h_order_pk uuid NOT NULL,
-    order_id bigint NOT NULL,
-    order_dt timestamp with time zone NOT NULL,
-    load_dt timestamp with time zone NOT NULL,
-    load_src character varying NOT NULL
-);
-
-COMMENT ON TABLE dds.h_order IS 'Hub: one row = one order ever named by a source';
-
-COMMENT ON COLUMN dds.h_order.h_order_pk IS 'dds.hash_key(order_id)';
-
-COMMENT ON COLUMN dds.h_order.order_id IS 'Order id of the source';
-
-COMMENT ON COLUMN dds.h_order.order_dt IS 'When the order began';
-
-COMMENT ON COLUMN dds.h_order.load_dt IS 'When the row was loaded';
-
-COMMENT ON COLUMN dds.h_order.load_src IS 'Where it came from: kafka:<topic> or redis';
 
 CREATE TABLE dds.l_order_product (
     hk_order_product_pk uuid NOT NULL,
@@ -2485,11 +3007,29 @@ COMMENT ON COLUMN stg.withdrawn.withdrawn_dt IS 'When it did';
 ALTER TABLE ONLY cdm.category_histogram
     ADD CONSTRAINT category_histogram_pkey PRIMARY KEY (category_id, order_cnt);
 
+ALTER TABLE ONLY cdm.guest_due
+    ADD CONSTRAINT guest_due_pkey PRIMARY KEY (user_id);
+
 ALTER TABLE ONLY cdm.product_totals
     ADD CONSTRAINT product_totals_pkey PRIMARY KEY (product_id);
 
+ALTER TABLE ONLY cdm.rehearsal_near
+    ADD CONSTRAINT rehearsal_near_pkey PRIMARY KEY (rehearsal_id, orders_missing);
+
+ALTER TABLE ONLY cdm.rehearsal_overlaps
+    ADD CONSTRAINT rehearsal_overlaps_pkey PRIMARY KEY (rehearsal_id, tag);
+
+ALTER TABLE ONLY cdm.rehearsal_weeks
+    ADD CONSTRAINT rehearsal_weeks_pkey PRIMARY KEY (rehearsal_id, week);
+
+ALTER TABLE ONLY cdm.rehearsals
+    ADD CONSTRAINT rehearsals_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY cdm.rule_queue
     ADD CONSTRAINT rule_queue_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY cdm.tag_clock
+    ADD CONSTRAINT tag_clock_pkey PRIMARY KEY (is_only);
 
 ALTER TABLE ONLY cdm.tag_days
     ADD CONSTRAINT tag_days_pkey PRIMARY KEY (tag, day);
@@ -2650,6 +3190,8 @@ ALTER TABLE ONLY stg.reference_log
 ALTER TABLE ONLY stg.withdrawn
     ADD CONSTRAINT withdrawn_pkey PRIMARY KEY (value_hash);
 
+CREATE INDEX guest_due_due_dt ON cdm.guest_due USING btree (due_dt);
+
 CREATE INDEX tag_events_tag ON cdm.tag_events USING btree (tag, event_dt);
 
 CREATE INDEX tag_events_user_id ON cdm.tag_events USING btree (user_id, tag, id);
@@ -2707,6 +3249,15 @@ CREATE TRIGGER stamp_tag_rule BEFORE INSERT OR UPDATE ON cdm.tag_rules FOR EACH 
 CREATE CONSTRAINT TRIGGER refuse_suspended_keys AFTER INSERT ON dds.suspended_keys DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION dds.refuse_suspended_keys();
 
 CREATE TRIGGER forget_progress BEFORE TRUNCATE ON stg.order_event_log FOR EACH STATEMENT EXECUTE FUNCTION stg.forget_progress();
+
+ALTER TABLE ONLY cdm.rehearsal_near
+    ADD CONSTRAINT rehearsal_near_rehearsal_id_fkey FOREIGN KEY (rehearsal_id) REFERENCES cdm.rehearsals(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY cdm.rehearsal_overlaps
+    ADD CONSTRAINT rehearsal_overlaps_rehearsal_id_fkey FOREIGN KEY (rehearsal_id) REFERENCES cdm.rehearsals(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY cdm.rehearsal_weeks
+    ADD CONSTRAINT rehearsal_weeks_rehearsal_id_fkey FOREIGN KEY (rehearsal_id) REFERENCES cdm.rehearsals(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY dds.l_order_product
     ADD CONSTRAINT l_order_product_h_order_pk_fkey FOREIGN KEY (h_order_pk) REFERENCES dds.h_order(h_order_pk);
@@ -2789,9 +3340,21 @@ REVOKE ALL ON FUNCTION stg.withdraw(content uuid, reason text) FROM PUBLIC;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.category_histogram TO dwh_etl;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.guest_due TO dwh_etl;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.product_totals TO dwh_etl;
 
+GRANT SELECT,INSERT ON TABLE cdm.rehearsal_near TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE cdm.rehearsal_overlaps TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE cdm.rehearsal_weeks TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE cdm.rehearsals TO dwh_etl;
+
 GRANT SELECT,INSERT,DELETE ON TABLE cdm.rule_queue TO dwh_etl;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE cdm.tag_clock TO dwh_etl;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.tag_days TO dwh_etl;
 
@@ -2821,6 +3384,9 @@ GRANT SELECT ON TABLE cdm.v_category_counters TO dwh_etl;
 GRANT SELECT ON TABLE cdm.v_category_thresholds TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_category_thresholds TO dwh_etl;
 
+GRANT SELECT ON TABLE cdm.v_clock TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_clock TO dwh_etl;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE stg.dead_letters TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_dead_letters TO dwh_bi;
@@ -2838,6 +3404,16 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.order_events TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_freshness TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_freshness TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE dds.s_order_status TO dwh_etl;
+
+GRANT SELECT ON TABLE dds.closed_intervals TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE dds.es_order_product TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE dds.es_order_user TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE dds.es_product_category TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE dds.h_category TO dwh_etl;
 
@@ -2875,8 +3451,6 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.order_hours TO dwh_etl;
 GRANT SELECT ON TABLE cdm.v_orders_hourly TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_orders_hourly TO dwh_etl;
 
-GRANT SELECT,INSERT ON TABLE dds.es_product_category TO dwh_etl;
-
 GRANT SELECT,INSERT ON TABLE dds.s_product_names TO dwh_etl;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.order_statuses TO dwh_etl;
@@ -2893,6 +3467,18 @@ GRANT SELECT,INSERT ON TABLE dds.h_product TO dwh_etl;
 GRANT SELECT ON TABLE cdm.v_product_counters TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_product_counters TO dwh_etl;
 
+GRANT SELECT ON TABLE cdm.v_rehearsal TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_rehearsal TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_rehearsal_near TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_rehearsal_near TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_rehearsal_overlaps TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_rehearsal_overlaps TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_rehearsal_weeks TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_rehearsal_weeks TO dwh_etl;
+
 GRANT SELECT ON TABLE cdm.v_rules TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_rules TO dwh_etl;
 
@@ -2905,15 +3491,14 @@ GRANT SELECT ON TABLE cdm.v_tags TO dwh_etl;
 GRANT SELECT ON TABLE cdm.v_tag_funnel TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_tag_funnel TO dwh_etl;
 
-GRANT SELECT,INSERT ON TABLE dds.es_order_product TO dwh_etl;
+GRANT SELECT,INSERT ON TABLE dds.h_order TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_why TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_why TO dwh_etl;
 
 GRANT SELECT ON TABLE dds.current_order_product TO dwh_etl;
 
-GRANT SELECT,INSERT ON TABLE dds.s_order_status TO dwh_etl;
-
 GRANT SELECT ON TABLE dds.current_order_status TO dwh_etl;
-
-GRANT SELECT,INSERT ON TABLE dds.es_order_user TO dwh_etl;
 
 GRANT SELECT ON TABLE dds.current_order_user TO dwh_etl;
 
@@ -2926,8 +3511,6 @@ GRANT SELECT ON TABLE dds.current_order_cost TO dwh_etl;
 GRANT SELECT,INSERT ON TABLE dds.s_user_names TO dwh_etl;
 
 GRANT SELECT ON TABLE dds.current_user_names TO dwh_etl;
-
-GRANT SELECT,INSERT ON TABLE dds.h_order TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE dds.l_order_product TO dwh_etl;
 

@@ -154,11 +154,13 @@ class Refer(Brief):
 
 @dataclass(frozen=True, repr=False)
 class Rule(Brief):
-    """A rule is written or changed; `threshold` None: deleted, -1: made inactive."""
+    """A rule is written or changed; `threshold` None: deleted, -1: made inactive. `leaves`: its exit threshold, if not above."""
 
     tag: str = "fan"
     category: str = "Pizza"
     threshold: int | None = 0
+    window: int | None = None
+    leaves: int | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -187,6 +189,13 @@ class Minute(Brief):
 
 
 @dataclass(frozen=True, repr=False)
+class Tick(Brief):
+    """The moment as of which the marts are loaded moves on."""
+
+    minutes: int = 1
+
+
+@dataclass(frozen=True, repr=False)
 class Settle(Brief):
     """Everything is loaded and compared."""
 
@@ -203,7 +212,7 @@ class Rebuild(Brief):
     layer: str = "cdm"
 
 
-Step = Stage | Refer | Rule | LoadDds | LoadCdm | Minute | Settle | Replay | Rebuild
+Step = Stage | Refer | Rule | LoadDds | LoadCdm | Minute | Tick | Settle | Replay | Rebuild
 
 # --- what can happen -----------------------------------------------------------------------------------------------------
 
@@ -248,7 +257,11 @@ RULES = st.builds(
     tag=st.sampled_from(["fan", "lover"]),
     category=CATEGORIES,
     threshold=st.sampled_from([0, 0, 1, 2, -1, None]),
+    window=st.sampled_from([None, None, 1, 2]),
+    leaves=st.sampled_from([None, None, 0, 1]),
 )
+DAY = 24 * 60
+TICKS = st.builds(Tick, minutes=st.sampled_from([1, 2, 3, DAY - 2, DAY - 1, DAY, DAY + 1]))
 FEW = st.one_of(st.none(), st.integers(1, 3))
 DDS_LOADS = st.builds(LoadDds, max_events=FEW, max_batches=FEW)
 DDS_CRASHES = st.builds(
@@ -288,6 +301,7 @@ def steps(chunk: int) -> st.SearchStrategy[Step]:
         refers,
         refers,
         RULES,
+        TICKS,
         DDS_LOADS,
         DDS_LOADS,
         CDM_LOADS,
@@ -478,7 +492,7 @@ class OvertakenSession(Session):
         return written
 
 
-def load_cdm_overtaken(pipeline: Pipeline, overtaken_at: int) -> int:
+def load_cdm_overtaken(pipeline: Pipeline, overtaken_at: int, as_of: datetime | None = None) -> int:
     """Load a batch of the marts; after `overtaken_at` of its statements another session loads all that waits for the vault."""
     with Pipeline(pipeline.env) as other:
 
@@ -486,7 +500,7 @@ def load_cdm_overtaken(pipeline: Pipeline, overtaken_at: int) -> int:
             TALLY.overtaken += other.load_dds()["batches"]
 
         session = OvertakenSession(pipeline.etl, SQL, log=LOG, overtaken_at=overtaken_at, overtake=overtake)
-        return load_layer(session, layers.CDM, max_batches=1)["batches"]
+        return load_layer(session, layers.CDM, {"as_of": as_of}, max_batches=1)["batches"]
 
 
 @dataclass
@@ -497,6 +511,7 @@ class Run:
     model: Model = field(default_factory=Model)
     values: list[bytes] = field(default_factory=list)
     documents: list[tuple[str, str, bytes]] = field(default_factory=list)
+    as_of: datetime = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
     def play(self, stream: Iterable[Step]) -> None:
         """Take the steps one by one."""
@@ -507,12 +522,16 @@ class Run:
     def take(self, step: Step) -> None:
         """Take one step."""
         match step:
+            case Tick():
+                self.as_of += timedelta(minutes=step.minutes)
+            case Settle() | Replay() | Rebuild():
+                self._take_whole(step)
             case Stage():
                 self.send([order.value() for order in step.orders], crash=step.crash)
             case Refer():
                 self.read([document.document() for document in step.documents])
             case Rule():
-                self.rule(step.tag, step.category, step.threshold)
+                self.rule(step.tag, step.category, step.threshold, step.window, step.leaves)
             case LoadDds():
                 self._load_dds(step)
             case LoadCdm():
@@ -521,6 +540,9 @@ class Run:
                 self.send([order.value() for order in step.orders])
                 self._load_dds(LoadDds())
                 self._load_cdm(LoadCdm())
+
+    def _take_whole(self, step: Settle | Replay | Rebuild) -> None:
+        match step:
             case Settle():
                 self.settle()
             case Replay():
@@ -533,6 +555,7 @@ class Run:
         self._load_dds(LoadDds())
         self._load_cdm(LoadCdm())
         TALLY.comparisons += 1
+        self.model.as_of = self.as_of
         found = warehouse_state(self.pipeline)
         assert not differences(found, model_state(self.model)), "\n".join(differences(found, model_state(self.model)))
         return found
@@ -564,8 +587,10 @@ class Run:
             self.model.document(*document)
         self.documents += documents
 
-    def rule(self, tag: str, category: str, threshold: int | None) -> None:
-        """Write or change a rule; `threshold` None: delete it, -1: make it inactive."""
+    def rule(
+        self, tag: str, category: str, threshold: int | None, window: int | None = None, leaves: int | None = None
+    ) -> None:
+        """Write or change a rule, as a `Rule` does."""
         execute = self.pipeline.owner.execute
         if threshold is None:
             execute("delete from cdm.tag_rules where tag = %s", [tag])
@@ -574,17 +599,22 @@ class Run:
             execute("update cdm.tag_rules set active = false where tag = %s", [tag])
             self.model.drop_rule(tag)
         else:
-            values = [category, threshold, tag]
+            leaves = None if leaves is None else min(leaves, threshold)
+            values = [category, threshold, window, leaves, tag]
             # The category of a rule in force stays.
             execute("update cdm.tag_rules set active = false where tag = %s and category_name <> %s", [tag, category])
             changed = execute(
-                "update cdm.tag_rules set category_name = %s, threshold = %s, active = true where id = ("
-                "select id from cdm.tag_rules where tag = %s order by active desc, id desc limit 1)",
+                "update cdm.tag_rules set category_name = %s, threshold = %s, window_days = %s, exit_threshold = %s,"
+                " active = true where id = (select id from cdm.tag_rules where tag = %s order by active desc, id desc limit 1)",
                 values,
             )
             if not changed.rowcount:
-                execute("insert into cdm.tag_rules (category_name, threshold, tag) values (%s, %s, %s)", values)
-            self.model.add_rule(tag, category, threshold)
+                execute(
+                    "insert into cdm.tag_rules (category_name, threshold, window_days, exit_threshold, tag)"
+                    " values (%s, %s, %s, %s, %s)",
+                    values,
+                )
+            self.model.add_rule(tag, category, threshold, window, leaves)
 
     def _load_dds(self, step: LoadDds) -> None:
         if step.crash_at is not None:
@@ -602,7 +632,7 @@ class Run:
 
     def _load_cdm(self, step: LoadCdm) -> None:
         if step.crash_at is not None:
-            self._load_and_crash(layers.CDM, step.crash_at)
+            self._load_and_crash(layers.CDM, step.crash_at, as_of=self.as_of)
             return
         before, events = self.pipeline.user_tags(), len(self.pipeline.tag_events())
         waiting = self.pipeline.rows(WAITING)
@@ -610,9 +640,9 @@ class Run:
         TALLY.baskets += sum(baskets for is_recounted, baskets in waiting if not is_recounted)
         # A first load of the vault waits, for as long as it may, until nobody looks at it.
         if step.overtaken_at is None or not self.pipeline.value("select exists (select from dds.h_order)"):
-            TALLY.batches += self.pipeline.load_cdm()["batches"]
+            TALLY.batches += self.pipeline.load_cdm(self.as_of)["batches"]
         else:
-            TALLY.batches += load_cdm_overtaken(self.pipeline, step.overtaken_at)
+            TALLY.batches += load_cdm_overtaken(self.pipeline, step.overtaken_at, self.as_of)
         after, history = self.pipeline.user_tags(), self.pipeline.tag_events()
         new = [event[:3] for event in history[events:]]
         assert len(new) == len(set(new))
@@ -620,9 +650,17 @@ class Run:
         carried: set[tuple[str, str]] = set()
         for user, tag, event, count, threshold, _ in history:
             assert ((user, tag) in carried) == (event == "revoked"), "assigned and revoked take turns"
-            assert event == "revoked" or count > threshold
+            assert event == "revoked" or count > threshold or count > self._keeps(tag)
             carried ^= {(user, tag)}
         assert carried == after.keys(), "the events add up to the tags"
+
+    def _keeps(self, tag: str) -> int:
+        """Return the least exit threshold that the tag has ever had."""
+        return int(
+            self.pipeline.value(
+                "select min(coalesce(exit_threshold, threshold)) from cdm.tag_rule_versions where tag = %s", [tag]
+            )
+        )
 
     def _rebuild(self, layer: str) -> None:
         if layer == "dds":
@@ -633,7 +671,7 @@ class Run:
                 max_batches=1,
             )
         else:
-            load_layer(self.pipeline.session, layers.CDM_REBUILD, max_batches=1)
+            load_layer(self.pipeline.session, layers.CDM_REBUILD, {"as_of": self.as_of}, max_batches=1)
 
     def _session(self) -> Session:
         """Return a session that can crash."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,12 @@ def mart(connection: psycopg.Connection[Any], name: str) -> dict[tuple[str, str]
     """Return {(user id, what is counted): value} by the first two columns of the mart's query; several values are a tuple."""
     found = rows(connection, f"marts/{name}")
     return {(user, what): values[0] if len(values) == 1 else tuple(values) for user, what, *values in found}
+
+
+def clock(connection: psycopg.Connection[Any]) -> datetime | None:
+    """Return the moment as of which the tags stand; None where none has been judged yet."""
+    found = rows(connection, "clock")
+    return found[0][0] if found else None
 
 
 def rules(connection: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:

@@ -32,6 +32,7 @@ MAX_VALUE_BYTES = 1024 * 1024
 MAX_DEPTH = 100
 MAX_KEY_CHARACTERS = 200
 MAX_DIGITS = 40
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(Z|([+-])(\d\d)(?::?([0-5]\d))?)?", re.ASCII
@@ -92,6 +93,60 @@ class OrderState(NamedTuple):
     products: frozenset[str]
 
 
+class Stand(NamedTuple):
+    """Of a guest who carries a tag: how many orders count, since when it is carried, when it ends if nothing more happens."""
+
+    order_cnt: int
+    since: datetime
+    leaves: datetime | None
+
+
+class TagRule(NamedTuple):
+    """A rule in force."""
+
+    category: str
+    threshold: int
+    window_days: int | None = None
+    exit_threshold: int | None = None
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the orders' times decide, and not the counter alone."""
+        return self.window_days is not None or self.exit_threshold is not None
+
+    def stand(self, spans: Iterable[tuple[datetime, datetime | None]], as_of: datetime) -> Stand | None:
+        """Return how somebody stands whose orders were CLOSED in these spans; None: without the tag.
+
+        Walks through the moments one by one, as somebody would who had watched.
+        """
+        until = [
+            (
+                begin,
+                min(
+                    end or NEVER, NEVER if self.window_days is None else begin + timedelta(hours=24 * self.window_days)
+                ),
+            )
+            for begin, end in spans
+        ]
+        keeps = self.threshold if self.exit_threshold is None else self.exit_threshold
+        since, count = None, 0
+        for moment in sorted({moment for span in until for moment in span if moment <= as_of}):
+            count = sum(begin <= moment < end for begin, end in until)
+            if count > self.threshold and since is None:
+                since = moment
+            elif count <= keeps:
+                since = None
+        if since is None:
+            return None
+        leaves = None
+        if self.window_days is not None:
+            ends = sorted(
+                begin + timedelta(hours=24 * self.window_days) for begin, end in until if begin <= as_of < end
+            )
+            leaves = ends[count - keeps - 1]
+        return Stand(count, since, leaves)
+
+
 @dataclass
 class Model:
     """Everything the warehouse was told, and what follows from it. `zone`: that of times written without one."""
@@ -102,7 +157,9 @@ class Model:
     _versions: dict[bytes, OrderVersion] = field(default_factory=dict)
     _documents: dict[bytes, DocumentVersion] = field(default_factory=dict)
     _dead: dict[tuple[str, bytes | None], str] = field(default_factory=dict)
-    _rules: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _rules: dict[str, TagRule] = field(default_factory=dict)
+    as_of: datetime = NEVER
+    """the moment as of which tags with a window or an exit threshold stand"""
     _unasked: set[tuple[str, str]] = field(default_factory=set)
     _withdrawn: set[bytes] = field(default_factory=set)
 
@@ -156,9 +213,11 @@ class Model:
         """Take a message back, by its hash, before it comes: it counts for nothing, however often it does."""
         self._withdrawn.add(content)
 
-    def add_rule(self, tag: str, category: str, threshold: int) -> None:
+    def add_rule(
+        self, tag: str, category: str, threshold: int, window_days: int | None = None, exit_threshold: int | None = None
+    ) -> None:
         """Put a rule into force; a tag has one rule at a time."""
-        self._rules[tag] = (category, threshold)
+        self._rules[tag] = TagRule(category, threshold, window_days, exit_threshold)
 
     def drop_rule(self, tag: str) -> None:
         """Take a rule out of force (`active = false`, or deleted)."""
@@ -225,13 +284,25 @@ class Model:
         return {pair: len(ids) for pair, ids in orders.items()}
 
     def user_tags(self) -> dict[tuple[str, str], tuple[str, int, int]]:
-        """(user id, tag) -> (category, count, threshold) where the count exceeds the threshold."""
+        """(user id, tag) -> (category, count, threshold): where the count exceeds the threshold, or as the orders' times say."""
         counters = self.user_category_counters()
-        return {
-            (user, tag): (category, count, threshold)
-            for tag, (category, threshold) in self._rules.items()
+        plain = {
+            (user, tag): (rule.category, count, rule.threshold)
+            for tag, rule in self._rules.items()
             for (user, counted), count in counters.items()
-            if counted == category and count > threshold
+            if not rule.is_timed and counted == rule.category and count > rule.threshold
+        }
+        timed = {
+            (user, tag): (self._rules[tag].category, stand.order_cnt, self._rules[tag].threshold)
+            for (user, tag), stand in self._stands().items()
+        }
+        return plain | timed
+
+    def timed_tags(self) -> dict[tuple[str, str], tuple[int | None, int | None, datetime | None, datetime]]:
+        """(user id, tag) -> (window, exit threshold, when it ends if nothing more happens, since when)."""
+        return {
+            (user, tag): (self._rules[tag].window_days, self._rules[tag].exit_threshold, stand.leaves, stand.since)
+            for (user, tag), stand in self._stands().items()
         }
 
     def marts(self) -> dict[str, dict[Any, Any]]:
@@ -240,7 +311,39 @@ class Model:
             "user_product_counters": self.user_product_counters(),
             "user_category_counters": self.user_category_counters(),
             "user_tags": self.user_tags(),
+            "timed_tags": self.timed_tags(),
         }
+
+    def closings(self) -> dict[int, list[tuple[datetime, datetime | None]]]:
+        """Order id -> when it was CLOSED, as of the model's moment: [from, to), to None while it is."""
+        spans: dict[int, list[tuple[datetime, datetime | None]]] = defaultdict(list)
+        for version in sorted(self._versions.values(), key=lambda v: v.age):
+            moment = version.age.update_ts
+            if moment <= self.as_of:
+                mine = spans[version.order_id]
+                is_open = bool(mine) and mine[-1][1] is None
+                if version.status == "CLOSED" and not is_open:
+                    mine.append((moment, None))
+                elif version.status != "CLOSED" and is_open:
+                    mine[-1] = (mine[-1][0], moment)
+        return spans
+
+    def _stands(self) -> dict[tuple[str, str], Stand]:
+        """(user id, tag) -> how those stand who carry a tag whose rule has a window or an exit threshold."""
+        closings, categories = self.closings(), self.product_categories()
+        carried: dict[tuple[str, str], Stand] = {}
+        for tag, rule in self._rules.items():
+            if not rule.is_timed:
+                continue
+            spans: dict[str, list[tuple[datetime, datetime | None]]] = defaultdict(list)
+            for order_id, order in self.orders().items():
+                if any(categories.get(dish) == rule.category for dish in order.products):
+                    spans[order.user_id] += closings.get(order_id, [])
+            for user, mine in spans.items():
+                stand = rule.stand(mine, self.as_of)
+                if stand is not None:
+                    carried[user, tag] = stand
+        return carried
 
     def dead_letters(self) -> dict[tuple[str, bytes | None], str]:
         """("value", bytes) or ("tombstone", key) -> reason code, one for each content."""

@@ -106,6 +106,7 @@ def compare(
         documents = marts.rows(connection, "documents")
         for rule in marts.rules(connection):
             model.add_rule(*rule)
+        model.as_of = marts.clock(connection) or model.as_of
         for (value_hash,) in marts.rows(connection, "withdrawn"):
             model.withdraw(value_hash.bytes)
         if kafka is None:

@@ -67,6 +67,12 @@ LOCAL = frozenset(
         "cdm.rule_queue",
         "cdm.tag_days",
         "cdm.tag_events",
+        "cdm.tag_clock",
+        "cdm.guest_due",
+        "cdm.rehearsals",
+        "cdm.rehearsal_weeks",
+        "cdm.rehearsal_overlaps",
+        "cdm.rehearsal_near",
     }
 )
 # Columns that only a distributed warehouse has: a key by which a row is found, made of what the row holds.

@@ -31,13 +31,14 @@ def load_layer(
 
     A transaction runs what prepares the layer, then its claim, which takes a batch out of the queue; where that takes nothing the
     work is done, else its load follows and the transaction commits. A first load is one transaction, too, whatever its parts.
-    Parameters of the files: `params` and `load_dt`, one a transaction.
+    Parameters of the files: `params`, `as_of` where `params` has none, and `load_dt`, one a transaction.
+
     A batch that fails is rolled back whole, its claim with it: nothing is lost and the error goes up.
     """
     totals: Counter[str] = Counter()
     batches = 0
     while max_batches is None or batches < max_batches:
-        values = {**params, "load_dt": datetime.now(UTC)}
+        values = {"as_of": None, **params, "load_dt": datetime.now(UTC)}
         with session.transaction():
             session.run(layer.prepare, values)
             parts = session.look(layer.first.parts, values) if layer.first else []

@@ -214,9 +214,18 @@ BATCH = {"max_events": 50_000, "max_first_events": 50_000, **PART}
 HISTORY_BATCH = {"max_events": 100_000, "max_first_events": None, **PART}
 REBUILD_BATCH = {"max_events": None, "max_first_events": None, **PART}
 
-# The marts.
+# How guests stand under rules as of a moment, by folding their orders: what a run judges by, and what a rehearsal tells.
+FOLD = ("batch/cdm/batch_intervals.sql", "batch/cdm/batch_points.sql", "batch/cdm/batch_folds.sql")
+
+# The marts. `prepare` sets the clock; whoever has to leave by it is in the queue before it is claimed.
 CDM = Layer(
-    prepare=(LOAD_SETTINGS, "turn/cdm/lock.sql"),
+    prepare=(
+        LOAD_SETTINGS,
+        "turn/cdm/lock.sql",
+        "batch/cdm/batch_clock.sql",
+        "settle/cdm/guest_due_queued.sql",
+        "cdm/tag_clock.sql",
+    ),
     claim=("batch/cdm/batch_claims.sql", "batch/cdm/batch_rules.sql"),
     small=(SMALL_BATCH,),
     load=(
@@ -231,12 +240,36 @@ CDM = Layer(
         "turn/cdm/restore_keys.sql",
         "cdm/product_totals.sql",
         "cdm/category_histogram.sql",
+        "batch/cdm/batch_judged.sql",
         "batch/cdm/batch_tags.sql",
+        "batch/cdm/batch_folded.sql",
+        *FOLD,
+        "batch/cdm/batch_timed.sql",
+        "batch/cdm/batch_turns.sql",
         "settle/cdm/tag_events_revoked.sql",
         "cdm/tag_events.sql",
         "cdm/tag_days.sql",
         "cdm/user_tags.sql",
+        "cdm/guest_due.sql",
     ),
 )
+# A rule is rehearsed by the same fold; what comes of it.
+RULE_TO_REHEARSE = "ask/cdm/rule_to_rehearse.sql"
+REHEARSAL = (
+    "batch/rehearsal/batch_judged.sql",
+    "batch/rehearsal/batch_folded.sql",
+    *FOLD,
+    "cdm/rehearsals.sql",
+    "cdm/rehearsal_weeks.sql",
+    "cdm/rehearsal_overlaps.sql",
+    "cdm/rehearsal_near.sql",
+)
+REHEARSED = "ask/cdm/rehearsal.sql"
+
+# As of when the tags stand; why a guest has one or not yet.
+TAG_CLOCK = "ask/cdm/tag_clock.sql"
+WHY = "ask/cdm/why.sql"
+WHY_PROGRESS = "ask/cdm/why_progress.sql"
+
 CDM_SUMS = "rebuild/cdm/sums.sql"
 CDM_REBUILD = CDM._replace(prepare=(*CDM.prepare, CDM_SUMS, "rebuild/cdm/queue.sql"))

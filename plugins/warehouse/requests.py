@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
+from zoneinfo import available_timezones
 
 from warehouse.rejection import Reason
 
@@ -154,6 +155,34 @@ def begin_at(name: str, value: object) -> datetime | None:
     return moment
 
 
+def moment(name: str, value: object) -> datetime | None:
+    """Return a time with a zone, None for an empty one."""
+    if value is None or value == "":
+        return None
+    match = _MOMENT.fullmatch(value) if isinstance(value, str) else None
+    try:
+        if match and match["zone"]:
+            return datetime.fromisoformat(match[0])
+    except ValueError:
+        pass
+    raise BadRequestError(
+        f"{name!r} must be an ISO 8601 time with a zone, such as 2026-11-25T00:00:00+03:00, or empty, not {value!r}"
+    )
+
+
+def optional_moment(**words: str) -> Field:
+    """Return a field for a time with a zone that may be left empty."""
+    return Field(None, {"type": ["null", "string"], **words}, moment)
+
+
+def zone(name: str, value: object) -> str:
+    """Return the name of a zone that is known."""
+    if not isinstance(value, str) or value not in available_timezones():
+        told = near(value, available_timezones())
+        raise BadRequestError(f"{name!r} must be the name of a zone, such as Europe/Moscow or UTC, not {value!r}{told}")
+    return value
+
+
 def _reason(field: Field) -> Field:
     """Return the field with a check that makes a reason code of its text, None of any."""
 
@@ -195,9 +224,22 @@ TAG_RULE: Mapping[str, Field] = {
     "comment": remark(MAX_COMMENT, title="Comment", description="What people should know of the rule"),
     "active": flag(True, title="Active", description="Off retires the rule, as the status does"),
 }
+# As of when the marts are judged.
+AS_OF: Mapping[str, Field] = {
+    "as_of": optional_moment(
+        title="As of",
+        description_md="Empty: now, as the drain found it. For tests and repairs: an ISO 8601 time with a zone "
+        "(`2026-03-31T12:00:00Z`), not before that of the run before",
+    ),
+    "as_of_ahead": flag(
+        False,
+        title="As of ahead",
+        description="The time above may be later than now: tags that end by then are gone for good",
+    ),
+}
 # By DAG: its form.
 FORMS: Mapping[str, Mapping[str, Field]] = {
-    "orders_micro_batch": {},
+    "orders_micro_batch": AS_OF,
     "data_checks": {
         "scope": one_of(
             WHAT_CHANGED,
@@ -238,7 +280,8 @@ FORMS: Mapping[str, Mapping[str, Field]] = {
             STG_DDS_AND_CDM,
             title="Layers",
             description="The marts from the vault; or before that the vault from STG; or before that STG, by the rules of today",
-        )
+        ),
+        **AS_OF,
     },
     "dead_letters_replay": {
         "reason": _reason(
@@ -256,6 +299,20 @@ FORMS: Mapping[str, Mapping[str, Field]] = {
         ),
         "limit": whole_number(
             10_000, range(1, 1_000_001), title="Limit", description="At most so many are tried, the oldest first"
+        ),
+    },
+    "tag_rule_rehearse": {
+        "tag": optional_text(title="Tag", description="Its draft is rehearsed, or else its rule in force"),
+        "category": optional_text(
+            title="Category", description="Of a rule that stands nowhere yet: given, what is below is rehearsed"
+        ),
+        **{name: TAG_RULE[name] for name in ("threshold", "window_days", "exit_threshold")},
+        "from": optional_moment(title="From", description="Where the weeks begin; empty: a year before the end"),
+        "as_of": optional_moment(title="As of", description="Where they end; empty: as of when the tags stand now"),
+        "zone": Field(
+            "Europe/Moscow",
+            {"type": "string", "title": "Zone", "description": "Whose Mondays begin the weeks"},
+            zone,
         ),
     },
     "tag_rules": {

@@ -1,6 +1,5 @@
--- One row = a guest gets a tag, with the evidence; those who lose one: settle/cdm/tag_events_revoked.sql. Runs before
--- cdm.user_tags, which still shows who carried what.
--- From: batch_tags, cdm.user_tags
+-- One row = a guest gets a tag, with the evidence; those who lose one: settle/cdm/tag_events_revoked.sql.
+-- From: batch_turns, batch_clock
 -- Grain: user_id, tag, event
 -- Rerun: adds nothing: what has been decided is in cdm.user_tags
 -- Params: load_dt
@@ -12,23 +11,34 @@ insert into cdm.tag_events (
     order_cnt,
     threshold,
     rule_version,
-    event_dt
+    event_dt,
+    reason,
+    effective_dt,
+    as_of,
+    window_days,
+    exit_threshold,
+    order_ids,
+    trigger_order_id,
+    compensates
 )
 select
-    verdict.user_id,
-    verdict.tag,
-    'assigned',
-    verdict.category_name,
-    verdict.order_cnt,
-    verdict.threshold,
-    verdict.rule_version,
-    %(load_dt)s::timestamptz
-from batch_tags as verdict
-left join cdm.user_tags as carried
-    on
-        verdict.user_id = carried.user_id
-        and verdict.tag = carried.tag
-where
-    verdict.rule_version is not null
-    and carried.user_id is null
-order by verdict.tag asc, verdict.user_id asc;
+    turn.user_id,
+    turn.tag,
+    turn.event,
+    turn.category_name,
+    turn.order_cnt,
+    turn.threshold,
+    turn.rule_version,
+    %(load_dt)s::timestamptz,
+    turn.reason,
+    turn.effective_dt,
+    clock.as_of,
+    turn.window_days,
+    turn.exit_threshold,
+    turn.order_ids,
+    turn.trigger_order_id,
+    turn.compensates
+from batch_turns as turn
+cross join batch_clock as clock
+where turn.event = 'assigned'
+order by turn.tag asc, turn.user_id asc;

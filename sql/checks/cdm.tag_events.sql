@@ -56,3 +56,18 @@ full join carried
 where
     (coalesce(told.event, 'revoked') = 'assigned') <> (carried.user_id is not null)
     or carried.assigned_dt <> told.event_dt;
+
+-- Law cdm.tag_events.compensates: what an event compensates is the assignment that it ends.
+-- Over: guests
+-- Params: none
+select
+    events.id,
+    events.user_id,
+    events.tag,
+    events.compensates
+from batch_checked_guests as checked
+inner join cdm.tag_events as events on checked.h_user_pk = events.user_id
+left join cdm.tag_events as undone on events.compensates = undone.id
+where
+    events.compensates is not null
+    and (undone.user_id, undone.tag, undone.event) is distinct from (events.user_id, events.tag, 'assigned');

@@ -4,7 +4,8 @@
 -- queued under the marts' turn, shared, which is asked for but not waited for.
 -- Whole guests: those of its orders, from the version before the first incoming one on, where the marts are at work or the guest
 -- is new, as all are in a first load; and those who ever ordered a dish whose name or category has changed. (Who ordered a new
--- dish is among the first, or has a basket.)
+-- dish is among the first, or has a basket.) And those of whom no basket came or went, though an order that was CLOSED at some time
+-- has another history now, which rules with a window or an exit threshold fold.
 -- From: batch_orders, batch_lines, batch_known_changes, dds.h_user, dds.l_order_product, dds.es_order_user, dds.s_order_status,
 -- dds.es_order_product
 -- Grain: h_user_pk, which may come twice; of baskets h_order_pk and change
@@ -74,11 +75,13 @@ touched as (
 ),
 
 -- Before and now: what this batch has loaded bears its load_dt, and nothing else does.
-counted as (
+counted as materialized (
     select
         touched.h_order_pk,
         owner.pk_before,
         owner.pk_now,
+        basket.products_before as held_before,
+        basket.products_now as held_now,
         case when status.before = 'CLOSED' then basket.products_before end as products_before,
         case when status.now = 'CLOSED' then basket.products_now end as products_now
     from touched
@@ -141,7 +144,90 @@ counted as (
             group by lines.h_product_pk
         ) as held
     ) as basket
-    where 'CLOSED' in (status.before, status.now)
+    where
+        exists (
+            select 1
+            from dds.s_order_status as closed
+            where
+                closed.h_order_pk = touched.h_order_pk
+                and closed.status = 'CLOSED'
+        )
+),
+
+moved as materialized (
+    select
+        basket.h_user_pk,
+        counted.h_order_pk,
+        basket.products,
+        basket.change
+    from counted
+    cross join lateral (
+        values
+        (counted.pk_before, counted.products_before, -1),
+        (counted.pk_now, counted.products_now, 1)
+    ) as basket (h_user_pk, products, change)
+    where
+        (counted.pk_before, counted.products_before) is distinct from (counted.pk_now, counted.products_now)
+        and basket.products is not null
+),
+
+-- Another history: other turns between CLOSED and not, from the first version on that this batch has looked at, or another guest or
+-- basket of an order that was CLOSED once.
+firsts as (
+    select
+        h_order_pk,
+        min(update_ts) as from_dttm
+    from batch_orders
+    group by h_order_pk
+),
+
+retold as (
+    select owner.h_user_pk
+    from counted
+    inner join firsts on counted.h_order_pk = firsts.h_order_pk
+    cross join lateral (
+        select
+            array_agg(version.effective_dttm order by version.effective_dttm asc, version.sent_dttm asc, version.value_hash asc)
+            filter (where version.is_turn_before) as turns_before,
+            array_agg(version.effective_dttm order by version.effective_dttm asc, version.sent_dttm asc, version.value_hash asc)
+            filter (where version.is_turn_now) as turns_now
+        from (
+            select
+                stored.effective_dttm,
+                stored.sent_dttm,
+                stored.value_hash,
+                (
+                    stored.load_dt <> %(load_dt)s::timestamptz
+                    and (stored.status = 'CLOSED') is distinct from lag(stored.status = 'CLOSED') over (
+                        partition by stored.load_dt = %(load_dt)s::timestamptz
+                        order by stored.effective_dttm asc, stored.sent_dttm asc, stored.value_hash asc
+                    )
+                ) as is_turn_before,
+                (
+                    (stored.status = 'CLOSED') is distinct from lag(stored.status = 'CLOSED') over (
+                        order by stored.effective_dttm asc, stored.sent_dttm asc, stored.value_hash asc
+                    )
+                ) as is_turn_now
+            from dds.s_order_status as stored
+            where
+                stored.h_order_pk = counted.h_order_pk
+                and stored.effective_dttm >= firsts.from_dttm
+        ) as version
+    ) as history
+    cross join lateral (
+        values
+        (counted.pk_before),
+        (counted.pk_now)
+    ) as owner (h_user_pk)
+    where
+        owner.h_user_pk is not null
+        and (counted.pk_before, counted.held_before, history.turns_before)
+        is distinct from (counted.pk_now, counted.held_now, history.turns_now)
+        and not exists (
+            select 1
+            from moved
+            where moved.h_user_pk = owner.h_user_pk
+        )
 )
 
 select
@@ -154,24 +240,33 @@ from whole
 
 union all
 
-select
-    basket.h_user_pk,
-    case when marts.are_idle then counted.h_order_pk end,
-    case when marts.are_idle then basket.products end,
-    case when marts.are_idle then basket.change end,
+select distinct
+    retold.h_user_pk,
+    null::uuid,
+    null::uuid[],
+    null::smallint,
     %(load_dt)s::timestamptz
-from counted
-cross join marts
-cross join lateral (
-    values
-    (counted.pk_before, counted.products_before, -1),
-    (counted.pk_now, counted.products_now, 1)
-) as basket (h_user_pk, products, change)
+from retold
 where
-    (counted.pk_before, counted.products_before) is distinct from (counted.pk_now, counted.products_now)
-    and basket.products is not null
-    and not exists (
+    not exists (
         select 1
         from whole
-        where whole.h_user_pk = basket.h_user_pk
+        where whole.h_user_pk = retold.h_user_pk
+    )
+
+union all
+
+select
+    moved.h_user_pk,
+    case when marts.are_idle then moved.h_order_pk end,
+    case when marts.are_idle then moved.products end,
+    case when marts.are_idle then moved.change end,
+    %(load_dt)s::timestamptz
+from moved
+cross join marts
+where
+    not exists (
+        select 1
+        from whole
+        where whole.h_user_pk = moved.h_user_pk
     );

@@ -74,6 +74,10 @@ class Round:
             pipeline.clear()
             self.topic = pipeline.topic()
             pipeline.owner.execute("insert into cdm.tag_rules (tag, category_name, threshold) values ('t', 'Пицца', 1)")
+            pipeline.owner.execute(
+                "insert into cdm.tag_rules (tag, category_name, threshold, window_days, exit_threshold)"
+                " values ('lately', 'Пицца', 0, 30, null), ('loyal', 'Пицца', 1, 365, 0)"
+            )
             self._fill_redis(pipeline)
         self._produce(range(self.cut))
         minute_run(self.topic)
@@ -253,6 +257,7 @@ class Round:
 
     def _differences(self, pipeline: Pipeline) -> list[str]:
         model = Model()
+        model.as_of = marts.clock(pipeline.owner) or model.as_of
         # Besides ours those of config/tag_rules.yaml, which a start of PostgreSQL brings with it.
         for rule in marts.rules(pipeline.owner):
             model.add_rule(*rule)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -43,7 +44,11 @@ HIDDEN = (
     "as_of",
     "checked_dt",
 )
-RULES = [("pizza_fan", "Pizza", 0), ("tea_lover", "Drinks", 0)]
+RULES = [
+    ("pizza_fan", "Pizza", 0, None, None),
+    ("tea_lover", "Drinks", 0, None, None),
+    ("pizza_regular", "Pizza", 1, 3660, 0),
+]
 
 
 @dataclass
@@ -60,8 +65,12 @@ class World:
         self.pipeline.clear()
         for rule in RULES:
             self.pipeline.owner.execute(
-                "insert into cdm.tag_rules (tag, category_name, threshold) values (%s, %s, %s)", rule
+                "insert into cdm.tag_rules (tag, category_name, threshold, window_days, exit_threshold)"
+                " values (%s, %s, %s, %s, %s)",
+                rule,
             )
+        # By the rules first: tags that come now come by orders, at times of theirs.
+        self.pipeline.load()
         self.pipeline.redis.mset({"guest": user(), "other": user("other"), "diner": restaurant(menu=MENU)})
         self.pipeline.stage(BEFORE)
         self.pipeline.refer([("restaurant", "diner", restaurant(menu=MENU)), ("user", "guest", user())])
@@ -73,7 +82,7 @@ class World:
 
     def model(self) -> Model:
         """Return what the contract says of all this."""
-        model = Model()
+        model = Model(as_of=datetime.now(UTC))
         for rule in RULES:
             model.add_rule(*rule)
         model.messages([*BEFORE, *DURING])

@@ -16,13 +16,16 @@ from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 from operators.alerts import ALERTS, leave_error
 from operators.base import PipelineOperator
 from warehouse.constants import OWNER, SQL_FOLDER
-from warehouse.layers import BACKUPS
+from warehouse.layers import BACKUPS, WHY, WHY_PROGRESS
 from warehouse.requests import FORMS, BadRequestError
 
 REPO = Path(__file__).resolve().parents[2]
 MAX_LINES = 80
 # Runbooks, alerts and people's scripts know them by these names.
-DAG_IDS = {"orders_micro_batch", "orders_backfill", "marts_rebuild", "dead_letters_replay", "tag_rules", "data_checks"}
+DAG_IDS = {
+    *("orders_micro_batch", "orders_backfill", "marts_rebuild", "dead_letters_replay", "data_checks"),
+    *("tag_rules", "tag_rule_rehearse"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +132,7 @@ def test_every_file_of_a_load_is_run_by_a_task(dag_bag: DagBag) -> None:
     there = {
         path.relative_to(SQL_FOLDER).as_posix() for room in rooms for path in Path(SQL_FOLDER, room).glob("**/*.sql")
     }
-    assert {name for name in there if "/backup/" not in name} - run == {BACKUPS}
+    assert {name for name in there if "/backup/" not in name} - run == {BACKUPS, WHY, WHY_PROGRESS}
 
 
 def test_the_minute_run_is_every_minute_and_the_others_wait_for_a_person(dag_bag: DagBag) -> None:

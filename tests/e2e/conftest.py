@@ -15,7 +15,10 @@ from local.state import HOST
 from source.seed import TOPIC
 from tests.programs import free_port
 
-DAGS = ("orders_micro_batch", "orders_backfill", "marts_rebuild", "dead_letters_replay", "tag_rules", "data_checks")
+DAGS = (
+    *("orders_micro_batch", "orders_backfill", "marts_rebuild", "dead_letters_replay", "data_checks"),
+    *("tag_rules", "tag_rule_rehearse"),
+)
 
 
 @pytest.fixture(scope="module")

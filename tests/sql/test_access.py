@@ -143,6 +143,15 @@ def test_no_view_shows_who_a_guest_is(pipeline: Pipeline, bi: psycopg.Connection
     pipeline.stage([order(1), b'{"user": "Hidden Name", "login": "hidden-login"}'])
     pipeline.load()
     pipeline.owner.execute("insert into stg.law_checks values ('stg.order_events', 0, now())")
+    pipeline.owner.execute(
+        """
+        insert into cdm.rehearsals overriding system value
+        values (1, 'fan', 'Pizza', 0, null, null, now() - interval '1 day', now(), 'UTC', 1, 0, 0, 0, 0, 1, 0, 'me', now());
+        insert into cdm.rehearsal_weeks values (1, '2026-01-05', 0, 0, 0, 1);
+        insert into cdm.rehearsal_overlaps values (1, 'other', 1, 0, 0);
+        insert into cdm.rehearsal_near values (1, 1, 1)
+        """
+    )
     for view in views:
         rows = bi.execute(sql.SQL("select * from {}").format(sql.Identifier("cdm", view))).fetchall()
         assert rows, view

@@ -45,6 +45,15 @@ LAW_OF = {law.name: law for law in LAWS}
 NOW = "2026-01-01 00:00:00+00"
 OLD = "2025-01-01 00:00:00+00"
 EARLIER, LATER = "2020-01-01 00:00:00+00", "2030-01-01 00:00:00+00"
+# One of which one guest was foreseen; its weeks are to be told.
+REHEARSED = -1
+REHEARSAL = f"""
+insert into cdm.rehearsals overriding system value
+values ({REHEARSED}, 'fan', 'Pizza', 0, null, null, '{EARLIER}', '{NOW}', 'UTC', 1, 0, 0, 0, 0, 1, 0, 'test', '{NOW}');
+insert into cdm.rehearsal_weeks values {{}}
+"""
+# By then the order of the sound warehouse that counts for a window of ten years has left it.
+LEFT = "2040-01-01 00:00:00+00"
 NOBODY = "00000000-0000-0000-0000-000000000000"
 # In the sound warehouse below, orders 1 and 2 are CLOSED and counted; order 3 is OPEN, so that what it holds counts nowhere.
 H1, H3 = "(select value_hash from stg.order_events where object_id = 1)", "dds.hash_key('3')"
@@ -285,9 +294,41 @@ BREAKS: dict[str, list[str]] = {
         "update stg.reference_log set value = replace(value::text, '\"Drinks\"', '\"Juices\"')::json",
     ],
     "cdm.user_tags": [
-        "update cdm.user_tags set order_cnt = order_cnt + 1",
-        "update cdm.user_tags set threshold = threshold + 1",
-        "update cdm.user_tags set rule_version = rule_version + 1",
+        "update cdm.user_tags set order_cnt = order_cnt + 1 where tag = 'fan'",
+        "update cdm.user_tags set threshold = threshold + 1 where tag = 'fan'",
+        "update cdm.user_tags set rule_version = rule_version + 1 where tag = 'fan'",
+    ],
+    "cdm.user_tags.timed": [
+        *(
+            f"update cdm.user_tags set {damage} where tag = 'lately'"
+            for damage in (
+                "order_cnt = order_cnt + 1",
+                "threshold = threshold + 1",
+                "rule_version = rule_version + 1",
+                "window_days = window_days + 1",
+                "exit_threshold = 0",
+                "since_dt = since_dt + interval '1 second'",
+                "leaves_dt = leaves_dt + interval '1 second'",
+                "leaves_dt = null",
+            )
+        ),
+    ],
+    "cdm.guest_due": [
+        "delete from cdm.guest_due",
+        "update cdm.guest_due set due_dt = due_dt + interval '1 second'",
+        f"update cdm.guest_due set due_dt = '{EARLIER}'",
+    ],
+    "cdm.tag_clock": [
+        f"update cdm.tag_events set as_of = '{LEFT}'",
+        "delete from cdm.tag_clock",
+    ],
+    "cdm.rehearsal_weeks": [
+        REHEARSAL.format(f"({REHEARSED}, '2026-01-05', 1, 0, 0, 1), ({REHEARSED}, '2026-01-12', 1, 0, 0, 1)"),
+        REHEARSAL.format(f"({REHEARSED}, '2026-01-05', 0, 0, 1, 1)"),
+        REHEARSAL.format(f"({REHEARSED}, '2026-01-05', 2, 0, 0, 2)"),
+    ],
+    "cdm.tag_events.compensates": [
+        "update cdm.tag_events set compensates = 0",
     ],
     "cdm.tag_rule_versions": [
         "update cdm.tag_rule_versions set threshold = threshold + 1",
@@ -297,7 +338,7 @@ BREAKS: dict[str, list[str]] = {
         f"""
         insert into cdm.tag_events overriding system value
         select -1, user_id, tag, 'assigned', category_name, order_cnt, threshold, rule_version, '{NOW}'
-        from cdm.tag_events;
+        from cdm.tag_events where tag = 'fan';
         insert into cdm.tag_days select tag, '2026-01-01', count(*), 0 from cdm.tag_events where id < 0 group by tag
         """,
     ],
@@ -392,6 +433,10 @@ def sound(stack: Stack) -> Iterator[Pipeline]:
     with Pipeline() as pipeline:
         pipeline.clear()
         pipeline.owner.execute("insert into cdm.tag_rules (tag, category_name, threshold) values ('fan', 'Pizza', 0)")
+        lately = (
+            "insert into cdm.tag_rules (tag, category_name, threshold, window_days) values ('lately', 'Pizza', 0, 3660)"
+        )
+        pipeline.owner.execute(lately)
         menu = {"pizza=Pizza": "Pizza", "calzone=Calzone": "Pizza", "tea=Tea": "Drinks", "soup=Soup": "Soups"}
         pipeline.refer(
             [

@@ -92,7 +92,7 @@ def test_one_of_some_texts_is_written_like_it(value: object) -> None:
         ("orders_backfill", "Chunk-Messages", "did you mean 'chunk_messages'"),
         ("orders_backfill", "zzz", "known: from, chunk_messages"),
         ("tag_rules", "treshold", "did you mean 'threshold'"),
-        ("orders_micro_batch", "from", "orders_micro_batch has no parameters"),
+        ("orders_micro_batch", "from", "known: as_of, as_of_ahead"),
     ],
 )
 def test_an_unknown_key_is_refused_though_airflow_puts_it_among_the_parameters(

@@ -3,6 +3,8 @@
 select
     tag,
     category_name,
-    threshold
+    threshold,
+    window_days,
+    exit_threshold
 from cdm.tag_rules
 where active;

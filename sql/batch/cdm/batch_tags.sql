@@ -1,6 +1,7 @@
 -- Temporary: the verdicts of this run, one for each guest and tag in question: the guests of the batch under every rule, and all
 -- guests under the rules that have changed. A tag in question that the guest carries and no rule gives has no rule_version.
--- From: batch_guests, batch_rules, cdm.tag_rules, cdm.user_category_counters, cdm.user_tags, dds.h_category
+-- Here those by the counters; those of timed rules come by batch_timed.
+-- From: batch_guests, batch_rules, batch_judged, cdm.user_category_counters, cdm.user_tags
 -- Grain: user_id, tag
 -- Rerun: dropped at the end of the transaction
 -- Params: none
@@ -10,22 +11,20 @@ create temporary table batch_tags (
     category_name varchar,
     order_cnt integer,
     threshold integer,
-    rule_version integer
+    rule_version integer,
+    window_days integer,
+    exit_threshold integer,
+    leaves_dt timestamptz,
+    since_dt timestamptz
 ) on commit drop;
 
-insert into batch_tags
+insert into batch_tags (user_id, tag, category_name, order_cnt, threshold, rule_version)
 with rules as (
-    select
-        rule.tag,
-        rule.category_name,
-        rule.threshold,
-        rule.version,
-        category.h_category_pk,
-        changed.tag is not null as is_changed
-    from cdm.tag_rules as rule
-    inner join dds.h_category as category on rule.category_name = category.category_name
-    left join batch_rules as changed on rule.tag = changed.tag
-    where rule.active
+    select *
+    from batch_judged
+    where
+        is_now
+        and not is_timed
 ),
 
 earned as (
@@ -38,7 +37,7 @@ earned as (
         rules.version
     from batch_guests as guest
     inner join cdm.user_category_counters as counters on guest.h_user_pk = counters.user_id
-    inner join rules on counters.category_id = rules.h_category_pk
+    inner join rules on counters.category_id = rules.category_id
     where counters.order_cnt > rules.threshold
 
     union
@@ -51,13 +50,13 @@ earned as (
         rules.threshold,
         rules.version
     from rules
-    inner join cdm.user_category_counters as counters on rules.h_category_pk = counters.category_id
+    inner join cdm.user_category_counters as counters on rules.category_id = counters.category_id
     where
         rules.is_changed
         and counters.order_cnt > rules.threshold
 ),
 
-carried as (
+in_question as (
     select
         tags.user_id,
         tags.tag
@@ -71,6 +70,21 @@ carried as (
         tags.tag
     from batch_rules as changed
     inner join cdm.user_tags as tags on changed.tag = tags.tag
+),
+
+carried as (
+    select
+        in_question.user_id,
+        in_question.tag
+    from in_question
+    where
+        not exists (
+            select 1
+            from batch_judged as rule
+            where
+                rule.tag = in_question.tag
+                and rule.is_timed
+        )
 )
 
 select

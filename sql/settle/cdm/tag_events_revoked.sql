@@ -1,6 +1,5 @@
--- One row = a guest loses a tag. The evidence against: the rule now in force, or, where there is none, the one that gave the tag. Runs
--- before cdm.user_tags, which still shows who carried what.
--- From: batch_tags, cdm.user_tags, cdm.tag_rules, dds.h_category, cdm.user_category_counters
+-- One row = a guest loses a tag, with the evidence against it.
+-- From: batch_turns, batch_clock
 -- Grain: user_id, tag, event
 -- Rerun: adds nothing: what has been decided is in cdm.user_tags
 -- Params: load_dt
@@ -12,30 +11,34 @@ insert into cdm.tag_events (
     order_cnt,
     threshold,
     rule_version,
-    event_dt
+    event_dt,
+    reason,
+    effective_dt,
+    as_of,
+    window_days,
+    exit_threshold,
+    order_ids,
+    trigger_order_id,
+    compensates
 )
 select
-    verdict.user_id,
-    verdict.tag,
-    'revoked',
-    coalesce(rule.category_name, carried.category_name),
-    coalesce(counters.order_cnt, 0),
-    coalesce(rule.threshold, carried.threshold),
-    coalesce(rule.version, carried.rule_version),
-    %(load_dt)s::timestamptz
-from batch_tags as verdict
-inner join cdm.user_tags as carried
-    on
-        verdict.user_id = carried.user_id
-        and verdict.tag = carried.tag
-left join cdm.tag_rules as rule
-    on
-        verdict.tag = rule.tag
-        and rule.active
-left join dds.h_category as category on coalesce(rule.category_name, carried.category_name) = category.category_name
-left join cdm.user_category_counters as counters
-    on
-        verdict.user_id = counters.user_id
-        and category.h_category_pk = counters.category_id
-where verdict.rule_version is null
-order by verdict.tag asc, verdict.user_id asc;
+    turn.user_id,
+    turn.tag,
+    turn.event,
+    turn.category_name,
+    turn.order_cnt,
+    turn.threshold,
+    turn.rule_version,
+    %(load_dt)s::timestamptz,
+    turn.reason,
+    turn.effective_dt,
+    clock.as_of,
+    turn.window_days,
+    turn.exit_threshold,
+    turn.order_ids,
+    turn.trigger_order_id,
+    turn.compensates
+from batch_turns as turn
+cross join batch_clock as clock
+where turn.event = 'revoked'
+order by turn.tag asc, turn.user_id asc;

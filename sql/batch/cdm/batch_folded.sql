@@ -1,0 +1,87 @@
+-- Temporary: whose orders are folded: the guests of the batch under all timed rules (no tag); under a timed rule that has changed
+-- whoever may carry its tag: enough orders count for them now, or they carry it, or a version of an order of theirs is dated ahead;
+-- and whoever gets or loses a tag by the counters, for the evidence.
+-- From: batch_guests, batch_judged, batch_tags, batch_clock, cdm.user_category_counters, cdm.user_tags, dds.s_order_status,
+-- dds.es_order_user
+-- Grain: user_id, tag
+-- Rerun: dropped at the end of the transaction
+-- Params: none
+create temporary table batch_folded (
+    user_id uuid,
+    tag varchar
+) on commit drop;
+
+insert into batch_folded (user_id, tag)
+with changed as (
+    select *
+    from batch_judged
+    where
+        is_now
+        and is_timed
+        and is_changed
+),
+
+candidates as (
+    select
+        counters.user_id,
+        changed.tag
+    from changed
+    inner join cdm.user_category_counters as counters on changed.category_id = counters.category_id
+    where counters.order_cnt > changed.leaves_over
+
+    union
+
+    select
+        carried.user_id,
+        carried.tag
+    from changed
+    inner join cdm.user_tags as carried on changed.tag = carried.tag
+
+    union
+
+    select
+        owner.h_user_pk as user_id,
+        changed.tag
+    from changed
+    cross join batch_clock as clock
+    inner join dds.s_order_status as status on clock.as_of < status.effective_dttm
+    inner join dds.es_order_user as owner on status.h_order_pk = owner.h_order_pk
+)
+
+select
+    h_user_pk,
+    null
+from batch_guests
+where
+    exists (
+        select 1
+        from batch_judged as rule
+        where rule.is_timed
+    )
+
+union all
+
+select
+    candidates.user_id,
+    candidates.tag
+from candidates
+where
+    not exists (
+        select 1
+        from batch_guests as guest
+        where guest.h_user_pk = candidates.user_id
+    )
+
+union all
+
+select
+    verdict.user_id,
+    verdict.tag
+from batch_tags as verdict
+left join cdm.user_tags as carried
+    on
+        verdict.user_id = carried.user_id
+        and verdict.tag = carried.tag
+where (verdict.rule_version is not null) <> (carried.user_id is not null);
+
+analyze batch_folded;

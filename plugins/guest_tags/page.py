@@ -29,7 +29,7 @@ DAY_H = 24
 # Longer windows of orders are told by the day: more bars than pixels say nothing.
 HOURS_UP_TO_DAYS = 7
 # What the page's buttons start.
-DAGS = ("tag_rules", "data_checks", "dead_letters_replay", "orders_micro_batch")
+DAGS = ("tag_rules", "tag_rule_rehearse", "data_checks", "dead_letters_replay", "orders_micro_batch")
 
 SECURITY_HEADERS = {
     # Everything comes from here: no foreign script, style or font, nothing inline, and only Airflow may frame it.
@@ -131,6 +131,18 @@ async def versions(tag: Text) -> Rows:
     return {"rows": await reader.read("versions", tag=tag)}
 
 
+@app.get("/api/rehearsal")
+async def rehearsal(rehearsal_id: Annotated[int, Query(alias="id", ge=1, lt=2**63)]) -> dict[str, Any]:
+    """Return what a rule would do, by a rehearsal of it; `rehearsal` is null where there is none of this id."""
+    of = {"rehearsal_id": rehearsal_id}
+    return {
+        "rehearsal": next(iter(await reader.read("rehearsal", **of)), None),
+        "weeks": await reader.read("rehearsal_weeks", **of),
+        "overlaps": await reader.read("rehearsal_overlaps", **of),
+        "near": await reader.read("rehearsal_near", **of),
+    }
+
+
 @app.get("/api/audience")
 async def audience(days: Days = 30) -> Rows:
     """Return the audience of each tag at the end of each day."""
@@ -189,8 +201,10 @@ class Guest(BaseModel):
 
 @app.post("/api/why", dependencies=[Depends(from_the_page_itself)])
 async def why(guest: Guest) -> dict[str, Any]:
-    """Return what a guest has and lacks for each tag, and how it came about; both are empty where nothing is known."""
+    """Return what a guest has and lacks for each tag, by which orders, and how it came about; empty where nothing is known."""
+    of = {"guest_id": guest.guest_id, "tag": guest.tag}
     return {
-        "progress": await reader.read("guest_progress", guest_id=guest.guest_id, tag=guest.tag),
-        "events": await reader.read("guest_events", guest_id=guest.guest_id, tag=guest.tag),
+        "progress": await reader.read("guest_progress", **of),
+        "orders": await reader.read("why", **of),
+        "events": await reader.read("guest_events", **of),
     }

@@ -8,7 +8,11 @@ select
     order_cnt,
     threshold,
     rule_version,
-    event_dt
+    event_dt,
+    reason,
+    effective_dt,
+    window_days,
+    trigger_order_id
 from cdm.v_tag_events
 where
     guest_id = %(guest_id)s

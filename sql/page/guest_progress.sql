@@ -7,7 +7,10 @@ select
     tag,
     threshold,
     carries_tag,
-    orders_missing
+    orders_missing,
+    window_days,
+    exit_threshold,
+    leaves_dt
 from cdm.v_guest_progress
 where
     guest_id = %(guest_id)s

@@ -1,7 +1,7 @@
 -- One row = a tag's rule (the one in force, else the newest that is retired) or its draft, with its audience and who is one order
--- short of it. newest_*: the newest version of the tag, which whoever changes it must have seen.
--- A change waits while the queue of rules holds any and nothing was judged since it was made.
--- From: cdm.v_rules, cdm.v_audience_daily, cdm.v_tag_funnel, cdm.v_freshness
+-- short of it. newest_*: the newest version of the tag, which whoever changes it must have seen. rehearsed_*: of a draft, the last
+-- rehearsal of what it says. A change waits while the queue of rules holds any and nothing was judged since it was made.
+-- From: cdm.v_rules, cdm.v_audience_daily, cdm.v_tag_funnel, cdm.v_freshness, cdm.v_rehearsal
 -- Params: none
 with newest as (
     select distinct on (tag)
@@ -49,7 +49,12 @@ select
     coalesce(audience.guests, 0) as guests,
     coalesce(audience.gained, 0) as gained,
     coalesce(audience.lost, 0) as lost,
-    coalesce(funnel.guests, 0) as one_short
+    coalesce(funnel.guests, 0) as one_short,
+    rehearsal.rehearsal_id,
+    rehearsal.guests as rehearsed_guests,
+    rehearsal.would_enter as rehearsed_enter,
+    rehearsal.would_leave as rehearsed_leave,
+    rehearsal.made_dt as rehearsed_dt
 from shown
 inner join newest on shown.tag = newest.tag
 cross join cdm.v_freshness as fresh
@@ -58,6 +63,19 @@ left join cdm.v_tag_funnel as funnel
     on
         shown.tag = funnel.tag
         and funnel.orders_missing = 1
+left join lateral (
+    select told.*
+    from cdm.v_rehearsal as told
+    where
+        shown.status = 'draft'
+        and told.tag = shown.tag
+        and told.category_name = shown.category_name
+        and told.threshold = shown.threshold
+        and told.window_days is not distinct from shown.window_days
+        and told.exit_threshold is not distinct from shown.exit_threshold
+    order by told.rehearsal_id desc
+    limit 1
+) as rehearsal on true
 order by
     shown.status = 'retired' asc,
     coalesce(audience.guests, 0) desc,

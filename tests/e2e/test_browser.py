@@ -449,8 +449,16 @@ def test_a_guest_is_told_why_and_what_is_missing(page: Page, warehouse: Pipeline
     row.get_by_role("button", name="Copy for support").click()
     expect(row).to_contain_text(re.compile("Copied|soup_lover: Has it since"))
     events = warehouse.rows("select tag, event, order_cnt from cdm.tag_events where user_id = %s", [pk])
-    shown = answer.get_by_role("table").nth(1)
+    shown = answer.get_by_role("table").last
     assert shown.locator("tbody tr").count() == len(events)
+    orders = answer.locator('[data-key="orders-soup_lover"]')
+    orders.locator("summary").click()
+    counting = warehouse.rows(
+        "select order_id, coalesce(why_not, 'counts') from cdm.v_why where guest_id = %s and tag = 'soup_lover'",
+        [guest],
+    )
+    assert sorted(table(orders)) == sorted(told(counting))
+    assert len([row for row in counting if row[1] == "counts"]) > 2
     expect(shown).to_contain_text("threshold 2, rule version 1")
 
     missing = next(values for values in told(expected) if values[1] and values[3] != "0")
@@ -844,6 +852,15 @@ def test_check_now_asks_the_laws_and_the_strip_says_that_one_is_broken(
 # --- rules, with the minute run on ------------------------------------------------------------------------------------
 
 
+def tab_to(page: Page, name: str, key: str = "Tab") -> None:
+    """Go on by keyboard until this element has the focus."""
+    for _ in range(20):
+        if page.evaluate("document.activeElement.id") == name:
+            return
+        page.keyboard.press(key)
+    raise AssertionError(f"{name} is not reached")
+
+
 def runs_of(airflow: AirflowApi, dag: str, action: str) -> list[dict[str, Any]]:
     return [run for run in airflow.runs(dag) if run["dag_run_id"].startswith(f"page__{action}__")]
 
@@ -911,8 +928,9 @@ def test_what_is_wrong_in_the_form_is_said_at_its_field_and_nothing_is_sent(
 def test_a_rule_is_made_by_keyboard_alone_comes_into_force_and_is_taken_back(
     page: Page, airflow: AirflowApi, warehouse: Pipeline, stack: Stack
 ) -> None:
-    """Acceptance 6, 8, 9 and 12, as far as there is no rehearsal."""
+    """Acceptance 6 to 9 and 12."""
     airflow.unpause("tag_rules")
+    airflow.unpause("tag_rule_rehearse")
     opened(page, airflow)
     press, type_ = page.keyboard.press, page.keyboard.type
     others = table(block(page, "rules"))
@@ -933,8 +951,21 @@ def test_a_rule_is_made_by_keyboard_alone_comes_into_force_and_is_taken_back(
         press("Tab")
         expect(page.locator(f"#{name}")).to_be_focused()
     type_("by keyboard")
-    press("Tab")
-    expect(page.locator("#form-save")).to_be_focused()
+    tab_to(page, "form-rehearse")
+    press("Enter")
+    expect(page.locator("#rehearsal-title")).to_be_focused(timeout=60_000)
+    shown_numbers = figures(page.locator("#form-rehearsal"))
+    rehearsed = warehouse.rows(
+        "select would_enter, would_leave, guests, kept_by_hysteresis from cdm.rehearsals where tag = 'soup_new'"
+    )
+    assert [int(shown_numbers[name]) for name in ("enter", "leave", "guests", "kept")] == list(rehearsed[0])
+    weeks = warehouse.rows(
+        "select entries, exits, exits_by_time, carried from cdm.rehearsal_weeks order by rehearsal_id desc, week"
+    )
+    chart = page.locator("#form-rehearsal canvas")
+    assert "The same numbers are in the table below." in (chart.get_attribute("aria-label") or "")
+    assert [row[1:] for row in table(page.locator("#form-rehearsal"))] == told(weeks)
+    tab_to(page, "form-save", "Shift+Tab")
     press("Enter")
     press("Enter")  # somebody who is in a hurry
     expect(page.locator('[data-answer="draft"]')).to_contain_text("Draft saved.", timeout=60_000)
@@ -946,6 +977,9 @@ def test_a_rule_is_made_by_keyboard_alone_comes_into_force_and_is_taken_back(
     press("Enter")
     ask = page.get_by_role("dialog")
     expect(ask).to_contain_text("Then: Guests with more than 0 closed orders of Супы.")
+    expect(ask.locator('[data-name="foreseen"]')).to_contain_text(
+        f"{rehearsed[0][0]} guests get soup_new, 0 guests lose it"
+    )
     expect(ask.get_by_role("button", name="Not now")).to_be_focused()
     press("Escape")
     expect(ask).to_be_hidden()
@@ -958,6 +992,8 @@ def test_a_rule_is_made_by_keyboard_alone_comes_into_force_and_is_taken_back(
     page.reload()
     came = page.locator('[data-name="came"]')
     expect(came).to_contain_text("In force since", timeout=150_000)
+    given = warehouse.value("select count(*) from cdm.tag_events where tag = 'soup_new' and event = 'assigned'")
+    expect(came).to_contain_text(f"Foreseen +{rehearsed[0][0]} −0, came +{given} −0.")
     row = page.locator('[data-tag="soup_new"]')
     expect(row).to_have_count(1)
     guests = warehouse.value("select count(*) from cdm.user_tags where tag = 'soup_new'")

@@ -34,7 +34,7 @@ ADDRESSES = sorted(route.path for route in ROUTES if "GET" in route.methods)  # 
 NUMBERS = [
     address
     for address in ADDRESSES
-    if address.startswith("/api/") and address not in ("/api/me", "/api/guests", "/api/versions")
+    if address.startswith("/api/") and address not in ("/api/me", "/api/guests", "/api/rehearsal", "/api/versions")
 ]
 
 
@@ -151,6 +151,8 @@ def test_buttons_are_grey_for_those_whom_airflow_would_refuse(
         ("/api/dishes?limit=101", "limit: "),
         ("/api/guests", "tag: "),
         ("/api/guests?tag=a&limit=-1", "limit: "),
+        ("/api/rehearsal", "id: "),
+        ("/api/rehearsal?id=0", "id: "),
         ("/api/versions", "tag: "),
         ("/api/versions?tag=%00", "tag: "),
     ],
@@ -199,7 +201,7 @@ def test_a_guest_is_asked_for_by_the_page_itself_and_by_no_form_of_another_site(
 
 def test_a_value_is_bound_and_never_read_as_sql(client: TestClient) -> None:
     hostile = "x' or 1=1; drop table cdm.user_tags; --"
-    assert why(client, hostile, hostile) == {"progress": [], "events": []}
+    assert why(client, hostile, hostile) == {"progress": [], "orders": [], "events": []}
     assert client.get("/api/versions", params={"tag": hostile}).json() == {"rows": []}
     assert client.get("/api/guests", params={"tag": hostile}).json() == {"rows": []}
 
@@ -258,7 +260,7 @@ def test_what_a_guest_has_and_lacks_is_told_with_its_reason(client: TestClient, 
     assert [row["guest_id"] for row in client.get("/api/guests?tag=maniac").json()["rows"]] == []
     assert [row["tag"] for row in why(client, "guest", "maniac")["progress"]] == ["maniac"]
     assert why(client, "guest", "maniac")["events"] == []
-    assert why(client, "nobody") == {"progress": [], "events": []}
+    assert why(client, "nobody") == {"progress": [], "orders": [], "events": []}
     rules = {row["tag"]: row for row in client.get("/api/rules").json()["rows"]}
     assert (rules["fan"]["guests"], rules["fan"]["one_short"], rules["fan"]["gained"]) == (1, 0, 1)
     assert (rules["maniac"]["guests"], rules["maniac"]["one_short"]) == (0, 0)
@@ -295,6 +297,33 @@ def test_a_tag_has_a_rule_and_a_draft_and_keeps_its_number_until_a_change_is_in_
         (2, "draft", 9),
         (1, "active", 0),
     ]
+
+
+def test_a_rehearsal_is_told_and_stays_with_the_draft_and_the_version_that_it_was_of(
+    client: TestClient, pipeline: Pipeline
+) -> None:
+    nothing = {"rehearsal": None, "weeks": [], "overlaps": [], "near": []}
+    assert client.get("/api/rehearsal?id=1").json() == nothing
+    pipeline.owner.execute(
+        "insert into cdm.tag_rules (tag, category_name, threshold, status) values ('fan', 'Pizza', 2, 'draft')"
+    )
+    for threshold in (2, 3):
+        pipeline.owner.execute(
+            "insert into cdm.rehearsals (tag, category_name, threshold, from_dt, as_of, zone, guests, would_enter, would_leave,"
+            " kept_by_hysteresis, flapping_guests, most_entries, dated_ahead, made_by, made_dt)"
+            " values ('fan', 'Pizza', %s, now() - interval '1 year', now(), 'UTC', 5, 4, 1, 0, 0, 1, 0, 'ann', now())",
+            [threshold],
+        )
+    (draft,) = client.get("/api/rules").json()["rows"]
+    assert (draft["rehearsed_enter"], draft["rehearsed_leave"], draft["rehearsed_guests"]) == (4, 1, 5)
+    told = client.get("/api/rehearsal", params={"id": draft["rehearsal_id"]}).json()
+    assert (told["rehearsal"]["threshold"], told["rehearsal"]["would_enter"]) == (2, 4)
+    pipeline.owner.execute("update cdm.tag_rules set status = 'active'")
+    newest = client.get("/api/versions?tag=fan").json()["rows"][0]
+    assert (newest["foreseen_enter"], newest["foreseen_leave"], newest["gained"]) == (4, 1, None), "it waits"
+    pipeline.load_cdm()
+    newest = client.get("/api/versions?tag=fan").json()["rows"][0]
+    assert (newest["gained"], newest["lost"]) == (0, 0)
 
 
 def test_an_order_from_the_future_hides_no_other(client: TestClient, pipeline: Pipeline) -> None:

@@ -112,3 +112,45 @@ export function stackedChart(name, label, labels, titles, series) {
     options: options({ stacked: true, tooltipTitle: (index) => titles[index] }),
   });
 }
+
+// Slanting lines of a colour, for what must not be told by colour alone.
+function hatched(colour) {
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = 8;
+  const pen = tile.getContext("2d");
+  pen.strokeStyle = colour;
+  pen.lineWidth = 2;
+  for (const shift of [-8, 0, 8]) {
+    pen.beginPath();
+    pen.moveTo(shift, 8);
+    pen.lineTo(shift + 8, 0);
+    pen.stroke();
+  }
+  return pen.createPattern(tile, "repeat");
+}
+
+// By weeks: bars up are entries, bars down exits (by time filled, by orders hatched), the line is how many carry the tag.
+export function weeksChart(name, label, { labels, entries, byTime, byOrders, carried, names }) {
+  const [up, down] = [style("--closed"), style("--cancelled")];
+  const bar = (title, values, colour, backgroundColor = colour) => ({ label: title, data: values, backgroundColor, borderColor: colour, borderWidth: 1, stack: "all" });
+  const less = (values) => values.map((value) => -value);
+  const config = options({ stacked: true, tooltipTitle: (index) => labels[index] });
+  config.scales.y.beginAtZero = true;
+  config.scales.y.ticks.callback = (value) => number(Math.abs(value));
+  config.scales.carried = { ...config.scales.y, stacked: false, position: "right", grid: { display: false } };
+  config.plugins.legend = { display: true, position: "bottom", labels: { color: style("--quiet"), boxWidth: 14 } };
+  config.plugins.tooltip.callbacks.label = (item) => ` ${item.dataset.label}: ${number(Math.abs(item.parsed.y))}`;
+  return draw(name, label, {
+    type: "bar",
+    data: {
+      labels,
+      datasets: [
+        { type: "line", label: names.carried, data: carried, yAxisID: "carried", borderColor: style("--accent"), backgroundColor: style("--accent"), borderWidth: 2, pointRadius: labels.length > 40 ? 0 : 2 },
+        bar(names.entries, entries, up),
+        bar(names.byTime, less(byTime), down),
+        bar(names.byOrders, less(byOrders), down, hatched(down)),
+      ],
+    },
+    options: config,
+  });
+}

@@ -40,9 +40,11 @@ async function show() {
     shown = [failure(error.code ?? "unexpected", show)];
   }
   if (choice.guest !== id) return;
+  const open = new Set([...box.querySelectorAll("details[open]")].map((one) => one.dataset.key));
   const focused = box.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   box.setAttribute("aria-busy", "false");
   box.replaceChildren(...shown);
+  for (const one of box.querySelectorAll("details")) one.open = open.has(one.dataset.key);
   if (focused) box.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
 }
 
@@ -50,11 +52,14 @@ async function show() {
 function standing(row, events) {
   if (row.tag === null) return t("guest.norule");
   const last = events.find((event) => event.tag === row.tag);
-  const counts = [counted(row.order_cnt, "closed"), row.category_name, number(row.threshold)];
-  if (row.carries_tag) return last?.event === "assigned" ? t("guest.since", day(last.event_dt), ...counts) : t("guest.has", ...counts);
+  const counts = [counted(row.order_cnt, "closed"), row.category_name, number(row.threshold), row.window_days === null ? "" : counted(row.window_days, "days")];
+  if (row.carries_tag) {
+    const has = last?.event === "assigned" ? t("guest.since", day(last.effective_dt ?? last.event_dt), ...counts) : t("guest.has", ...counts);
+    return row.leaves_dt ? `${has} ${t("guest.leaves", time(row.leaves_dt))}` : has;
+  }
   if (row.orders_missing === 0) return t("guest.comes");
   const lacks = t("guest.lacks", counted(row.orders_missing, "more"), row.category_name, number(row.order_cnt), number(row.threshold));
-  return last?.event === "revoked" ? `${t("guest.lost", day(last.event_dt))} ${lacks}` : lacks;
+  return last?.event === "revoked" ? `${t("guest.lost", day(last.effective_dt ?? last.event_dt))} ${lacks}` : lacks;
 }
 
 // Two sentences for whoever answers the guest, without the id.
@@ -72,7 +77,34 @@ function copy(row, events) {
 const evidence = (row) =>
   `${t(`guest.${row.event}`)} ${time(row.event_dt)}: ${t("guest.because", counted(row.order_cnt, "closed"), row.category_name, number(row.threshold), number(row.rule_version))}.`;
 
-function guest(id, { progress, events }) {
+// The orders of a tag, and for each whether it counts and why not.
+function ordersOf(tag, orders, window) {
+  const counting = orders.filter((row) => row.counts).length;
+  const verdict = (row) => (row.counts ? t("why.counts") : t(`why.${row.why_not}`, window === null ? "" : counted(window, "days")));
+  return el("details", { "data-key": `orders-${tag}` },
+    el("summary", {}, t("why.title", tag, number(counting), number(orders.length - counting))),
+    table(
+      [
+        { title: t("why.order"), head: true, cell: (row) => String(row.order_id), value: (row) => row.order_id },
+        { title: t("orders.status"), cell: (row) => row.status ?? "–" },
+        { title: t("why.closed"), cell: (row) => (row.closed_dt ? time(row.closed_dt) : "–") },
+        { title: t("guest.state"), cell: (row) => el("span", { class: row.counts ? "good" : null }, verdict(row)), value: (row) => row.why_not ?? "counts" },
+        { title: t("why.until"), cell: (row) => (row.leaves_dt ? time(row.leaves_dt) : "–") },
+      ],
+      orders,
+      t("why.title", tag, number(counting), number(orders.length - counting)),
+    ));
+}
+
+// Why a tag came or went, in words.
+function because(row) {
+  if (row.reason === null) return "";
+  const order = row.trigger_order_id ?? "";
+  if (row.reason === "time") return t("reason.time", order, row.window_days === null ? "" : counted(row.window_days, "days"));
+  return t(`reason.of.${row.reason}`, order, number(row.rule_version));
+}
+
+function guest(id, { progress, orders, events }) {
   if (!progress.length && !events.length) return [el("p", { class: "notice", tabindex: "-1" }, t("guest.unknown"))];
   return [
     el("h3", { tabindex: "-1", "data-key": "answer" }, t("guest.progress")),
@@ -89,15 +121,18 @@ function guest(id, { progress, events }) {
       progress,
       t("guest.progress.caption", id),
     ),
+    ...progress.filter((row) => row.tag !== null).map((row) => [row, orders.filter((order) => order.tag === row.tag)])
+      .filter(([, own]) => own.length).map(([row, own]) => ordersOf(row.tag, own, row.window_days)),
     el("h3", {}, t("guest.events")),
     events.length
       ? table(
           [
-            { title: t("time"), head: true, cell: (row) => time(row.event_dt), value: (row) => row.event_dt },
+            { title: t("time"), head: true, value: (row) => row.event_dt,
+              cell: (row) => el("div", {}, time(row.effective_dt ?? row.event_dt), ...(row.effective_dt ? [el("br"), el("span", { class: "quiet" }, t("guest.written", time(row.event_dt)))] : [])) },
             { title: t("tag"), cell: (row) => row.tag, value: (row) => row.tag },
             { title: t("guest.event"), cell: (row) => t(`guest.${row.event}`), value: (row) => row.event },
             { title: t("guest.evidence"), value: (row) => row.order_cnt,
-              cell: (row) => t("guest.because", counted(row.order_cnt, "closed"), row.category_name, number(row.threshold), number(row.rule_version)) },
+              cell: (row) => [because(row), t("guest.because", counted(row.order_cnt, "closed"), row.category_name, number(row.threshold), number(row.rule_version))].filter(Boolean).join("; ") },
           ],
           events,
           t("guest.events.caption", id),

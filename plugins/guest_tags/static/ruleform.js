@@ -1,19 +1,25 @@
-// The form of a rule: what is written, what is wrong with it, and what sends it. What was written outlives a reload.
+// The form of a rule: what is written, what is wrong with it, its rehearsal, and what sends it. What was written outlives a reload.
 
 import { Act, may, reason, store } from "./act.js";
 import { ask, askAirflow, newKey } from "./airflow.js";
 import { failure } from "./block.js";
 import { el } from "./dom.js";
+import * as rehearsals from "./rehearsal.js";
 import { asConf, asRule, asWritten, check, gives, guestsOf, isSame, ruleSentence } from "./rule.js";
-import { counted, t } from "./texts.js";
+import { counted, t, zone } from "./texts.js";
 
 export const RULES = "tag_rules";
+export const REHEARSE = "tag_rule_rehearse";
 const KEPT = "guest-tags.form";
+
+const WEEKS_BACK = 26;
+const WEEK_MS = 7 * 86_400_000;
 
 const $ = (id) => document.getElementById(id);
 
-// { key, of, seen, written, wrong }: `of` is the rule or draft that is changed, null for a new one; `seen` the newest version of its
-// tag when it was opened; `wrong` the complaints.
+// { key, of, seen, written, from, wrong, rehearsed }: `of` is the rule or draft that is changed, null for a new one; `seen` the newest
+// version of its tag when it was opened; `from` where the weeks of a rehearsal begin; `wrong` the complaints; `rehearsed` what
+// api/rehearsal answered of the rehearsal that is shown.
 let form = null;
 // Asked for when a form opens.
 const known = { categories: [], thresholds: [], limits: {}, fault: null };
@@ -21,6 +27,16 @@ let tags = () => [];
 let onChange = () => {};
 
 const draw = () => form && drawAnswers();
+const rehearse = new Act({
+  name: "rehearse", dag: REHEARSE, task: "rehearse", changed: draw,
+  done: () => t("rehearsal.done"),
+  over: async (counts) => {
+    if (!counts || !form) return;
+    await showRehearsal(counts.rehearsal_id);
+    await onChange();
+    $("rehearsal-title")?.focus();
+  },
+});
 const save = new Act({
   name: "draft", dag: RULES, task: "rules", changed: draw,
   done: () => t("draft.saved"),
@@ -36,17 +52,18 @@ const save = new Act({
 export const isOpen = () => form !== null;
 
 function keep() {
-  store((storage) => (form ? storage.setItem(KEPT, JSON.stringify({ ...form, wrong: [] })) : storage.removeItem(KEPT)));
+  store((storage) => (form ? storage.setItem(KEPT, JSON.stringify({ ...form, wrong: [], rehearsed: null, id: form.rehearsed?.rehearsal?.rehearsal_id })) : storage.removeItem(KEPT)));
 }
 
 // Opens the form with a rule's content; `rule` null is a new one.
 export async function open(rule) {
-  form = { key: newKey(), of: rule, seen: rule ? rule.newest_version : null, written: asWritten(rule), wrong: [] };
-  save.forget();
+  const from = new Date(Date.now() - WEEKS_BACK * WEEK_MS).toISOString().slice(0, 10);
+  form = { key: newKey(), of: rule, seen: rule ? rule.newest_version : null, written: asWritten(rule), from, wrong: [], rehearsed: null };
+  for (const act of [rehearse, save]) act.forget();
   build();
   keep();
   $(rule ? "form-threshold" : "form-tag").focus();
-  await learn();
+  await Promise.all([learn(), ...(rule?.rehearsal_id ? [showRehearsal(rule.rehearsal_id)] : [])]);
   if (form) build();
 }
 
@@ -66,6 +83,18 @@ async function learn() {
     known.fault = null;
   } catch (error) {
     known.fault = error.code ?? "unexpected";
+  }
+}
+
+async function showRehearsal(id) {
+  try {
+    const told = await ask(`rehearsal?id=${id}`);
+    if (!form) return;
+    form.rehearsed = told;
+    keep();
+    drawAnswers();
+  } catch (error) {
+    $("form-rehearsal")?.replaceChildren(failure(error.code ?? "unexpected", () => showRehearsal(id)));
   }
 }
 
@@ -164,6 +193,11 @@ function build() {
   const focused = box.contains(document.activeElement) ? document.activeElement.id : null;
   const title = form.of ? t("form.change", form.of.tag) : t("form.new.title");
   const tag = form.of ? el("input", { value: form.written.tag, disabled: true }) : input("tag", { maxlength: 250, spellcheck: "false" });
+  const from = el("input", { type: "date", value: form.from, id: "form-from" });
+  from.addEventListener("change", () => {
+    form.from = from.value || form.from;
+    keep();
+  });
   box.hidden = false;
   box.replaceChildren(
     el("div", { class: "heading" }, el("h2", { id: "rule-form-title" }, title), el("span", { class: "quiet" }, t("form.harmless"))),
@@ -180,8 +214,9 @@ function build() {
       field("comment", t("form.comment"), input("comment", { maxlength: 1000 })),
     ),
     el("div", { id: "form-meaning", role: "status" }),
-    el("div", { class: "row does" }, ...buttons()),
+    el("div", { class: "row does" }, el("label", { for: "form-from" }, t("form.from")), from, ...buttons()),
     el("div", { id: "form-answers", "aria-live": "polite" }),
+    el("div", { id: "form-rehearsal" }),
   );
   drawAnswers();
   if (focused) $(focused)?.focus();
@@ -191,8 +226,9 @@ function buttons() {
   const button = (id, text, act, main = false) =>
     el("button", { type: "button", id, class: main ? "main" : null, onclick: act }, text);
   return [
-    button("form-save", t("form.save"), sendDraft, true),
-    button("form-activate", t("form.activate"), () => onActivate(form.of)),
+    button("form-rehearse", t("form.rehearse"), sendRehearsal, true),
+    button("form-save", t("form.save"), sendDraft),
+    button("form-activate", t("form.activate"), () => onActivate(form.of, form.rehearsed?.rehearsal)),
     button("form-close", t("form.close"), () => {
       close();
       $("new-rule").focus();
@@ -217,13 +253,29 @@ function drawAnswers() {
   $("form-meaning").replaceChildren(...meaning);
   // Whoever has pressed it keeps the focus: while it is on, a second press does nothing.
   const grey = (id, off) => { $(id).disabled = off; };
+  grey("form-rehearse", !may(REHEARSE));
+  $("form-rehearse").setAttribute("aria-disabled", String(rehearse.busy));
   grey("form-save", !may(RULES));
   $("form-save").setAttribute("aria-disabled", String(save.busy));
   const isSaved = form.of?.status === "draft" && isSame(form.of, rule) && form.of.comment === rule.comment;
   grey("form-activate", !isSaved || save.busy || !may(RULES));
   $("form-activate").title = isSaved ? "" : t("form.savefirst");
-  const forbidden = reason(RULES);
-  $("form-answers").replaceChildren(...(forbidden ? [el("p", { class: "warn" }, forbidden)] : []), ...(save.says ? [save.answer()] : []));
+  const forbidden = reason(RULES) ?? reason(REHEARSE);
+  $("form-answers").replaceChildren(...(forbidden ? [el("p", { class: "warn" }, forbidden)] : []), ...[rehearse, save].filter((act) => act.says).map((act) => act.answer()));
+  drawRehearsal(rule, right);
+}
+
+// The chart is drawn anew only where something of it is another: typing must not make it flicker.
+function drawRehearsal(rule, right) {
+  const box = $("form-rehearsal");
+  const told = form.rehearsed;
+  const stale = Boolean(told?.rehearsal) && right && !isSame(told.rehearsal, rule);
+  const key = told ? [told.rehearsal?.rehearsal_id, document.documentElement.lang, document.documentElement.dataset.theme, stale].join() : "";
+  if (box.dataset.key === key) return;
+  box.dataset.key = key;
+  box.replaceChildren(...(told
+    ? [el("h3", { tabindex: "-1", id: "rehearsal-title" }, t("rehearsal.title")), ...(stale ? [el("p", { class: "warn" }, t("rehearsal.stale"))] : []), ...rehearsals.show(told)]
+    : []));
 }
 
 // The names that a new rule must not be taken for; a rule's own is no other.
@@ -236,6 +288,15 @@ function checked() {
   if (!form.wrong.length) return asRule(form.written);
   $(`form-${form.wrong[0].field}`).focus();
   return null;
+}
+
+function sendRehearsal() {
+  const rule = checked();
+  if (!rule) return;
+  form.rehearsed = null;
+  drawAnswers();
+  const conf = { ...asConf(rule), from: `${form.from}T00:00:00Z`, as_of: null, zone: zone() };
+  rehearse.send(conf, t("note.rehearse", ruleSentence(rule)), { about: { tag: rule.tag } });
 }
 
 function sendDraft() {
@@ -252,15 +313,18 @@ export function speak() {
   if (form) build();
 }
 
-// `rules()` are the rows of the list; `changed` asks for them anew; `activate(draft)` opens the dialog.
+// `rules()` are the rows of the list; `changed` asks for them anew; `activate(draft,
+// rehearsal)` opens the dialog.
 export function setUp({ rules, changed, activate }) {
   tags = rules;
   onChange = changed;
   onActivate = activate;
   const text = store((storage) => storage.getItem(KEPT));
   if (!text) return;
-  form = JSON.parse(text);
+  const { id, ...before } = JSON.parse(text);
+  form = { ...before, rehearsed: null };
   build();
   learn().then(() => form && build());
-  save.resume();
+  if (id) showRehearsal(id);
+  for (const act of [rehearse, save]) act.resume();
 }

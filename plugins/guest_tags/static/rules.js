@@ -12,6 +12,7 @@ import * as strip from "./strip.js";
 import { counted, number, t, time } from "./texts.js";
 
 const { RULES } = form;
+const DAY_MS = 86_400_000;
 const SOON_MS = 5_000; // a change is in force within a minute: looked for so often
 const CAME = "guest-tags.came";
 const $ = (id) => document.getElementById(id);
@@ -35,7 +36,7 @@ function list({ rows: all }) {
     table(
       [
         { title: t("tag"), head: true, cell: name, value: (row) => row.tag },
-        count(t("rules.carry"), (row) => (judged(row) ? row.guests : null)),
+        count(t("rules.carry"), (row) => (judged(row) ? row.guests : row.rehearsed_guests)),
         count(t("rules.gained"), (row) => (judged(row) ? row.gained : null)),
         count(t("rules.lost"), (row) => (judged(row) ? row.lost : null)),
         count(t("rules.short"), (row) => (row.status === "active" ? row.one_short : null)),
@@ -58,6 +59,7 @@ function name(row) {
     el("br"),
     el("span", { class: "quiet" }, ruleSentence(row)),
     ...(state ? [el("br"), el("span", { class: "quiet" }, state)] : []),
+    ...(row.rehearsed_dt ? [el("br"), el("span", { class: "quiet" }, t("rules.rehearsed", time(row.rehearsed_dt)))] : []),
     ...(row.comment ? [el("br"), el("span", { class: "quiet" }, `«${row.comment}»`)] : []),
     ...(row.waiting ? [el("br"), el("span", { class: "warn", "data-name": "waiting" }, waits())] : []),
   );
@@ -75,7 +77,7 @@ function actions(row) {
   if (row.status === "draft") {
     return el("div", { class: "does" },
       button("look", () => form.open(row), false),
-      button("activate", () => activate(row)),
+      button("activate", () => activate(row, rehearsed(row))),
       more(versions, button("discard", () => discard(row))));
   }
   if (row.status === "retired") return el("div", { class: "does" }, button("back", () => goBack(row, row)), more(versions));
@@ -133,18 +135,28 @@ function faster({ tag, expected }) {
   drawChange();
 }
 
-function activate(draft) {
+// The last rehearsal of a draft, as api/rehearsal tells it.
+const rehearsed = (row) => row.rehearsal_id && { ...row, would_enter: row.rehearsed_enter, would_leave: row.rehearsed_leave, made_dt: row.rehearsed_dt };
+
+// `rehearsal` counts where it is of this very content and no older than a day.
+function activate(draft, rehearsal) {
+  const known = rehearsal && isSame(rehearsal, draft) && Date.now() - Date.parse(rehearsal.made_dt) < DAY_MS ? rehearsal : null;
+  const foreseen = known && { enter: known.would_enter, leave: known.would_leave };
   const now = ruleOf(draft.tag, "active");
   dialog.open({
     title: t("activate.title", draft.tag),
     body: [
+      known
+        ? el("p", { class: "name", "data-name": "foreseen" }, t("activate.foreseen", counted(foreseen.enter, "get"), counted(foreseen.leave, "lose"), draft.tag))
+        : el("p", { class: "warn", "data-name": "blind" }, t("activate.blind")),
       el("p", {}, t("activate.now", now ? ruleSentence(now) : t("activate.norule"))),
       el("p", {}, t("activate.then", ruleSentence(draft))),
       el("p", {}, t("activate.when")),
     ],
-    yes: t("activate.yes"),
+    yes: known ? t("activate.yes") : t("activate.yes.blind"),
     act: async () => {
-      send({ action: "activate the draft", tag: draft.tag, expected_version: draft.newest_version }, t("note.activate", draft.tag, ruleSentence(draft)), { before: now?.version ?? null, done: "activated" });
+      const about = { before: now?.version ?? null, done: "activated" };
+      send({ action: "activate the draft", tag: draft.tag, expected_version: draft.newest_version }, t("note.activate", draft.tag, ruleSentence(draft)), about);
       return null;
     },
   });
@@ -216,7 +228,7 @@ async function came({ tag, version, before, done }) {
   if (rows().some((row) => row.tag === tag && row.waiting) || !rows().some((row) => row.tag === tag)) return false;
   const { rows: versions } = await ask(`versions?tag=${encodeURIComponent(tag)}`).catch(() => ({ rows: [] }));
   const row = versions.find((one) => one.version === version);
-  if (!row) return false;
+  if (!row || row.gained === null) return false;
   const back = done === "activated" || done === "back" ? versions.find((one) => one.version === before) : null;
   const rule = rows().find((one) => one.tag === tag && one.status !== "draft");
   const undo = rule && (back ? () => goBack(rule, back) : () => retire(rule));
@@ -228,8 +240,12 @@ async function came({ tag, version, before, done }) {
   return true;
 }
 
-// "In force since 20:02:04. Came +374 −0."
-const inForce = (row) => `${t("came.since", time(row.changed_dt))}${row.gained == null ? "" : ` ${t("came.only", signed(row.gained, row.lost))}`}`;
+// "In force since 20:02:04. Foreseen +372 −0, came +374 −0."
+function inForce(row) {
+  const came = signed(row.gained, row.lost);
+  const told = row.foreseen_enter === null ? t("came.only", came) : t("came.both", signed(row.foreseen_enter, row.foreseen_leave), came);
+  return `${t("came.since", time(row.changed_dt))} ${told}`;
+}
 
 // --- versions ----------------------------------------------------------------------------------------------------------
 
@@ -240,7 +256,7 @@ async function showVersions(rule) {
     const before = versions[index + 1];
     const changed = before && !isSame(row, before);
     return el("div", {}, el("span", { class: changed ? "name" : null }, ruleSentence(row)), ...(row.comment ? [el("br"), el("span", { class: "quiet" }, `«${row.comment}»`)] : []),
-      ...(row.status === "draft" || row.gained == null ? [] : [el("br"), el("span", { class: "quiet" }, inForce(row))]));
+      ...(row.gained === null ? [] : [el("br"), el("span", { class: "quiet" }, inForce(row))]));
   };
   const back = (row) => (row.status === "draft" || row.version === inForceNow?.version ? "" : el("button", { type: "button", disabled: change.busy || !may(RULES), title: reason(RULES), onclick: () => goBack(rule, row) }, t("back.yes")));
   dialog.open({

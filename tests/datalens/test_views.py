@@ -24,8 +24,8 @@ Columns = dict[str, dict[str, str]]
 
 # Read by deploy/watch.py and by metrics/: an analyst can do nothing about what they say.
 FOR_ENGINEERS = {"v_backups", "v_laws", "v_lost_messages", "v_open_transactions"}
-# Of one guest, one rehearsal or the clock: asked by the page, the run of a rehearsal and deploy/why.py.
-ASKED_ONE_BY_ONE = {"v_why", "v_clock", "v_rehearsal", "v_rehearsal_weeks", "v_rehearsal_overlaps", "v_rehearsal_near"}
+# Of one guest, or the clock: asked by the page and deploy/why.py.
+ASKED_ONE_BY_ONE = {"v_why", "v_clock"}
 
 
 @pytest.fixture

@@ -302,7 +302,7 @@ def test_a_tag_has_a_rule_and_a_draft_and_keeps_its_number_until_a_change_is_in_
 def test_a_rehearsal_is_told_and_stays_with_the_draft_and_the_version_that_it_was_of(
     client: TestClient, pipeline: Pipeline
 ) -> None:
-    nothing = {"rehearsal": None, "weeks": [], "overlaps": [], "near": []}
+    nothing: dict[str, Any] = {"rehearsal": None, "weeks": [], "overlaps": [], "near": []}
     assert client.get("/api/rehearsal?id=1").json() == nothing
     pipeline.owner.execute(
         "insert into cdm.tag_rules (tag, category_name, threshold, status) values ('fan', 'Pizza', 2, 'draft')"

@@ -88,7 +88,7 @@ def rebuild_run(layers: str = DDS_AND_CDM, **staging: Any) -> None:
     context: dict[str, Any] = {
         "dag": SimpleNamespace(dag_id="marts_rebuild"),
         "dag_run": SimpleNamespace(run_id="run", conf={}, start_date=datetime.now(UTC)),
-        "params": {"layers": layers},
+        "params": {"layers": layers, "as_of": None, "as_of_ahead": False},
     }
     if layers == STG_DDS_AND_CDM:
         run(ReplayDeadLettersOperator(task_id="letters", everything=True), **context)

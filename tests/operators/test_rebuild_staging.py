@@ -208,6 +208,25 @@ def test_a_rebuild_puts_right_each_column_that_is_read(pipeline: Pipeline, table
     assert pipeline.rows(whole) == right
 
 
+def test_what_waits_is_loaded_as_the_order_that_it_is_judged_to_be(pipeline: Pipeline) -> None:
+    pipeline.refer(DOCUMENTS)
+    pipeline.stage([*EARLY, *LATE])
+    pipeline.load_dds(max_events=3, max_batches=1)  # the rest waits in the queue
+    pipeline.owner.execute(
+        """
+        update stg.order_event_log set object_id = object_id + 100;
+        update stg.load_queue
+        set object_id = object_id + 100, h_order_pk = dds.hash_key((object_id + 100)::text)
+        where source = 'order_event_log';
+        """
+    )
+    assert pipeline.value("select count(*) from stg.load_queue where h_order_pk is not null") > 0
+    rebuild_run(STG_DDS_AND_CDM)
+    assert broken_laws(pipeline) == {}
+    rebuilt = whole(pipeline)
+    assert rebuilt == fresh(pipeline)
+
+
 def test_what_a_rule_refuses_by_now_becomes_a_dead_letter(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     add_rules(pipeline)
     pipeline.refer(DOCUMENTS)

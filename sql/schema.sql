@@ -355,13 +355,16 @@ declare
     judged text;
 begin
     update stg.load_queue as queue
-    set object_id = judged.object_id
+    set
+        object_id = judged.object_id,
+        h_order_pk = dds.hash_key(judged.object_id::text)
     from stg.judged_orders as judged
     where
         judged.is_accepted
         and queue.source = 'order_event_log'
         and queue.value_hash = judged.value_hash
-        and queue.object_id is distinct from judged.object_id;
+        and (queue.object_id, queue.h_order_pk)
+        is distinct from (judged.object_id, dds.hash_key(judged.object_id::text));
 
     for log, judged in values ('order_event_log', 'judged_orders'), ('reference_log', 'judged_references') loop
         execute (

@@ -33,6 +33,8 @@ class Session:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Hold a transaction with the settings that all of the pipeline's have; commit it where the block succeeds."""
+        # Asked before: inside, the question would take the snapshot of a transaction that must lock first (`WHOLE`).
+        is_distributed(self.connection)
         with self.connection.transaction():
             self.run([TRANSACTION])
             yield

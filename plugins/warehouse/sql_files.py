@@ -86,14 +86,14 @@ def said_here(connection: psycopg.Connection[Any], file: SqlFile) -> tuple[str, 
 
 
 def is_distributed(connection: psycopg.Connection[Any]) -> bool:
-    """Tell whether the tables lie on several machines. Asks once a connection.
+    """Tell whether the tables lie on several machines. Asks once a connection, in a transaction of its own where none is open.
 
     Raises LayoutError where they lie as another release's list said.
     """
     known = _distributed.get(connection)
     if known is None:
         query = f"select obj_description(to_regnamespace('{WORK_SCHEMA}'), 'pg_namespace')"
-        with psycopg.ClientCursor(connection) as cursor:
+        with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
             (digest,) = cursor.execute(query).fetchone() or (None,)
         if digest not in (None, layout_digest()):
             raise LayoutError(

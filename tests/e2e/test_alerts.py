@@ -87,7 +87,7 @@ def test_four_tasks_that_fail_in_two_runs_are_one_message_and_the_first_good_run
     assert (kind, title) == ("failure", "orders_micro_batch: broken")
     what, also, address, advice = text.splitlines()
     assert what.startswith("The last run failed at «drain», 2")
-    assert what.endswith("AirflowFailException: unknown parameter 'nonsense' (orders_micro_batch has no parameters)")
+    assert what.endswith("AirflowFailException: unknown parameter 'nonsense' (known: as_of, as_of_ahead)")
     assert also == "Failed in the same run: reference, dds, cdm."
     assert address.startswith(f"{airflow.address}/dags/orders_micro_batch/runs/manual__")
     assert address.endswith("/tasks/drain")

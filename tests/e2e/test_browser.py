@@ -818,7 +818,7 @@ def test_the_strip_says_what_the_last_run_failed_at_and_leads_to_its_log(page: P
         time.sleep(0.5)
     page.get_by_role("button", name="Refresh").click()
     expect(said(page, "failing")).to_contain_text("The last run failed at «drain», ")
-    expect(strip(page)).to_contain_text("unknown parameter 'frm' (orders_micro_batch has no parameters).")
+    expect(strip(page)).to_contain_text("unknown parameter 'frm' (known: as_of, as_of_ahead).")
     expect(block(page, "state").locator('[data-row="runs"]')).to_contain_text(re.compile(r"[1-9]\d* failed"))
     href = strip(page).get_by_role("link", name="Open the log").get_attribute("href") or ""
     assert href == f"{airflow.address}/dags/orders_micro_batch/runs/{quote(run_id, safe='')}/tasks/drain"

@@ -82,3 +82,5 @@ from (
             and counted.category_id = known.category_id
 ) as change
 where change.order_cnt <> change.order_cnt_before;
+
+analyze batch_category_changes;

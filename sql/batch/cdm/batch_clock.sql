@@ -19,3 +19,5 @@ select
         end
     )
 from (select max(as_of) as as_of from cdm.tag_clock) as clock;
+
+analyze batch_clock;

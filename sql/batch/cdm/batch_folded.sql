@@ -46,6 +46,16 @@ candidates as (
     cross join batch_clock as clock
     inner join dds.s_order_status as status on clock.as_of < status.effective_dttm
     inner join dds.es_order_user as owner on status.h_order_pk = owner.h_order_pk
+    -- Asked first: it looks at every order.
+    where
+        exists (
+            select 1
+            from batch_judged as rule
+            where
+                rule.is_now
+                and rule.is_timed
+                and rule.is_changed
+        )
 )
 
 select

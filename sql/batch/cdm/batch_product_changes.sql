@@ -74,3 +74,5 @@ left join batch_products as product on change.product_id = product.h_product_pk
 where
     change.order_cnt <> change.order_cnt_before
     or change.name_before <> product.product_name;
+
+analyze batch_product_changes;

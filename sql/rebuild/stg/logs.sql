@@ -8,13 +8,6 @@ select pg_advisory_xact_lock(hashtext('dwh.dds'));
 
 select stg.amend_logs();
 
--- What waits may be of another order now.
-update stg.load_queue
-set h_order_pk = dds.hash_key(object_id::text)
-where
-    object_id is not null
-    and h_order_pk is distinct from dds.hash_key(object_id::text);
-
 merge into stg.dead_letters as stored
 using incoming_dead_letters as refused
 on stored.value_hash = refused.value_hash

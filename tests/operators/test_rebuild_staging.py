@@ -209,6 +209,7 @@ def test_a_rebuild_puts_right_each_column_that_is_read(pipeline: Pipeline, table
 
 
 def test_what_waits_is_loaded_as_the_order_that_it_is_judged_to_be(pipeline: Pipeline) -> None:
+    add_rules(pipeline)
     pipeline.refer(DOCUMENTS)
     pipeline.stage([*EARLY, *LATE])
     pipeline.load_dds(max_events=3, max_batches=1)  # the rest waits in the queue

@@ -150,7 +150,7 @@ def test_after_any_stream_each_view_equals_a_recount(broom: Broom, stream: list[
             assert found == expected, view
         told = Counter(
             (guest, tag, event, count, threshold, version)
-            for guest, tag, event, _, count, threshold, version, _ in rows_of(bi, "v_tag_events")
+            for guest, tag, event, _, count, threshold, version, *_ in rows_of(bi, "v_tag_events")
         )
         assert told == Counter(broom.pipeline.tag_events())
 

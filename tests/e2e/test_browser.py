@@ -1035,7 +1035,7 @@ def test_whoever_changes_what_somebody_else_has_changed_meanwhile_is_told_who_it
     ask = page.get_by_role("dialog")
     expect(ask).to_be_visible()
     warehouse.owner.execute("update cdm.tag_rules set threshold = 41 where tag = 'raced'")
-    ask.get_by_role("button", name="Activate", exact=True).click()
+    ask.get_by_role("button", name="Activate without rehearsal").click()
     faster = page.locator('[data-name="faster"]')
     expect(faster).to_contain_text("dwh_owner changed raced", timeout=60_000)
     expect(faster).to_contain_text("(version 2). Look at that first.")

@@ -229,6 +229,7 @@ async function came({ tag, version, before, done }) {
   const { rows: versions } = await ask(`versions?tag=${encodeURIComponent(tag)}`).catch(() => ({ rows: [] }));
   const row = versions.find((one) => one.version === version);
   if (!row || row.gained === null) return false;
+  await block.load(); // the list may be of the moment before
   const back = done === "activated" || done === "back" ? versions.find((one) => one.version === before) : null;
   const rule = rows().find((one) => one.tag === tag && one.status !== "draft");
   const undo = rule && (back ? () => goBack(rule, back) : () => retire(rule));

@@ -22,6 +22,7 @@ from confluent_kafka import KafkaException
 from redis import RedisError
 
 from warehouse.drain import DrainError
+from warehouse.errors import without_rows
 from warehouse.states import LANGUAGES, age, moment, said
 
 ALERTS_CONN_ID = "alerts"
@@ -136,10 +137,9 @@ def leave_error(context: Context) -> None:
 def sentence(error: BaseException) -> str:
     """Return an error in one line, with nothing of a row in it and no password."""
     name = type(error).__name__
-    if not isinstance(error, SPEAKING) or isinstance(error, psycopg.DataError):
+    if not isinstance(error, SPEAKING):
         return name
-    # Behind the first line PostgreSQL shows keys and rows.
-    text = str(error).strip().partition("\n")[0] if isinstance(error, psycopg.Error) else " ".join(str(error).split())
+    text = without_rows(error) if isinstance(error, psycopg.Error) else " ".join(str(error).split())
     return str(redact(f"{name}: {text}"))[:MAX_ERROR_LENGTH]
 
 

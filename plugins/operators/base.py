@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from operators.alerts import leave_error
 from operators.connections import open_postgres
 from warehouse.constants import POSTGRES_CONN_ID
+from warehouse.errors import errors_without_rows
 from warehouse.layers import TRANSACTION, Listed, files_of
 from warehouse.requests import BadRequestError, judged
 from warehouse.session import Session
@@ -44,11 +45,12 @@ class PipelineOperator(BaseOperator):
     def open_session(self) -> Iterator[Session]:
         """Yield a connection to the warehouse with the files; its statements have the task's own limit. Closes it.
 
-        Raises `UnreachableError` where PostgreSQL refuses us, FileNotFoundError where Airflow has not found a file.
+        Errors of PostgreSQL leave it without rows, for Airflow logs them. Raises `UnreachableError` where PostgreSQL refuses us,
+        FileNotFoundError where Airflow has not found a file.
         """
         files = named_sql(self.files, self.sql)
         limit = self.execution_timeout or STATEMENT_TIMEOUT
-        with open_postgres(self.postgres_conn_id) as connection:
+        with errors_without_rows(), open_postgres(self.postgres_conn_id) as connection:
             yield Session(connection, files, statement_timeout_s=limit.total_seconds(), log=self.log)
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal, DecimalException
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from warehouse.rejection import Reason, RejectedError, shown
+from warehouse.rejection import Reason, RejectedError, described, shown
 
 JsonObject = dict[str, Any]
 Number: TypeAlias = int | Decimal
@@ -57,9 +57,9 @@ def parse_object(value: bytes) -> JsonObject:
     except json.JSONDecodeError as error:
         raise RejectedError(Reason.BROKEN_JSON, f"{error.msg} at character {error.pos} of {len(text)}") from None
     except ValueError as error:  # an integer of more digits than Python converts
-        raise RejectedError(Reason.BAD_NUMBER, str(error)) from None
+        raise RejectedError(Reason.BAD_NUMBER, str(error), told="a number of too many digits") from None
     if not isinstance(document, dict):
-        raise RejectedError(Reason.NOT_AN_OBJECT, f"a JSON object is expected, not {shown(document)}")
+        raise RejectedError(Reason.NOT_AN_OBJECT, "a JSON object is expected, not {}", document)
     return document
 
 
@@ -103,21 +103,23 @@ def _walk(node: object, path: tuple[str, ...]) -> None:
     elif isinstance(node, str):
         _check_text(node, path)
     elif isinstance(node, float):  # numbers are int or Decimal: only NaN and Infinity come as float
-        raise RejectedError(Reason.BAD_NUMBER, f"{_shown_path(path)} is {node}")
+        raise _rejected_at(path, Reason.BAD_NUMBER, f"is {node}")
 
 
 def _check_text(text: str, path: tuple[str, ...]) -> None:
     if "\x00" in text:
-        raise RejectedError(Reason.BAD_TEXT, f"{_shown_path(path)} holds U+0000")
+        raise _rejected_at(path, Reason.BAD_TEXT, "holds U+0000")
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise RejectedError(Reason.BAD_TEXT, f"{_shown_path(path)} holds a lone surrogate") from None
+            raise _rejected_at(path, Reason.BAD_TEXT, "holds a lone surrogate") from None
 
 
-def _shown_path(path: tuple[str, ...]) -> str:
-    return shown(".".join(path).replace(".[]", "[]"), 200)
+def _rejected_at(path: tuple[str, ...], reason: Reason, words: str) -> RejectedError:
+    """Return the refusal of what stands at a path; its names are the message's own, so logs have the depth alone."""
+    place = shown(".".join(path).replace(".[]", "[]"), 200)
+    return RejectedError(reason, f"{place} {words}", told=f"a field at depth {len(path)} {words}")
 
 
 def required(parent: JsonObject, name: str, path: str) -> Any:
@@ -132,17 +134,17 @@ def required_object(parent: JsonObject, name: str, path: str = "") -> JsonObject
     """Return a required JSON object."""
     value = required(parent, name, path)
     if not isinstance(value, dict):
-        raise RejectedError(Reason.WRONG_TYPE, f"{path}{name} must be an object, not {shown(value)}")
+        raise RejectedError(Reason.WRONG_TYPE, f"{path}{name} must be an object, not {{}}", value)
     return value
 
 
 def objects(value: object, path: str) -> list[JsonObject]:
     """Return `value` as a list of JSON objects."""
     if not isinstance(value, list):
-        raise RejectedError(Reason.WRONG_TYPE, f"{path} must be a list of objects, not {shown(value)}")
+        raise RejectedError(Reason.WRONG_TYPE, f"{path} must be a list of objects, not {{}}", value)
     for entry in value:
         if not isinstance(entry, dict):
-            raise RejectedError(Reason.WRONG_TYPE, f"{path} must hold objects only, not {shown(entry)}")
+            raise RejectedError(Reason.WRONG_TYPE, f"{path} must hold objects only, not {{}}", entry)
     return value
 
 
@@ -153,7 +155,7 @@ def required_text(parent: JsonObject, name: str, path: str = "") -> str:
         return value
     if value is None:
         raise RejectedError(Reason.MISSING_FIELD, f"{path}{name} is missing")
-    raise RejectedError(Reason.WRONG_TYPE, f"{path}{name} must be text, not {shown(value)}")
+    raise RejectedError(Reason.WRONG_TYPE, f"{path}{name} must be text, not {{}}", value)
 
 
 def required_id(parent: JsonObject, name: str, path: str = "") -> str:
@@ -179,16 +181,16 @@ def optional_text(parent: JsonObject, name: str, path: str = "") -> str | None:
     value = parent.get(name)
     if value is None or isinstance(value, str):
         return value
-    raise RejectedError(Reason.WRONG_TYPE, f"{path}{name} must be text, not {shown(value)}")
+    raise RejectedError(Reason.WRONG_TYPE, f"{path}{name} must be text, not {{}}", value)
 
 
 def required_bigint(parent: JsonObject, name: str, path: str = "") -> int:
     """Return a required JSON integer that fits a bigint. `10.0`, `"10"` and `true` are not integers."""
     value = required(parent, name, path)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise RejectedError(Reason.WRONG_TYPE, f"{path}{name} must be an integer, not {shown(value)}")
+        raise RejectedError(Reason.WRONG_TYPE, f"{path}{name} must be an integer, not {{}}", value)
     if value not in BIGINT:
-        raise RejectedError(Reason.BAD_NUMBER, f"{path}{name} does not fit a bigint: {shown(value)}")
+        raise RejectedError(Reason.BAD_NUMBER, f"{path}{name} does not fit a bigint: {{}}", value)
     return value
 
 
@@ -201,14 +203,14 @@ def optional_number(parent: JsonObject, name: str, path: str = "") -> Number | N
         return value
     if isinstance(value, str):
         if not _NUMBER.fullmatch(value):
-            raise RejectedError(Reason.BAD_NUMBER, f"{path}{name} is not a number: {shown(value)}")
+            raise RejectedError(Reason.BAD_NUMBER, f"{path}{name} is not a number: {{}}", value)
     elif not isinstance(value, int | Decimal) or isinstance(value, bool):
-        raise RejectedError(Reason.WRONG_TYPE, f"{path}{name} must be a number or numeric text, not {shown(value)}")
+        raise RejectedError(Reason.WRONG_TYPE, f"{path}{name} must be a number or numeric text, not {{}}", value)
     number = Decimal(value)
     exponent = number.as_tuple().exponent
     if number and (number.adjusted() >= MAX_DIGITS or (isinstance(exponent, int) and exponent < -MAX_DIGITS)):
         raise RejectedError(
-            Reason.BAD_NUMBER, f"{path}{name} has over {MAX_DIGITS} digits on a side of the point: {shown(value)}"
+            Reason.BAD_NUMBER, f"{path}{name} has over {MAX_DIGITS} digits on a side of the point: {{}}", value
         )
     # 0E+99999 is zero, but PostgreSQL refuses to read it.
     return number if number else 0
@@ -228,11 +230,15 @@ def optional_time(parent: JsonObject, name: str, zone: tzinfo, path: str = "") -
     if value is None:
         return None
     if not isinstance(value, str):
-        raise RejectedError(Reason.WRONG_TYPE, f"{path}{name} must be a time as text, not {shown(value)}")
+        raise RejectedError(Reason.WRONG_TYPE, f"{path}{name} must be a time as text, not {{}}", value)
     try:
         return parse_time(value, zone)
     except (ValueError, OverflowError) as error:
-        raise RejectedError(Reason.BAD_TIME, f"{path}{name} is not a time: {shown(value)} ({error})") from None
+        raise RejectedError(
+            Reason.BAD_TIME,
+            f"{path}{name} is not a time: {shown(value)} ({error})",
+            told=f"{path}{name} is not a time: {described(value)}",
+        ) from None
 
 
 @lru_cache(maxsize=4096)  # the times of a message and of its neighbours repeat

@@ -24,7 +24,6 @@ from warehouse.staging import (
     judge_records,
     refusal_hash,
     refused_by_reason,
-    refused_row,
 )
 
 # So many come from the server at once. A message has up to 1 MiB.
@@ -109,6 +108,6 @@ def _without_withdrawn(
     judged = judge([item for row, item in zip(rows, items, strict=True) if row[-1] is None])
     for row, item in zip(rows, items, strict=True):
         if row[-1] is not None:
-            refusal = RejectedError(Reason.WITHDRAWN, f"withdrawn by {shown(row[-1], 300)}")
-            judged.refused.append(refused_row(item, refusal_hash(item), refusal))
+            refusal = RejectedError(Reason.WITHDRAWN, f"withdrawn by {shown(row[-1], 300)}", told="withdrawn")
+            judged.refuse(item, refusal_hash(item), refusal)
     return judged

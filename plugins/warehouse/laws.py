@@ -22,6 +22,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from warehouse.constants import SQL_FOLDER
+from warehouse.errors import without_rows
 from warehouse.layers import CHECK_PROGRESS, CHECKED, CHECKED_BEFORE, LAW_CHECKS, WHOLE
 from warehouse.session import Session
 from warehouse.sql_files import read_sql, run_sql, with_own_names
@@ -236,7 +237,7 @@ def ask_laws(
         except psycopg.Error as error:
             if connection.broken:
                 raise
-            unanswered[law.name] = str(error).strip()
+            unanswered[law.name] = without_rows(error)
             log.error("%-36s can't be checked: %s", law.name, unanswered[law.name])  # noqa: TRY400  # the text says it all
             continue
         log.info("%-36s %9d rows in %6.2f s", law.name, rows, time.monotonic() - started)

@@ -17,7 +17,7 @@ from warehouse.fields import (
     required_id,
     required_time,
 )
-from warehouse.rejection import Reason, RejectedError, shown
+from warehouse.rejection import Reason, RejectedError
 
 USER = "user"
 RESTAURANT = "restaurant"
@@ -47,12 +47,13 @@ def parse_reference(object_type: str, object_id: str, value: bytes, zone: tzinfo
     check_storable(value, document)
     found_id = required_id(document, "_id")
     if found_id != object_id:
-        raise RejectedError(Reason.WRONG_DOCUMENT, f"the key {shown(object_id)} holds the document {shown(found_id)}")
+        raise RejectedError(Reason.WRONG_DOCUMENT, "the key {} holds the document {}", object_id, found_id)
     if ("menu" in document) != (object_type == RESTAURANT):
         raise RejectedError(
             Reason.WRONG_DOCUMENT,
-            f"an order names {shown(object_id)} as its {object_type}, but the document "
+            f"an order names {{}} as its {object_type}, but the document "
             + ("has a menu" if "menu" in document else "has no menu"),
+            object_id,
         )
     update_ts = required_time(document, "update_ts_utc", zone)
     name = optional_text(document, "name")

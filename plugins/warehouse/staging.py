@@ -109,6 +109,16 @@ class Judged:
     skipped: int = 0
     identities: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    examples: dict[Reason, str] = field(default_factory=dict)
+
+    def refuse(self, item: Record | Sought, identity: str, refusal: RejectedError) -> None:
+        """Add what is refused; the first of a reason is its example in the log."""
+        row = refused_row(item, identity, refusal)
+        self.refused.append(row)
+        if refusal.reason not in self.examples:
+            _, _, topic, partition, offset, *_ = row
+            where = topic if partition is None else f"{topic}, partition {partition}, offset {offset}"
+            self.examples[refusal.reason] = f"({where}): {refusal.told}"
 
 
 class _Chunk(NamedTuple):
@@ -161,7 +171,7 @@ def judge_records(records: Iterable[Record], zone: tzinfo) -> Judged:
             event = plain_order_event(record.value, zone) or parse_order_event(record.value, zone)
         except RejectedError as error:
             refusal = error if record.unreadable is None else _unreadable(record.unreadable)
-            judged.refused.append(refused_row(record, identity, refusal))
+            judged.refuse(record, identity, refusal)
             continue
         if event is None:
             judged.skipped += 1
@@ -189,7 +199,7 @@ def judge_documents(documents: Iterable[Sought], zone: tzinfo) -> Judged:
                 raise _not_read(document)
             version = parse_reference(document.object_type, document.object_id, document.value, zone)
         except RejectedError as error:
-            judged.refused.append(refused_row(document, identity, error))
+            judged.refuse(document, identity, error)
         else:
             judged.accepted.append(_reference_row(document, version))
     return judged
@@ -197,13 +207,15 @@ def judge_documents(documents: Iterable[Sought], zone: tzinfo) -> Judged:
 
 def _not_read(document: UnreadDocument) -> RejectedError:
     """Return why a key was not read."""
-    key = f"the key {shown(document.object_id)}"
     if document.kind == "string":
         return RejectedError(
             Reason.OVERSIZED,
-            f"{key} holds {document.size} bytes, at most {MAX_VALUE_BYTES} are read, and none of these",
+            f"the key {{}} holds {document.size} bytes, at most {MAX_VALUE_BYTES} are read, and none of these",
+            document.object_id,
         )
-    return RejectedError(Reason.NOT_A_STRING, f"{key} holds a {document.kind}, not a string of JSON")
+    return RejectedError(
+        Reason.NOT_A_STRING, f"the key {{}} holds a {document.kind}, not a string of JSON", document.object_id
+    )
 
 
 class Store(ABC, Generic[Item]):
@@ -259,9 +271,12 @@ class Store(ABC, Generic[Item]):
                     totals.update(self._halved(half, self.judge(half), part))
                 return totals
             sqlstate = getattr(error, "sqlstate", None) or "before it was sent"
-            refusal = RejectedError(Reason.REFUSED_BY_DATABASE, f"{sqlstate}: {shown(str(error), 300)}")
+            refusal = RejectedError(
+                Reason.REFUSED_BY_DATABASE, f"{sqlstate}: {shown(str(error), 300)}", told=f"PostgreSQL's {sqlstate}"
+            )
             (identity,) = judged.identities
-            judged = replace(judged, accepted=[], refused=[refused_row(items[0], identity, refusal)])
+            judged = replace(judged, accepted=[], refused=[], examples={})
+            judged.refuse(items[0], identity, refusal)
             counts = self._store(judged, chunk)
         return {**counts, "skipped": judged.skipped, **refused_by_reason(judged, self.session.log)}
 
@@ -316,13 +331,10 @@ def _is_of_a_value(error: psycopg.Error | UnicodeEncodeError) -> bool:
 
 
 def refused_by_reason(judged: Judged, log: logging.Logger) -> dict[str, int]:
-    """Count the refused, in total and by reason, and log an example of each reason."""
-    examples = {row[REASON]: row for row in reversed(judged.refused)}
+    """Count the refused, in total and by reason, and log an example of each reason, with nothing of what it holds."""
     by_reason = Counter(row[REASON] for row in judged.refused)
     for reason, count in by_reason.most_common():
-        _, _, topic, partition, offset, _, _, detail = examples[reason]
-        where = topic if partition is None else f"{topic}, partition {partition}, offset {offset}"
-        log.warning("%d refused as %s, such as (%s): %s", count, reason, where, detail)
+        log.warning("%d refused as %s, such as %s", count, reason, judged.examples[reason])
     return {"refused": len(judged.refused), **{f"refused:{reason}": count for reason, count in by_reason.items()}}
 
 

@@ -26,7 +26,7 @@ where
 -- Params: none
 select
     checked.order_id,
-    log.user_id as newest_user_id,
+    dds.hash_key(log.user_id) as newest_user_pk,
     current_rows.h_user_pk
 from batch_checked_orders as checked
 inner join stg.order_events as newest on checked.order_id = newest.object_id

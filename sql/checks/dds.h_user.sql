@@ -1,9 +1,7 @@
 -- Law dds.h_user: the key of each guest is dds.hash_key of its business key.
 -- Over: guests
 -- Params: none
-select
-    hub.h_user_pk,
-    hub.user_id
+select hub.h_user_pk
 from batch_checked_guests as checked
 inner join dds.h_user as hub on checked.h_user_pk = hub.h_user_pk
 where hub.h_user_pk <> dds.hash_key(hub.user_id);

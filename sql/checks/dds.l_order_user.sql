@@ -5,8 +5,7 @@ select
     link.hk_order_user_pk,
     link.h_order_pk,
     link.h_user_pk,
-    order_hub.order_id,
-    user_hub.user_id
+    order_hub.order_id
 from dds.l_order_user as link
 left join dds.h_order as order_hub on link.h_order_pk = order_hub.h_order_pk
 left join dds.h_user as user_hub on link.h_user_pk = user_hub.h_user_pk

@@ -23,18 +23,18 @@ where
 -- Over: guests
 -- Params: none
 select
-    newest.object_id as user_id,
-    newest.name as newest_name,
-    current_rows.username,
-    newest.login as newest_login,
-    current_rows.userlogin
+    checked.h_user_pk,
+    newest.value_hash,
+    (newest.name is distinct from current_rows.username) as is_name_wrong,
+    (newest.login is distinct from current_rows.userlogin) as is_login_wrong
 from batch_checked_guests as checked
 inner join dds.h_user as hub on checked.h_user_pk = hub.h_user_pk
 cross join lateral (
     select
         log.object_id,
         log.name,
-        log.login
+        log.login,
+        log.value_hash
     from stg.reference_log as log
     where
         log.object_type = 'user'

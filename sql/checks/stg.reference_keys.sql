@@ -42,7 +42,7 @@ documents as (
 
 select
     documents.object_type,
-    documents.object_id,
+    dds.hash_key(documents.object_id) as object_pk,
     known.is_found,
     documents.is_there as has_document
 from documents

@@ -4,7 +4,6 @@
 -- Params: first_key, last_key, changed_since
 select
     log.object_type,
-    log.object_id,
     log.value_hash,
     log.load_dt
 from stg.reference_log as log

@@ -94,7 +94,7 @@ def test_an_error_is_one_line_of_what_speaks_of_servers_and_requests(pipeline: P
     # What a row may stand in.
     assert sentence(KeyError("64f1c0de")) == "KeyError"
     for statement, told in [
-        ("select '64f1c0de'::numeric", "InvalidTextRepresentation"),
+        ("select '64f1c0de'::numeric", "InvalidTextRepresentation: a value was refused, SQLSTATE 22P02"),
         (
             """
             insert into dds.h_user (h_user_pk, user_id, load_dt, load_src)

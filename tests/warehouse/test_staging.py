@@ -195,9 +195,8 @@ def test_the_log_has_a_line_for_each_reason_with_an_example(
         pipeline.stage([b"{", order(1), b"}", order(2, cost="dear")])
     first, second = [entry.getMessage() for entry in caplog.records if entry.levelno == logging.WARNING]
     assert first.startswith("2 refused as broken_json, such as (test, partition 0, offset 0): Expecting property name")
-    assert (
-        second == "1 refused as bad_number, such as (test, partition 0, offset 3): payload.cost is not a number: 'dear'"
-    )
+    where = "(test, partition 0, offset 3)"
+    assert second == f"1 refused as bad_number, such as {where}: payload.cost is not a number: a text of 4 characters"
 
 
 def test_times_without_a_zone_are_of_the_zone_that_is_set(pipeline: Pipeline) -> None:

@@ -12,7 +12,7 @@ def without_rows(error: psycopg.Error) -> str:
     Behind the first line PostgreSQL shows keys and rows (DETAIL) and what it was reading (CONTEXT); where a value is at fault,
     the first line quotes it.
     """
-    if isinstance(error, psycopg.DataError):
+    if isinstance(error, psycopg.DataError) and not isinstance(error, psycopg.errors.SequenceGeneratorLimitExceeded):
         return f"a value was refused, SQLSTATE {error.sqlstate}"
     return str(error).strip().partition("\n")[0]
 

@@ -8,6 +8,9 @@ from typing import Any
 from warehouse.layers import Layer
 from warehouse.session import NONE, Session
 
+# A batch of at most so many rows of the queue is a small one: any minute's, no history's.
+FEW_ROWS = 2_000
+
 # What people want to know of a run, by the table that counts it: for one, for any other number.
 TOLD = {
     "dds.batch_events": ("version loaded", "versions loaded"),
@@ -36,6 +39,8 @@ def load_layer(
             claimed = session.run(layer.claim, values)
             if not any(claimed.values()):
                 break
+            if sum(claimed.values()) <= FEW_ROWS:
+                session.run(layer.small)
             loaded = session.run(layer.load, values)
         batches += 1
         totals.update(claimed)

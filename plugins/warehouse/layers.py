@@ -11,11 +11,15 @@ Listed: TypeAlias = "str | Iterable[Listed]"
 
 
 class Layer(NamedTuple):
-    """A load from a queue: what opens the transaction, what claims a batch of the queue, and how that is loaded."""
+    """A load from a queue: what opens the transaction, what claims a batch of the queue, and how that is loaded.
+
+    `small` comes before the load of a small batch.
+    """
 
     prepare: Files
     claim: Files
     load: Files
+    small: Files = ()
 
 
 class Intake(NamedTuple):
@@ -61,6 +65,7 @@ def files_of(*listed: Listed) -> Files:
 
 TRANSACTION = "turn/transaction.sql"
 LOAD_SETTINGS = "turn/load_settings.sql"
+SMALL_BATCH = "turn/small_batch.sql"
 # For who reads everything in one snapshot: after TRANSACTION, before the first look.
 WHOLE = "turn/whole.sql"
 STG_LOCK = "turn/stg/lock.sql"
@@ -79,7 +84,12 @@ LAW_CHECKS = "stg/law_checks.sql"
 CHECK_PROGRESS = "stg/check_progress.sql"
 CHECKED_BEFORE = "ask/stg/check_progress.sql"
 # What the laws are asked of that are asked of a part. They look up by index, as loads do.
-CHECKED = (LOAD_SETTINGS, "batch/checks/batch_checked_orders.sql", "batch/checks/batch_checked_guests.sql")
+CHECKED = (
+    LOAD_SETTINGS,
+    SMALL_BATCH,
+    "batch/checks/batch_checked_orders.sql",
+    "batch/checks/batch_checked_guests.sql",
+)
 
 # What to ask Redis for, and what of the answer is new; which dead letters to try again.
 REFERENCE_WANTED = "ask/stg/reference_wanted.sql"
@@ -138,6 +148,7 @@ JUDGEMENT = Judgement(
 DDS = Layer(
     prepare=(LOAD_SETTINGS, "turn/dds/lock.sql"),
     claim=("batch/dds/batch_events.sql",),
+    small=(SMALL_BATCH,),
     load=(
         "batch/dds/batch_orders.sql",
         "batch/dds/batch_lines.sql",
@@ -182,6 +193,7 @@ REBUILD_BATCH = {"max_events": None, "max_first_events": None}
 CDM = Layer(
     prepare=(LOAD_SETTINGS, "turn/cdm/lock.sql"),
     claim=("batch/cdm/batch_claims.sql", "batch/cdm/batch_rules.sql"),
+    small=(SMALL_BATCH,),
     load=(
         "batch/cdm/batch_guests.sql",
         "batch/cdm/batch_closed_lines.sql",

@@ -38,6 +38,7 @@ SETTINGS = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "60s",
     "client_connection_check_interval": "10s",
+    "log_error_verbosity": "terse",
     "log_line_prefix": "%m [%p] %u@%d ",
 }
 

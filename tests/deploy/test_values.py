@@ -112,16 +112,16 @@ def test_a_misspelt_name_of_our_chart_is_refused(path):
         jsonschema.validate(merged(load(CHART / "values.yaml"), misspelt), OUR_SCHEMA)
 
 
-def test_postgresql_notices_a_client_that_is_gone_by_the_same_limits_everywhere():
-    limits = {
+def test_postgresql_notices_a_client_that_is_gone_and_logs_no_rows_by_the_same_settings_everywhere():
+    settings = {
         name: str(value)
         for name, value in load(CHART / "values.yaml")["postgres"]["settings"].items()
-        if name.startswith(("tcp_", "client_"))
+        if name.startswith(("tcp_", "client_", "log_"))
     }
-    assert len(limits) == 5
-    assert limits.items() <= SETTINGS.items()
+    assert len(settings) == 6
+    assert settings.items() <= SETTINGS.items()
     command = load(REPO / "docker-compose.yaml")["services"]["postgres"]["command"]
-    assert command == ["postgres", *(f"-c{name}={value}" for name, value in limits.items())]
+    assert command == ["postgres", *(f"-c{name}={value}" for name, value in settings.items())]
 
 
 def test_airflow_waits_for_its_own_database_as_a_task_does_for_the_warehouse(monkeypatch):

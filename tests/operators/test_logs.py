@@ -13,6 +13,7 @@ import pytest
 
 from harness.pipeline import Pipeline
 from harness.runs import drain, run
+from local.stack import Stack
 from operators.refresh_reference import RefreshReferenceOperator
 from operators.replay_dead_letters import ReplayDeadLettersOperator
 from tests.messages import order, restaurant, user
@@ -120,7 +121,9 @@ def test_of_a_document_that_is_refused_the_log_tells_the_field_and_the_kind(
     assert MARKER not in text
 
 
-def test_an_error_of_postgresql_leaves_a_task_without_rows(pipeline: Pipeline) -> None:
+def test_an_error_of_postgresql_is_told_without_rows_by_the_task_and_by_the_server(
+    pipeline: Pipeline, stack: Stack
+) -> None:
     topic = pipeline.topic(partitions=1)
     pipeline.produce(topic, [order(1, user=MARKER)])
     pipeline.owner.execute("alter table stg.order_event_log add constraint trap check (object_id <> 1)")
@@ -132,3 +135,6 @@ def test_an_error_of_postgresql_leaves_a_task_without_rows(pipeline: Pipeline) -
     assert MARKER in str(raised.value.diag.message_detail), "PostgreSQL shows the row"
     assert "trap" in str(raised.value)
     assert MARKER not in "".join(traceback.format_exception(raised.value))
+    log = (stack.home / "log" / "postgres.log").read_text(encoding="utf-8", errors="replace")
+    assert 'violates check constraint "trap"' in log
+    assert MARKER not in log

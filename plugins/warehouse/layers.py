@@ -24,7 +24,7 @@ class FirstLoad(NamedTuple):
 class Layer(NamedTuple):
     """A load from a queue: what opens the transaction, what claims a batch of the queue, and how that is loaded.
 
-    `settle` ends the load of a batch; a first load has its own way to do that. `small` comes before the load of a small batch.
+    `settle` ends the load of a batch; a first load has its own way to do that.
     """
 
     prepare: Files
@@ -32,7 +32,6 @@ class Layer(NamedTuple):
     load: Files
     settle: Files = ()
     first: FirstLoad | None = None
-    small: Files = ()
 
 
 class Intake(NamedTuple):
@@ -168,7 +167,6 @@ JUDGEMENT = Judgement(
 DDS = Layer(
     prepare=(LOAD_SETTINGS, "turn/dds/lock.sql"),
     claim=("batch/dds/batch_events.sql",),
-    small=(SMALL_BATCH,),
     load=(
         "batch/dds/batch_orders.sql",
         "batch/dds/batch_lines.sql",
@@ -227,7 +225,6 @@ CDM = Layer(
         "cdm/tag_clock.sql",
     ),
     claim=("batch/cdm/batch_claims.sql", "batch/cdm/batch_rules.sql"),
-    small=(SMALL_BATCH,),
     load=(
         "batch/cdm/batch_guests.sql",
         "batch/cdm/batch_closed_lines.sql",

@@ -4,8 +4,6 @@ import json
 import logging
 import traceback
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -15,8 +13,8 @@ from harness.pipeline import Pipeline
 from harness.runs import drain, run
 from local.stack import Stack
 from operators.refresh_reference import RefreshReferenceOperator
-from operators.replay_dead_letters import ReplayDeadLettersOperator
 from tests.messages import order, restaurant, user
+from tests.operators.test_replay_dead_letters import replay
 from tests.warehouse.message_fields import held, places
 from warehouse.order_event import parse_order_event
 from warehouse.rejection import Reason, RejectedError
@@ -83,13 +81,7 @@ def test_of_a_message_that_is_refused_the_log_tells_the_field_and_the_kind(
 
     refused = drain(topic)["refused"]
 
-    run_of = SimpleNamespace(run_id="run", conf={}, start_date=datetime.now(UTC))
-    run(
-        ReplayDeadLettersOperator(task_id="replay"),
-        dag=SimpleNamespace(dag_id="dead_letters_replay"),
-        dag_run=run_of,
-        params={"reason": "any", "ids": [], "limit": 10_000},
-    )
+    replay()
     assert refused > 100
     told = {reason for (reason,) in pipeline.rows("select distinct reason from stg.dead_letters")}
     assert len(told) > 8, "too few kinds of refusal for this to show anything"

@@ -2284,7 +2284,9 @@ CREATE VIEW cdm.v_tags WITH (security_barrier='true') AS
     rule.threshold,
     rule.version AS rule_version,
     rule.changed_dt,
-    COALESCE(audience.guests, (0)::bigint) AS guests
+    COALESCE(audience.guests, (0)::bigint) AS guests,
+    rule.window_days,
+    rule.exit_threshold
    FROM (cdm.tag_rules rule
      LEFT JOIN ( SELECT tag_days.tag,
             (sum((tag_days.assigned - tag_days.revoked)))::bigint AS guests
@@ -2306,6 +2308,10 @@ COMMENT ON COLUMN cdm.v_tags.changed_dt IS 'When the rule was changed last';
 
 COMMENT ON COLUMN cdm.v_tags.guests IS 'Guests who carry the tag now';
 
+COMMENT ON COLUMN cdm.v_tags.window_days IS 'Window of the rule; NULL = none';
+
+COMMENT ON COLUMN cdm.v_tags.exit_threshold IS 'Exit threshold of the rule; NULL = the threshold';
+
 CREATE VIEW cdm.v_tag_funnel WITH (security_barrier='true') AS
  SELECT rule.tag,
     rule.category_name,
@@ -2317,9 +2323,10 @@ CREATE VIEW cdm.v_tag_funnel WITH (security_barrier='true') AS
         END AS guests
    FROM ((cdm.v_tags rule
      CROSS JOIN generate_series(0, 3) missing(orders))
-     LEFT JOIN cdm.category_histogram near ON ((((rule.category_name)::text = (near.category_name)::text) AND ((near.order_cnt - 1) = (rule.threshold - missing.orders)) AND (missing.orders > 0))));
+     LEFT JOIN cdm.category_histogram near ON ((((rule.category_name)::text = (near.category_name)::text) AND ((near.order_cnt - 1) = (rule.threshold - missing.orders)) AND (missing.orders > 0))))
+  WHERE ((missing.orders = 0) OR (num_nonnulls(rule.window_days, rule.exit_threshold) = 0));
 
-COMMENT ON VIEW cdm.v_tag_funnel IS 'One row = a tag whose rule is in force, and how many CLOSED orders of its category guests are away from it. Only guests with at least one such order are counted';
+COMMENT ON VIEW cdm.v_tag_funnel IS 'One row = a tag whose rule is in force, and how many CLOSED orders of its category guests are away from it. Only guests with at least one such order are counted. Of a rule with a window or exit threshold only those who carry it: how near others are a rehearsal says (v_rehearsal_near)';
 
 COMMENT ON COLUMN cdm.v_tag_funnel.tag IS 'The tag';
 

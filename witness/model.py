@@ -19,7 +19,7 @@ import hashlib
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
@@ -114,24 +114,16 @@ class TagRule(NamedTuple):
         """Whether the orders' times decide, and not the counter alone."""
         return self.window_days is not None or self.exit_threshold is not None
 
-    def stand(self, spans: Iterable[tuple[datetime, datetime | None]], as_of: datetime) -> Stand | None:
+    def stand(self, spans: Collection[tuple[datetime, datetime | None]], as_of: datetime) -> Stand | None:
         """Return how somebody stands whose orders were CLOSED in these spans; None: without the tag.
 
         Walks through the moments one by one, as somebody would who had watched.
         """
-        until = [
-            (
-                begin,
-                min(
-                    end or NEVER, NEVER if self.window_days is None else begin + timedelta(hours=24 * self.window_days)
-                ),
-            )
-            for begin, end in spans
-        ]
+        until = self._counted(spans)
         keeps = self.threshold if self.exit_threshold is None else self.exit_threshold
         since, count = None, 0
         for moment in sorted({moment for span in until for moment in span if moment <= as_of}):
-            count = sum(begin <= moment < end for begin, end in until)
+            count = self.counting(spans, moment)
             if count > self.threshold and since is None:
                 since = moment
             elif count <= keeps:
@@ -146,6 +138,17 @@ class TagRule(NamedTuple):
             leaves = ends[count - keeps - 1]
         return Stand(count, since, leaves)
 
+    def counting(self, spans: Iterable[tuple[datetime, datetime | None]], moment: datetime) -> int:
+        """Return how many orders count at a moment: were CLOSED then, and no older than the window."""
+        return sum(begin <= moment < end for begin, end in self._counted(spans))
+
+    def _counted(self, spans: Iterable[tuple[datetime, datetime | None]]) -> list[tuple[datetime, datetime]]:
+        """Return the spans, each as long as its order counts."""
+        if self.window_days is None:
+            return [(begin, end or NEVER) for begin, end in spans]
+        window = timedelta(hours=24 * self.window_days)
+        return [(begin, min(end or NEVER, begin + window)) for begin, end in spans]
+
 
 @dataclass
 class Model:
@@ -154,10 +157,11 @@ class Model:
     zone: tzinfo = UTC
     skipped: int = 0
     """messages of another object_type, each time they came"""
+    rules: dict[str, TagRule] = field(default_factory=dict)
+    """tag -> its rule in force"""
     _versions: dict[bytes, OrderVersion] = field(default_factory=dict)
     _documents: dict[bytes, DocumentVersion] = field(default_factory=dict)
     _dead: dict[tuple[str, bytes | None], str] = field(default_factory=dict)
-    _rules: dict[str, TagRule] = field(default_factory=dict)
     as_of: datetime = NEVER
     """the moment as of which tags with a window or an exit threshold stand"""
     _unasked: set[tuple[str, str]] = field(default_factory=set)
@@ -217,11 +221,11 @@ class Model:
         self, tag: str, category: str, threshold: int, window_days: int | None = None, exit_threshold: int | None = None
     ) -> None:
         """Put a rule into force; a tag has one rule at a time."""
-        self._rules[tag] = TagRule(category, threshold, window_days, exit_threshold)
+        self.rules[tag] = TagRule(category, threshold, window_days, exit_threshold)
 
     def drop_rule(self, tag: str) -> None:
         """Take a rule out of force (`active = false`, or deleted)."""
-        self._rules.pop(tag, None)
+        self.rules.pop(tag, None)
 
     # --- what follows --------------------------------------------------------------------------------------------
 
@@ -288,12 +292,12 @@ class Model:
         counters = self.user_category_counters()
         plain = {
             (user, tag): (rule.category, count, rule.threshold)
-            for tag, rule in self._rules.items()
+            for tag, rule in self.rules.items()
             for (user, counted), count in counters.items()
             if not rule.is_timed and counted == rule.category and count > rule.threshold
         }
         timed = {
-            (user, tag): (self._rules[tag].category, stand.order_cnt, self._rules[tag].threshold)
+            (user, tag): (self.rules[tag].category, stand.order_cnt, self.rules[tag].threshold)
             for (user, tag), stand in self._stands().items()
         }
         return plain | timed
@@ -301,7 +305,7 @@ class Model:
     def timed_tags(self) -> dict[tuple[str, str], tuple[int | None, int | None, datetime | None, datetime]]:
         """(user id, tag) -> (window, exit threshold, when it ends if nothing more happens, since when)."""
         return {
-            (user, tag): (self._rules[tag].window_days, self._rules[tag].exit_threshold, stand.leaves, stand.since)
+            (user, tag): (self.rules[tag].window_days, self.rules[tag].exit_threshold, stand.leaves, stand.since)
             for (user, tag), stand in self._stands().items()
         }
 
@@ -328,22 +332,28 @@ class Model:
                     mine[-1] = (mine[-1][0], moment)
         return spans
 
+    def counting(self) -> dict[tuple[str, str], int]:
+        """(user id, tag) -> orders that count for the tag of a timed rule, where any does."""
+        counts = {
+            (user, tag): self.rules[tag].counting(spans, self.as_of) for (user, tag), spans in self._spans().items()
+        }
+        return {pair: count for pair, count in counts.items() if count}
+
     def _stands(self) -> dict[tuple[str, str], Stand]:
         """(user id, tag) -> how those stand who carry a tag whose rule has a window or an exit threshold."""
+        stands = {(user, tag): self.rules[tag].stand(spans, self.as_of) for (user, tag), spans in self._spans().items()}
+        return {pair: stand for pair, stand in stands.items() if stand is not None}
+
+    def _spans(self) -> dict[tuple[str, str], list[tuple[datetime, datetime | None]]]:
+        """(user id, tag) -> when the guest's orders of a timed rule's category were CLOSED."""
         closings, categories = self.closings(), self.product_categories()
-        carried: dict[tuple[str, str], Stand] = {}
-        for tag, rule in self._rules.items():
-            if not rule.is_timed:
-                continue
-            spans: dict[str, list[tuple[datetime, datetime | None]]] = defaultdict(list)
-            for order_id, order in self.orders().items():
-                if any(categories.get(dish) == rule.category for dish in order.products):
-                    spans[order.user_id] += closings.get(order_id, [])
-            for user, mine in spans.items():
-                stand = rule.stand(mine, self.as_of)
-                if stand is not None:
-                    carried[user, tag] = stand
-        return carried
+        spans: dict[tuple[str, str], list[tuple[datetime, datetime | None]]] = defaultdict(list)
+        for order_id, order in self.orders().items():
+            held = {categories.get(dish) for dish in order.products}
+            for tag, rule in self.rules.items():
+                if rule.is_timed and rule.category in held:
+                    spans[order.user_id, tag] += closings.get(order_id, [])
+        return spans
 
     def dead_letters(self) -> dict[tuple[str, bytes | None], str]:
         """("value", bytes) or ("tombstone", key) -> reason code, one for each content."""

@@ -322,6 +322,47 @@ comment on column cdm.v_why.why_not is
 'other_guest_now, dated_ahead, not_closed, dish_without_category, no_dish_of_category or outside_window; NULL where it counts';
 comment on column cdm.v_why.leaves_dt is 'When it stops counting; NULL without a window, and where it does not count';
 
+create or replace view cdm.v_tags with (security_barrier) as
+select
+    rule.tag,
+    rule.category_name,
+    rule.threshold,
+    rule.version as rule_version,
+    rule.changed_dt,
+    coalesce(audience.guests, 0) as guests,
+    rule.window_days,
+    rule.exit_threshold
+from cdm.tag_rules as rule
+left join (
+    select
+        tag,
+        sum(assigned - revoked)::bigint as guests
+    from cdm.tag_days
+    group by tag
+) as audience on rule.tag = audience.tag
+where rule.active;
+comment on column cdm.v_tags.window_days is 'Window of the rule; NULL = none';
+comment on column cdm.v_tags.exit_threshold is 'Exit threshold of the rule; NULL = the threshold';
+
+-- The histogram counts orders of all time: how near somebody is to a tag with a window a rehearsal counts.
+create or replace view cdm.v_tag_funnel with (security_barrier) as
+select
+    rule.tag,
+    rule.category_name,
+    rule.threshold,
+    missing.orders as orders_missing,
+    case when missing.orders = 0 then rule.guests else coalesce(near.guests, 0) end as guests
+from cdm.v_tags as rule
+cross join generate_series(0, 3) as missing (orders)
+left join cdm.category_histogram as near
+    on
+        rule.category_name = near.category_name
+        and near.order_cnt - 1 = rule.threshold - missing.orders
+        and missing.orders > 0
+where missing.orders = 0 or num_nonnulls(rule.window_days, rule.exit_threshold) = 0;
+comment on view cdm.v_tag_funnel is
+'One row = a tag whose rule is in force, and how many CLOSED orders of its category guests are away from it. Only guests with at least one such order are counted. Of a rule with a window or exit threshold only those who carry it: how near others are a rehearsal says (v_rehearsal_near)';
+
 create or replace view cdm.v_guest_progress with (security_barrier) as
 select
     counted.guest_id,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from warehouse.layers import SMALL_BATCH, Files, FirstLoad, Layer
+from warehouse.layers import Files, FirstLoad, Layer
 from warehouse.session import NONE, Session
 
 # The range of keys that a batch takes where it is no part.
@@ -60,7 +60,7 @@ def _batch(session: Session, layer: Layer, settle: Files, values: Mapping[str, A
     if not any(claimed.values()):
         return Counter()
     if sum(claimed.values()) <= FEW_ROWS:
-        session.run((SMALL_BATCH,))
+        session.run(layer.small)
     return Counter(claimed | session.run((*layer.load, *settle), values))
 
 

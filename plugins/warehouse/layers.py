@@ -10,6 +10,9 @@ Files: TypeAlias = tuple[str, ...]
 Listed: TypeAlias = "str | Iterable[Listed] | None"
 
 
+SMALL_BATCH = "turn/small_batch.sql"
+
+
 class FirstLoad(NamedTuple):
     """How an empty layer is filled: part by part in one transaction, and what is done after each part and at the end.
 
@@ -24,7 +27,7 @@ class FirstLoad(NamedTuple):
 class Layer(NamedTuple):
     """A load from a queue: what opens the transaction, what claims a batch of the queue, and how that is loaded.
 
-    `settle` ends the load of a batch; a first load has its own way to do that.
+    `settle` ends the load of a batch; a first load has its own way to do that. `small` comes before the load of a small batch.
     """
 
     prepare: Files
@@ -32,6 +35,7 @@ class Layer(NamedTuple):
     load: Files
     settle: Files = ()
     first: FirstLoad | None = None
+    small: Files = (SMALL_BATCH,)
 
 
 class Intake(NamedTuple):
@@ -77,7 +81,6 @@ def files_of(*listed: Listed) -> Files:
 
 TRANSACTION = "turn/transaction.sql"
 LOAD_SETTINGS = "turn/load_settings.sql"
-SMALL_BATCH = "turn/small_batch.sql"
 # For who reads everything in one snapshot: after TRANSACTION, before the first look.
 WHOLE = "turn/whole.sql"
 STG_LOCK = "turn/stg/lock.sql"

@@ -1,5 +1,5 @@
 -- One row = a tag's rule (the one in force, else the newest that is retired) or its draft, with its audience and who is one order
--- short of it. newest_*: the newest version of the tag, which whoever changes it must have seen. rehearsed_*: of a draft, the last
+-- short of it (of a rule without window and exit threshold). newest_*: the newest version of the tag, which whoever changes it must have seen. rehearsed_*: of a draft, the last
 -- rehearsal of what it says. A change waits while the queue of rules holds any and nothing was judged since it was made.
 -- From: cdm.v_rules, cdm.v_audience_daily, cdm.v_tag_funnel, cdm.v_freshness, cdm.v_rehearsal
 -- Params: none
@@ -49,7 +49,7 @@ select
     coalesce(audience.guests, 0) as guests,
     coalesce(audience.gained, 0) as gained,
     coalesce(audience.lost, 0) as lost,
-    coalesce(funnel.guests, 0) as one_short,
+    case when num_nonnulls(shown.window_days, shown.exit_threshold) = 0 then coalesce(funnel.guests, 0) end as one_short,
     rehearsal.rehearsal_id,
     rehearsal.guests as rehearsed_guests,
     rehearsal.would_enter as rehearsed_enter,

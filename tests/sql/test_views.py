@@ -20,6 +20,7 @@ from tests.messages import order, restaurant
 from tests.streams import STREAMS_PROFILE, Broom, Run, Settle, Step, broken_laws, streams
 from warehouse.layer_load import load_layer
 from warehouse.layers import CDM_REBUILD, CDM_SUMS, STG_RECOUNT
+from witness.model import TagRule
 
 REPO = Path(__file__).resolve().parents[2]
 SUMS = ("stg.order_hours", "stg.order_statuses", "cdm.product_totals", "cdm.category_histogram", "cdm.tag_days")
@@ -51,8 +52,9 @@ def rebuild(pipeline: Pipeline) -> None:
 
 def recounted(run: Run) -> dict[str, Counter[tuple[Any, ...]]]:
     """Return the rows that views must have, from the model's orders, counters and tags, in plain Python."""
-    model, rules = run.model, active_rules(run.pipeline)
+    model, rules, changes = run.model, run.model.rules, rule_changes(run.pipeline)
     products, categories, tags = model.user_product_counters(), model.user_category_counters(), model.user_tags()
+    counting, windows = model.counting(), model.timed_tags()
     names, kinds, orders = model.product_names(), model.product_categories(), model.current().values()
     places = model.satellites()["s_restaurant_names"]
     carriers = Counter(tag for _, tag in tags)
@@ -79,62 +81,71 @@ def recounted(run: Run) -> dict[str, Counter[tuple[Any, ...]]]:
             detail = "menu_without_category" if dish in on_menus else "dish_on_no_menu"
             lost["no_category", detail, "order lines"] += sum(counts)
 
-    return {
-        name: Counter(rows)
-        for name, rows in {
-            "v_tags": [(tag, *rule, carriers[tag]) for tag, rule in rules.items()],
-            "v_tag_funnel": [
-                (
-                    tag,
-                    category,
-                    threshold,
-                    n,
-                    carriers[tag] if n == 0 else spread.get(category, []).count(threshold + 1 - n),
-                )
-                for tag, (category, threshold, *_) in rules.items()
-                for n in NEAR
-            ],
-            "v_category_counters": [(category, len(counts), sum(counts)) for category, counts in spread.items()],
-            "v_category_thresholds": [
-                (category, threshold, sum(count > threshold for count in counts))
-                for category, counts in spread.items()
-                for threshold in range(max(counts, default=0))
-            ],
-            "v_product_counters": [
-                (dish, names.get(dish, ""), kinds.get(dish), len(counts), sum(counts))
-                for dish, counts in dishes.items()
-            ],
-            "v_orders_hourly": [
-                (hour, place, places.get(place, {}).get("name"), status, len(costs), sum(costs))
-                for (hour, place, status), costs in hours.items()
-            ],
-            "v_orders_not_counted": [(reason, detail, amount, unit) for (reason, detail, unit), amount in lost.items()],
-            "v_guest_tags": [
-                (guest, tag, category, count, threshold) for (guest, tag), (category, count, threshold) in tags.items()
-            ],
-            "v_guest_progress": [
-                (guest, category, count, tag, threshold, (guest, tag) in tags, missing)
-                for (guest, category), count in categories.items()
-                for tag, threshold, missing in progress(category, count, rules)
-            ],
-        }.items()
+    def progress(guest: str, tag: str, rule: TagRule) -> tuple[Any, ...]:
+        count = counting.get((guest, tag), 0) if rule.is_timed else categories[guest, rule.category]
+        leaves = windows[guest, tag][2] if (guest, tag) in windows else None
+        missing = 0 if (guest, tag) in tags else max(0, rule.threshold + 1 - count)
+        carries = (guest, tag) in tags
+        return count, tag, rule.threshold, carries, missing, rule.window_days, rule.exit_threshold, leaves
+
+    views: dict[str, list[tuple[Any, ...]]] = {
+        "v_tags": [
+            (
+                tag,
+                rule.category,
+                rule.threshold,
+                *changes[tag],
+                carriers[tag],
+                rule.window_days,
+                rule.exit_threshold,
+            )
+            for tag, rule in rules.items()
+        ],
+        "v_tag_funnel": [
+            (
+                tag,
+                rule.category,
+                rule.threshold,
+                n,
+                carriers[tag] if n == 0 else spread.get(rule.category, []).count(rule.threshold + 1 - n),
+            )
+            for tag, rule in rules.items()
+            for n in NEAR
+            if n == 0 or not rule.is_timed
+        ],
+        "v_category_counters": [(category, len(counts), sum(counts)) for category, counts in spread.items()],
+        "v_category_thresholds": [
+            (category, threshold, sum(count > threshold for count in counts))
+            for category, counts in spread.items()
+            for threshold in range(max(counts, default=0))
+        ],
+        "v_product_counters": [
+            (dish, names.get(dish, ""), kinds.get(dish), len(counts), sum(counts)) for dish, counts in dishes.items()
+        ],
+        "v_orders_hourly": [
+            (hour, place, places.get(place, {}).get("name"), status, len(costs), sum(costs))
+            for (hour, place, status), costs in hours.items()
+        ],
+        "v_orders_not_counted": [(reason, detail, amount, unit) for (reason, detail, unit), amount in lost.items()],
+        "v_guest_tags": [
+            (guest, tag, category, count, threshold) for (guest, tag), (category, count, threshold) in tags.items()
+        ],
+        "v_guest_progress": [
+            (guest, category, *told)
+            for (guest, category), count in categories.items()
+            for told in [progress(guest, tag, rule) for tag, rule in rules.items() if rule.category == category]
+            or [(count, None, None, False, None, None, None, None)]
+        ],
     }
+    return {name: Counter(rows) for name, rows in views.items()}
 
 
-def progress(
-    category: str, count: int, rules: dict[str, tuple[Any, ...]]
-) -> list[tuple[str | None, int | None, int | None]]:
-    """Return (tag, threshold, orders missing) of the category's rules."""
-    found: list[Any] = [
-        (tag, rule[1], max(0, rule[1] + 1 - count)) for tag, rule in rules.items() if rule[0] == category
-    ]
-    return found or [(None, None, None)]
-
-
-def active_rules(pipeline: Pipeline) -> dict[str, tuple[Any, ...]]:
-    """Return {tag: (category, threshold, version, changed)} of the rules in force."""
-    found = pipeline.rows("select tag, category_name, threshold, version, changed_dt from cdm.tag_rules where active")
-    return {tag: tuple(rule) for tag, *rule in found}
+def rule_changes(pipeline: Pipeline) -> dict[str, tuple[int, datetime]]:
+    """Return {tag: (version, changed)} of the rules in force."""
+    return {
+        tag: (version, changed)
+        for tag, version, changed in pipeline.rows("select tag, version, changed_dt from cdm.tag_rules where active")
+    }
 
 
 @settings(STREAMS_PROFILE, max_examples=STREAMS_PROFILE.max_examples // 2)

@@ -62,6 +62,9 @@ from (
 inner join batch_lines as lines on unlisted.h_product_pk = lines.h_product_pk
 where lines.product_name is not null;
 
+-- Mostly empty: not known as such, it would be joined with all that the dishes were ever ordered in.
+analyze batch_names;
+
 insert into batch_names
 select
     renamed.h_product_pk,

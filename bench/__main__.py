@@ -17,7 +17,9 @@ from bench.chores import chores
 from bench.grow import grow
 from bench.measure import HISTORY, REPO, alternatives, backfill, memory, minutes, say
 from bench.overhead import overhead
+from bench.rules import rules
 from bench.world import World, plain_orders
+from source.generate import Generator
 
 HOME = REPO / ".local-bench"
 
@@ -133,18 +135,30 @@ def measure_memory(world: World, given: argparse.Namespace) -> dict[str, Any]:
     return {"memory": results}
 
 
+def measure_rules(world: World, given: argparse.Namespace) -> dict[str, Any]:
+    """Measure what tag rules cost, on the shortest history and the longest; these end today, for windows look back from now."""
+    results = []
+    for history in sorted({HISTORY, max(given.histories)}):
+        with told(f"tag rules at {history} orders of history"):
+            generator = plain_orders(HISTORY, seed=42, end=datetime.now(UTC).replace(minute=0, second=0, microsecond=0))
+            load(world, history, generator)
+            results.append({"history": history, **rules(world, generator, max(given.runs, 5))})
+    return {"rules": results}
+
+
 MEASURES: dict[str, Callable[[World, argparse.Namespace], dict[str, Any]]] = {
     "backfill": measure_backfill,
     "alternatives": measure_alternatives,
     "minutes": measure_minutes,
+    "rules": measure_rules,
     "memory": measure_memory,
 }
 PARTS = tuple(MEASURES)
 
 
-def load(world: World, history: int) -> None:
-    """Make the warehouse hold a history of so many orders and nothing else."""
-    generator = plain_orders(HISTORY, seed=42)
+def load(world: World, history: int, generator: Generator | None = None) -> None:
+    """Make the warehouse hold a history of so many orders and nothing else: that of the demo, or of a generator of as many."""
+    generator = generator or plain_orders(HISTORY, seed=42)
     topic = world.topic()
     world.produce(topic, generator.messages())
     world.load_reference(generator)

@@ -1,6 +1,7 @@
--- Multiplies a loaded history: copy k of every order belongs to copy k of its guest and began k weeks before it, so that the orders
--- of a week become as many weeks. Dishes, restaurants and categories stay. Where a table has attributes, only what differs in a copy is
--- named. What is multiplied breaks no law of sql/checks. Runs with indexes and constraints taken off. Params: first_copy, last_copy
+-- Multiplies a loaded history: copy k of every order belongs to copy k of its guest and went its way k weeks before it, so that the
+-- orders of a week become as many weeks. Dishes, restaurants and categories stay. Where a table has attributes, only what differs in a
+-- copy is named. What is multiplied breaks no law of sql/checks. Runs with indexes and constraints taken off.
+-- Params: first_copy, last_copy
 -- noqa: disable=AM04
 
 -- The columns of a copy of the row `held`: as they are, but for those that are given otherwise.
@@ -20,6 +21,9 @@ begin
             'value_hash', 'md5(held.value_hash::text || k)::uuid',
             'object_id', 'held.object_id + k * 1000000000',
             'order_dt', $sql$held.order_dt - k * interval '7 days'$sql$,
+            'update_ts', $sql$held.update_ts - k * interval '7 days'$sql$,
+            'sent_dttm', $sql$held.sent_dttm - k * interval '7 days'$sql$,
+            'closed_dttm', $sql$held.closed_dttm - k * interval '7 days'$sql$,
             'user_id', $sql$held.user_id || '-' || k$sql$
         ))
     );
@@ -31,8 +35,8 @@ select
     object_id + k * 1000000000,
     jsonb_set(payload::jsonb, '{user,id}', to_jsonb((payload -> 'user' ->> 'id') || '-' || k))::json,
     object_type,
-    sent_dttm,
-    update_ts,
+    sent_dttm - k * interval '7 days',
+    update_ts - k * interval '7 days',
     md5(value_hash::text || k)::uuid,
     load_dt
 from stg.order_events
@@ -146,8 +150,8 @@ insert into dds.es_order_user
 select
     orders.new_pk,
     users.new_pk,
-    held.effective_dttm,
-    held.sent_dttm,
+    held.effective_dttm - orders.k * interval '7 days',
+    held.sent_dttm - orders.k * interval '7 days',
     md5(held.value_hash::text || orders.k)::uuid,
     held.load_dt,
     held.load_src
@@ -166,7 +170,7 @@ from dds.l_order_product as held
 inner join grown_orders as orders on held.h_order_pk = orders.old_pk
 inner join dds.h_product as product on held.h_product_pk = product.h_product_pk;
 
--- What else hangs from an order: its own key, that of the order and the message are the copy's.
+-- What else hangs from an order: its own key, that of the order, the message and the times are the copy's.
 do $$
 declare
     target regclass;
@@ -189,11 +193,19 @@ begin
                     case attname
                         when 'h_order_pk' then 'orders.new_pk'
                         when 'value_hash' then 'md5(held.value_hash::text || orders.k)::uuid'
+                        when 'effective_dttm' then $sql$held.effective_dttm - orders.k * interval '7 days'$sql$
+                        when 'sent_dttm' then $sql$held.sent_dttm - orders.k * interval '7 days'$sql$
+                        when 'closed_dttm' then $sql$held.closed_dttm - orders.k * interval '7 days'$sql$
                         else 'dds.hash_key(orders.new_pk::text, md5(held.value_hash::text || orders.k)::uuid::text)'
                     end
                 )
                 from pg_attribute
-                where attrelid = target and (left(attname, 3) = 'hk_' or attname in ('h_order_pk', 'value_hash'))
+                where
+                    attrelid = target
+                    and (
+                        left(attname, 3) = 'hk_'
+                        or attname in ('h_order_pk', 'value_hash', 'effective_dttm', 'sent_dttm', 'closed_dttm')
+                    )
             )),
             target
         );

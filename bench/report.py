@@ -81,7 +81,12 @@ def table(results: dict[str, Any]) -> str:
                 f"| {entry[orders]['buffers']:,.0f} | {entry[orders]['rows_read']:,.0f} | {entry[orders]['rows_written']:,.0f} |"
             )
     lines += ["", "Pages of 8 kB, the catalogue's included; rows of the tables of the three layers.", ""]
-    lines += _overhead(results["overhead"]) + _chores(results["chores"]) + _views(results["views"])
+    lines += (
+        _overhead(results["overhead"])
+        + _chores(results["chores"])
+        + _rules(results.get("rules", []))
+        + _views(results["views"])
+    )
     lines += ["## Memory of the drain", "", "| messages | before | peak |", "|---:|---:|---:|"]
     for entry in results["memory"]:
         lines.append(f"| {entry['messages']:,} | {entry['before_mib']:.0f} MiB | {entry['peak_mib']:.0f} MiB |")
@@ -115,6 +120,33 @@ def _chores(chores: dict[str, Any]) -> list[str]:
         f"\nA minute's run with 5 orders under 501 rules takes {chores['rules_501_over_1']:.2f} × that under one.\n"
     )
     return lines
+
+
+def _rules(entries: list[dict[str, Any]]) -> list[str]:
+    if not entries:
+        return []
+    ratios = (
+        f"| {name} | " + " | ".join(f"{entry['quiet_500_over_12'][name]:.2f} ×" for entry in entries) + " |"
+        for name in entries[0]["quiet_500_over_12"]
+    )
+    seconds = (
+        f"| {name} | " + " | ".join(f"{entry['seconds'][name]:.2f} s" for entry in entries) + " |"
+        for name in entries[0]["seconds"]
+    )
+    return [
+        "## Tag rules",
+        "",
+        "| what | " + " | ".join(f"{entry['history']:,} orders" for entry in entries) + " |",
+        "|---|" + "---:|" * len(entries),
+        *(f"| a minute's run with {line[2:]}" for line in ratios),
+        *seconds,
+        "",
+        "A minute's run: under 500 rules, half of them with a window, over that under 12 plain ones. The longer history is"
+        " as many weeks of other guests. Of the guests who have an order that is too old "
+        + ", ".join(f"{entry['revoked']:,}" for entry in entries)
+        + " tags were taken.",
+        "",
+    ]
 
 
 def _views(entries: list[dict[str, Any]]) -> list[str]:

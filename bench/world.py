@@ -19,7 +19,7 @@ from psycopg import sql
 from harness.pipeline import empty
 from harness.runs import after_the_drain, backfill, drain, run
 from local.stack import Stack
-from source.generate import Generator, Message
+from source.generate import DEFAULT_END, Generator, Message
 from source.seed import load_reference
 from warehouse.layers import HISTORY_BATCH
 
@@ -175,9 +175,9 @@ class World:
         return clock
 
 
-def plain_orders(orders: int, seed: int) -> Generator:
+def plain_orders(orders: int, seed: int, end: datetime = DEFAULT_END) -> Generator:
     """Return a generator of the demo's usual mix."""
-    return Generator(seed=seed, orders=orders)
+    return Generator(seed=seed, orders=orders, end=end)
 
 
 def peak_memory_mib() -> float:

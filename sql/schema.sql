@@ -2193,7 +2193,10 @@ CREATE VIEW cdm.v_rules WITH (security_barrier='true') AS
     known.comment,
     known.changed_by,
     known.changed_dt,
-    (rule.id IS NOT NULL) AS is_current
+    (rule.id IS NOT NULL) AS is_current,
+    ((rule.id IS NOT NULL) AND ((rule.status)::text <> 'draft'::text) AND (EXISTS ( SELECT 1
+           FROM cdm.rule_queue queue
+          WHERE ((queue.tag)::text = (rule.tag)::text)))) AS is_waiting
    FROM (cdm.tag_rule_versions known
      LEFT JOIN cdm.tag_rules rule ON ((((known.tag)::text = (rule.tag)::text) AND (known.version = rule.version))));
 
@@ -2220,6 +2223,8 @@ COMMENT ON COLUMN cdm.v_rules.changed_by IS 'Who made it; NULL = nobody knows an
 COMMENT ON COLUMN cdm.v_rules.changed_dt IS 'When it was made; NULL as changed_by';
 
 COMMENT ON COLUMN cdm.v_rules.is_current IS 'Whether it is how a rule or a draft of the tag is now, not how one was';
+
+COMMENT ON COLUMN cdm.v_rules.is_waiting IS 'Whether the next run of the marts brings it into force, or takes it out of force: guests are tagged as by the version before';
 
 CREATE VIEW cdm.v_tag_events WITH (security_barrier='true') AS
  SELECT hub.user_id AS guest_id,

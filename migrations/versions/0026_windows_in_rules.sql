@@ -197,7 +197,12 @@ select
     known.comment,
     known.changed_by,
     known.changed_dt,
-    rule.id is not null as is_current
+    rule.id is not null as is_current,
+    rule.id is not null and rule.status <> 'draft' and exists (
+        select 1
+        from cdm.rule_queue as queue
+        where queue.tag = rule.tag
+    ) as is_waiting
 from cdm.tag_rule_versions as known
 left join cdm.tag_rules as rule
     on
@@ -217,5 +222,7 @@ comment on column cdm.v_rules.comment is 'What people should know of it';
 comment on column cdm.v_rules.changed_by is 'Who made it; NULL = nobody knows any more';
 comment on column cdm.v_rules.changed_dt is 'When it was made; NULL as changed_by';
 comment on column cdm.v_rules.is_current is 'Whether it is how a rule or a draft of the tag is now, not how one was';
+comment on column cdm.v_rules.is_waiting is
+'Whether the next run of the marts brings it into force, or takes it out of force: guests are tagged as by the version before';
 revoke all on cdm.v_rules from dwh_bi;
 grant select on cdm.v_rules to dwh_bi, dwh_etl;

@@ -361,7 +361,9 @@ left join cdm.category_histogram as near
         and missing.orders > 0
 where missing.orders = 0 or num_nonnulls(rule.window_days, rule.exit_threshold) = 0;
 comment on view cdm.v_tag_funnel is
-'One row = a tag whose rule is in force, and how many CLOSED orders of its category guests are away from it. Only guests with at least one such order are counted. Of a rule with a window or exit threshold only those who carry it: how near others are a rehearsal says (v_rehearsal_near)';
+'One row = a tag whose rule is in force, and how many CLOSED orders of its category guests are away from it. '
+'Only guests with at least one such order are counted. Of a rule with a window or exit threshold only '
+'those who carry it: how near others are a rehearsal says (v_rehearsal_near)';
 
 create or replace view cdm.v_guest_progress with (security_barrier) as
 select

@@ -1,7 +1,7 @@
 -- One row = a tag's rule (the one in force, else the newest that is retired) or its draft, with its audience and who is one order
--- short of it (of a rule without window and exit threshold). newest_*: the newest version of the tag, which whoever changes it must have seen. rehearsed_*: of a draft, the last
--- rehearsal of what it says. A change waits while the queue of rules holds any and nothing was judged since it was made.
--- From: cdm.v_rules, cdm.v_audience_daily, cdm.v_tag_funnel, cdm.v_freshness, cdm.v_rehearsal
+-- short of it (of a rule without window and exit threshold). newest_*: the newest version of the tag, which whoever changes it must
+-- have seen. rehearsed_*: of a draft, the last rehearsal of what it says.
+-- From: cdm.v_rules, cdm.v_audience_daily, cdm.v_tag_funnel, cdm.v_rehearsal
 -- Params: none
 with newest as (
     select distinct on (tag)
@@ -42,7 +42,7 @@ select
     shown.comment,
     shown.changed_by,
     shown.changed_dt,
-    shown.status <> 'draft' and fresh.rules_waiting > 0 and coalesce(shown.changed_dt > fresh.judged_dt, true) as waiting,
+    shown.is_waiting as waiting,
     newest.version as newest_version,
     newest.changed_by as newest_by,
     newest.changed_dt as newest_dt,
@@ -57,7 +57,6 @@ select
     rehearsal.made_dt as rehearsed_dt
 from shown
 inner join newest on shown.tag = newest.tag
-cross join cdm.v_freshness as fresh
 left join audience on shown.tag = audience.tag
 left join cdm.v_tag_funnel as funnel
     on

@@ -1,6 +1,6 @@
 -- One row = a version of a tag's rule, the newest first: what it says, what was foreseen of it (NULL: it was not rehearsed within the
 -- day before), and what came of it. Of a draft nothing comes, and nothing of a version that waits.
--- From: cdm.v_rules, cdm.v_freshness, cdm.v_rehearsal, cdm.v_tag_events
+-- From: cdm.v_rules, cdm.v_rehearsal, cdm.v_tag_events
 -- Params: tag
 with versions as (
     select *
@@ -36,14 +36,7 @@ came as (
         on
             told.changed_dt <= changes.event_dt
             and told.until_dt > changes.event_dt
-    where
-        not exists (
-            select 1
-            from cdm.v_freshness as fresh
-            where
-                fresh.rules_waiting > 0
-                and coalesce(told.changed_dt > fresh.judged_dt, true)
-        )
+    where not told.is_waiting
     group by told.version
 )
 

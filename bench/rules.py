@@ -7,41 +7,46 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from bench.measure import say
 from bench.world import World
 from harness.runs import run
 from operators.load_layer import LoadLayerOperator
 from operators.rehearse_tag_rule import RehearseTagRuleOperator
 from source.generate import Generator
 from warehouse.layers import CDM
+from warehouse.requests import FORMS
 
 WINDOW_DAYS, THRESHOLD = 90, 2
 LEAVE = 1_000
-YEAR = timedelta(days=365)
 # What a minute may bring.
 QUIET = {"nothing": 0, "5 orders": 5}
 # Plain ones, a category each; then so many that there are 500, half with a window, a fourth of these with an exit threshold.
 FEW_RULES = """
     delete from cdm.tag_rules;
     insert into cdm.tag_rules (tag, category_name, threshold)
-    select 'plain ' || category_name, category_name, 5 from dds.h_category order by category_name limit 12
+    select 'plain ' || row_number() over (order by category_name), category_name, 5
+    from dds.h_category
+    order by category_name
+    limit 12
 """
 MANY_RULES = """
     insert into cdm.tag_rules (tag, category_name, threshold, window_days, exit_threshold)
     select
         'rule ' || number,
         category_name,
-        number / 20 % 10,
+        3 + number / 50 % 10,
         case when number % 2 = 0 then 7 + number % 359 end,
-        case when number % 8 = 0 then number / 40 % 5 end
+        case when number % 8 = 0 then number / 100 % 3 end
     from generate_series(13, 500) as number
     inner join (
         select category_name, row_number() over (order by category_name) as place, count(*) over () as categories
         from dds.h_category
     ) as category on number % category.categories = category.place - 1
 """
+ONE_MORE_TAG = "one more"
 ONE_MORE = f"""
     insert into cdm.tag_rules (tag, category_name, threshold, window_days)
-    select 'one more', category_name, {THRESHOLD}, {WINDOW_DAYS}
+    select '{ONE_MORE_TAG}', category_name, {THRESHOLD}, {WINDOW_DAYS}
     from cdm.user_category_counters group by category_name order by count(*) desc, category_name limit 1
 """
 DUE = "select due_dt from cdm.guest_due order by due_dt offset %s limit 1"
@@ -50,30 +55,33 @@ SETTLE = "vacuum analyze"
 
 def rules(world: World, generator: Generator, runs: int) -> dict[str, Any]:
     """Measure on what is loaded, which must end close to now; return seconds by name and how much was done in them."""
+    seconds: dict[str, float] = {}
+
+    def timed(name: str, work: Callable[[], Any]) -> None:
+        started = time.perf_counter()
+        work()
+        seconds[name] = time.perf_counter() - started
+        say(f"  {name}: {seconds[name]:.2f} s")
+
     world.owner.execute(FEW_RULES)
     _marts()
     few = _minutes(world, generator, runs, 1)
     world.owner.execute(MANY_RULES)
-    applied = _seconds(_marts)
+    timed("488 rules, half with a window, judged of all guests", _marts)
     world.owner.execute(SETTLE)
     many = _minutes(world, generator, runs, 2)
     world.owner.execute(ONE_MORE)
-    activated = _seconds(_marts)
-    rehearsed = _seconds(_rehearse)
+    timed(f"one of {WINDOW_DAYS} days switched on", _marts)
+    timed("it rehearsed over a year", _rehearse)
     row = world.owner.execute(DUE, [LEAVE - 1]).fetchone()
     assert row is not None  # a thousand guests have a tag that ends
     before = _revoked(world)
-    left = _seconds(lambda: _marts(as_of=row[0]))
+    timed(f"{LEAVE:,} guests of whom an order becomes too old", lambda: _marts(as_of=row[0]))
     return {
         "quiet_12": few,
         "quiet_500": many,
         "quiet_500_over_12": {name: many[name] / few[name] for name in QUIET},
-        "seconds": {
-            "488 rules, half with a window, judged of all guests": applied,
-            f"one of {WINDOW_DAYS} days switched on": activated,
-            "it rehearsed over a year": rehearsed,
-            f"{LEAVE:,} guests of whom an order becomes too old": left,
-        },
+        "seconds": seconds,
         "revoked": _revoked(world) - before,
     }
 
@@ -90,6 +98,7 @@ def _minutes(world: World, generator: Generator, runs: int, salt: int) -> dict[s
                 world.produce(topic, world.fresh_orders(generator, orders, moment))
             totals.append(world.minute(topic).total)
         found[name] = statistics.median(totals[1:])
+        say(f"  {name}: {found[name] * 1000:.0f} ms")
     return found
 
 
@@ -99,8 +108,7 @@ def _marts(**parameters: Any) -> None:
 
 def _rehearse() -> None:
     """Rehearse the rule that was added last, over a year of Mondays in Moscow."""
-    empty = dict.fromkeys(("category", "threshold", "window_days", "exit_threshold", "from", "as_of"))
-    params = {**empty, "tag": "one more", "zone": "Europe/Moscow"}
+    params = {name: field.default for name, field in FORMS["tag_rule_rehearse"].items()} | {"tag": ONE_MORE_TAG}
     run_of = SimpleNamespace(run_id="run", conf={}, triggering_user_name=None)
     dag = SimpleNamespace(dag_id="tag_rule_rehearse")
     run(RehearseTagRuleOperator(task_id="rehearse"), dag=dag, dag_run=run_of, params=params)
@@ -110,9 +118,3 @@ def _revoked(world: World) -> int:
     row = world.owner.execute("select count(*) from cdm.tag_events where event = 'revoked'").fetchone()
     assert row is not None  # an aggregate
     return int(row[0])
-
-
-def _seconds(work: Callable[[], Any]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started

@@ -18,26 +18,46 @@ create temporary table batch_points (
 ) on commit drop;
 
 insert into batch_points
-with counted as (
+-- Asked for by a tag, or as a guest of the batch under all timed rules: in one join a guest's many tags met all of their orders.
+with asked as (
     select
-        intervals.user_id,
+        intervals.*,
         rule.rule_id,
         rule.as_of,
-        intervals.order_id,
-        intervals.from_dt,
-        least(intervals.to_dt, intervals.from_dt + rule.window_days * interval '24 hours') as until_dt,
-        coalesce(
-            intervals.to_dt > intervals.from_dt + rule.window_days * interval '24 hours',
-            rule.window_days is not null
-        ) as is_expiry
+        rule.window_days * interval '24 hours' as window_length
+    from batch_folded as folded
+    inner join batch_judged as rule on folded.tag = rule.tag
+    inner join batch_intervals as intervals
+        on
+            folded.user_id = intervals.user_id
+            and rule.category_id = intervals.category_id
+
+    union all
+
+    select
+        intervals.*,
+        rule.rule_id,
+        rule.as_of,
+        rule.window_days * interval '24 hours' as window_length
     from batch_intervals as intervals
     inner join batch_judged as rule on intervals.category_id = rule.category_id
-    inner join batch_folded as folded
-        on
-            intervals.user_id = folded.user_id
-            and coalesce(folded.tag, rule.tag) = rule.tag
-            and (folded.tag is not null or rule.is_timed)
-    where intervals.from_dt <= rule.as_of
+    inner join batch_folded as folded on intervals.user_id = folded.user_id
+    where
+        rule.is_timed
+        and folded.tag is null
+),
+
+counted as (
+    select
+        user_id,
+        rule_id,
+        as_of,
+        order_id,
+        from_dt,
+        least(to_dt, from_dt + window_length) as until_dt,
+        coalesce(to_dt > from_dt + window_length, window_length is not null) as is_expiry
+    from asked
+    where from_dt <= as_of
 ),
 
 steps as (

@@ -19,7 +19,7 @@ import hashlib
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
@@ -114,7 +114,7 @@ class TagRule(NamedTuple):
         """Whether the orders' times decide, and not the counter alone."""
         return self.window_days is not None or self.exit_threshold is not None
 
-    def stand(self, spans: Collection[tuple[datetime, datetime | None]], as_of: datetime) -> Stand | None:
+    def stand(self, spans: Iterable[tuple[datetime, datetime | None]], as_of: datetime) -> Stand | None:
         """Return how somebody stands whose orders were CLOSED in these spans; None: without the tag.
 
         Walks through the moments one by one, as somebody would who had watched.
@@ -123,7 +123,7 @@ class TagRule(NamedTuple):
         keeps = self.threshold if self.exit_threshold is None else self.exit_threshold
         since, count = None, 0
         for moment in sorted({moment for span in until for moment in span if moment <= as_of}):
-            count = self.counting(spans, moment)
+            count = _open_at(moment, until)
             if count > self.threshold and since is None:
                 since = moment
             elif count <= keeps:
@@ -140,7 +140,7 @@ class TagRule(NamedTuple):
 
     def counting(self, spans: Iterable[tuple[datetime, datetime | None]], moment: datetime) -> int:
         """Return how many orders count at a moment: were CLOSED then, and no older than the window."""
-        return sum(begin <= moment < end for begin, end in self._counted(spans))
+        return _open_at(moment, self._counted(spans))
 
     def _counted(self, spans: Iterable[tuple[datetime, datetime | None]]) -> list[tuple[datetime, datetime]]:
         """Return the spans, each as long as its order counts."""
@@ -148,6 +148,10 @@ class TagRule(NamedTuple):
             return [(begin, end or NEVER) for begin, end in spans]
         window = timedelta(hours=24 * self.window_days)
         return [(begin, min(end or NEVER, begin + window)) for begin, end in spans]
+
+
+def _open_at(moment: datetime, spans: Iterable[tuple[datetime, datetime]]) -> int:
+    return sum(begin <= moment < end for begin, end in spans)
 
 
 @dataclass

@@ -190,12 +190,10 @@ begin
             pg_temp.copied(target, (
                 select jsonb_object_agg(
                     attname,
-                    case attname
-                        when 'h_order_pk' then 'orders.new_pk'
-                        when 'value_hash' then 'md5(held.value_hash::text || orders.k)::uuid'
-                        when 'effective_dttm' then $sql$held.effective_dttm - orders.k * interval '7 days'$sql$
-                        when 'sent_dttm' then $sql$held.sent_dttm - orders.k * interval '7 days'$sql$
-                        when 'closed_dttm' then $sql$held.closed_dttm - orders.k * interval '7 days'$sql$
+                    case
+                        when attname = 'h_order_pk' then 'orders.new_pk'
+                        when attname = 'value_hash' then 'md5(held.value_hash::text || orders.k)::uuid'
+                        when left(attname, 3) <> 'hk_' then format($sql$held.%%I - orders.k * interval '7 days'$sql$, attname)
                         else 'dds.hash_key(orders.new_pk::text, md5(held.value_hash::text || orders.k)::uuid::text)'
                     end
                 )

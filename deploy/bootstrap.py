@@ -3,7 +3,8 @@
 Reads DWH_ADMIN_URL (a superuser; or a role with CREATEROLE and CREATEDB, as managed clouds give; or `dwh_owner` itself
 where the cloud's console has made the roles and the database), and the passwords DWH_OWNER_PASSWORD, DWH_ETL_PASSWORD,
 DWH_BI_PASSWORD. Safe to run again and in parallel: what exists is kept, passwords and rights are set anew; a role that
-the admin may not alter is left as it is.
+the admin may not alter is left as it is. DWH_WORKERS names the workers of a Citus cluster that is to hold the warehouse
+(deploy/link_workers.py); DWH_ADMIN_URL is its coordinator's then.
 
     python -m deploy.bootstrap
 """
@@ -17,6 +18,8 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+
+from deploy.link_workers import link_workers, wanted_workers
 
 DATABASE = "dwh"
 OWNER = "dwh_owner"
@@ -45,7 +48,12 @@ ONE_AT_A_TIME = "select pg_advisory_lock(hashtext('dwh.bootstrap'))"
 
 def main() -> None:
     """Connect, then create or correct each role, the database and who may connect to it."""
-    with as_admin("the warehouse") as connection:
+    workers = wanted_workers()
+    if workers:
+        with as_admin("the warehouse") as connection:
+            connection.execute(ONE_AT_A_TIME)
+            link_workers(os.environ["DWH_ADMIN_URL"], workers, DATABASE, OWNER)
+    with as_admin("the warehouse", DATABASE if workers else None) as connection:
         connection.execute(ONE_AT_A_TIME)
         for role, (variable, _) in ROLES.items():
             ensure_role(connection, role, os.environ.get(variable), variable)

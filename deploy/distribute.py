@@ -1,7 +1,8 @@
 """Spread the warehouse over the workers of a distributed PostgreSQL (Citus), after the migrations; or gather it again.
 
 Reads DWH_URL (the owner, on the coordinator), DWH_DISTRIBUTED (`true` asks for it; where nobody asks, nothing happens) and
-DWH_SHARDS (the first time; as the cluster is set, unless given). Safe to run again: what lies where
+DWH_SHARDS (the first time; as the cluster is set, unless given). DWH_COLUMNAR_LOG=true lays the log of orders in columns, in a
+tenth of the room, when it is distributed first. Safe to run again: what lies where
 plugins/warehouse/distribution.py says is left there. One transaction: it is done whole or not at all.
 How a living warehouse is moved: docs/scale.md.
 
@@ -31,6 +32,7 @@ from warehouse.distribution import (
 ROLES_THAT_READ_VIEWS = ("dwh_bi",)
 OWNERS_FUNCTIONS = ("dds.clear_vault()",)
 VAULT = sorted(table for table in {*DISTRIBUTED, *LOCAL} if re.match(r"dds\.(h|l|s|es)_", table))
+LOG = "stg.order_event_log"
 TURNS = ("dwh.stg", "dwh.dds", "dwh.cdm")
 
 
@@ -79,6 +81,9 @@ def distribute(connection: psycopg.Connection) -> str:
     kept = neighbours(connection) if missing else []
     for table in missing:
         prepare(connection, table)
+    if LOG in missing and os.environ.get("DWH_COLUMNAR_LOG", "").lower() == "true":
+        connection.execute(f"alter table {LOG} set access method columnar")
+        note(connection, 1, f"alter table {LOG} set access method heap")
     for table in missing:
         spread(connection, table, DISTRIBUTED[table])
     for statement in kept:

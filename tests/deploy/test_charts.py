@@ -33,6 +33,8 @@ WITH_EXTRAS = (
 )
 # Only beside a server of our own.
 WITH_WAL = {"local": "--set=backup.wal.enabled=true", "single-vm": "--set=backup.wal.enabled=true"}
+# A cluster of our own in the place of one server.
+DISTRIBUTED = ("--set=warehouse.distributed.enabled=true", "--set=backup.enabled=false")
 PODS = ("backup-shell", "data-shell", "toolbox")
 
 
@@ -43,11 +45,17 @@ def rendered(chart: str, place: str) -> list[dict[str, Any]]:
     if chart == "airflow":
         objects = render_airflow(place, "metrics.yaml")
         return [*objects, task_pod(objects)]
+    if chart == "distributed":
+        return render_warehouse(place, *DISTRIBUTED)
     return render_warehouse(place, *WITH_EXTRAS, *filter(None, [WITH_WAL.get(place)]))
 
 
 @pytest.fixture(
-    params=[*((chart, place) for chart in ("warehouse", "airflow") for place in PLACES), ("by hand", "anywhere")],
+    params=[
+        *((chart, place) for chart in ("warehouse", "airflow") for place in PLACES),
+        ("by hand", "anywhere"),
+        ("distributed", "local"),
+    ],
     ids="-".join,
 )
 def objects(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
@@ -215,6 +223,55 @@ def test_the_way_back_to_a_moment_is_a_value():
     assert "wal-tools" in places["wal-tools"]
     assert places["wal"] == {"wal", "tmp"}
     assert "for the server of this chart" in refused_warehouse("yandex-managed", "--set=backup.wal.enabled=true")
+
+
+def test_a_cluster_in_the_place_of_the_server_is_a_value():
+    objects = render_warehouse("local", *DISTRIBUTED, "--set=warehouse.distributed.workers=3")
+    named = {(item["kind"], item["metadata"]["name"]): item for item in objects}
+    parts = {name: (spec, found) for name, spec, found in containers(objects)}
+    (_, coordinator), (_, worker) = (parts[f"StatefulSet {name}, postgres"] for name in ("postgres", "postgres-worker"))
+    for part in ("image", "args", "env", "volumeMounts", "securityContext"):
+        assert worker[part] == coordinator[part], "nodes are alike"
+    assert {"wal_level=logical", "tcp_keepalives_idle=30s"} <= set(worker["args"])
+    workers = named["StatefulSet", "postgres-worker"]["spec"]
+    assert (workers["replicas"], workers["serviceName"]) == (3, "postgres-worker")
+    assert workers["volumeClaimTemplates"]
+    (linked,) = parts["Job migrate, bootstrap"][1]["env"]
+    nodes = [f"postgres-worker-{number}.postgres-worker:5432" for number in range(3)]
+    assert linked == {"name": "DWH_WORKERS", "value": " ".join(nodes)}
+
+    def peers(policy: str) -> set[str]:
+        (rule,) = named["NetworkPolicy", policy]["spec"]["ingress"]
+        return {str(peer["podSelector"]["matchLabels"].get("app.kubernetes.io/name")) for peer in rule["from"]}
+
+    assert peers("postgres-worker") == {"postgres", "postgres-worker", "migrate"}
+    assert {"postgres-worker", "migrate"} < peers("postgres")
+
+
+def test_nothing_of_a_cluster_is_there_unless_it_is_asked_for_and_ours():
+    asked_elsewhere = ("--set=postgres.mode=external", "--set=warehouse.distributed.enabled=true")
+    for options in ((), asked_elsewhere):
+        objects = render_warehouse("local", *options)
+        assert "postgres-worker" not in str(objects)
+        assert "DWH_WORKERS" not in str(objects)
+        assert ("deploy.distribute" in str(objects)) == bool(options)
+
+
+def test_a_cluster_is_not_installed_with_backups_that_would_hold_nothing_of_its_workers():
+    assert "set backup.enabled: false" in refused_warehouse("local", *DISTRIBUTED[:1])
+
+
+def test_nodes_of_a_cluster_log_in_to_each_other_by_a_file_that_nobody_else_reads(tmp_path):
+    parts = {name: found for name, _, found in containers(render_warehouse("local", *DISTRIBUTED))}
+    made = parts["StatefulSet postgres-worker, passwords"]
+    passwords = {f"{name}_PASSWORD": rf"{name}:\1" for name in ("POSTGRES", "DWH_OWNER", "DWH_ETL", "DWH_BI")}
+    command = [word.replace("/passwords/", f"{tmp_path}/") for word in made["command"]]
+    subprocess.run(command, check=True, env=passwords | {"PATH": os.environ["PATH"]})
+    file = tmp_path / "pgpass"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.read_text().splitlines() == [
+        rf"*:*:*:{role}:{role.upper()}\:\\1" for role in ("postgres", "dwh_owner", "dwh_etl", "dwh_bi")
+    ]
 
 
 def test_an_upgrade_starts_the_server_again_that_was_scaled_to_zero_for_its_data():

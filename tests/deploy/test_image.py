@@ -48,7 +48,7 @@ def test_the_programs_of_the_deployment_find_all_that_they_need_in_the_image(ima
 
 
 def test_each_program_that_chart_and_compose_start_is_in_the_image(image):
-    files = [REPO / "docker-compose.yaml", *(CHART / "templates").iterdir()]
+    files = [REPO / "docker-compose.yaml", REPO / "deploy/compose.distributed.yaml", *(CHART / "templates").iterdir()]
     text = "".join(file.read_text() for file in files)
     called = {*re.findall(r"\bdeploy/\w+\.(?:py|sh)", text)}
     called |= {name.replace(".", "/") + ".py" for name in re.findall(r"-m,? (deploy\.\w+)", text)}

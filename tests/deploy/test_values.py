@@ -103,7 +103,7 @@ def test_values_of_our_chart_are_what_its_schema_allows(place):
 
 @pytest.mark.parametrize("path", [path for path, _ in leaves(load(CHART / "values.yaml"))], ids=".".join)
 def test_a_misspelt_name_of_our_chart_is_refused(path):
-    if path[-1] in load(CHART / "values.yaml")["postgres"]["settings"]:
+    if path[-2:-1] == ("settings",):
         return  # PostgreSQL's own names: it refuses those that it does not know
     misspelt: Any = 1
     for name in reversed((*path[:-1], f"{path[-1]}s")):
@@ -120,8 +120,9 @@ def test_postgresql_notices_a_client_that_is_gone_and_logs_no_rows_by_the_same_s
     }
     assert len(settings) == 6
     assert settings.items() <= SETTINGS.items()
-    command = load(REPO / "docker-compose.yaml")["services"]["postgres"]["command"]
-    assert command == ["postgres", *(f"-c{name}={value}" for name, value in settings.items())]
+    command = ["postgres", *(f"-c{name}={value}" for name, value in settings.items())]
+    assert load(REPO / "docker-compose.yaml")["services"]["postgres"]["command"] == command
+    assert {str(node["command"]) for node in nodes_of_compose().values()} == {str(command)}
 
 
 def test_airflow_waits_for_its_own_database_as_a_task_does_for_the_warehouse(monkeypatch):
@@ -185,6 +186,28 @@ def test_cloud_init_is_yaml_and_begins_as_cloud_init_wants_it():
     for file in yaml.safe_load(text)["write_files"]:
         if file["path"].endswith("config.yaml"):
             assert yaml.safe_load(file["content"])["secrets-encryption"] is True
+
+
+def nodes_of_compose() -> dict[str, dict[str, Any]]:
+    """Return the services of a cluster that deploy/compose.distributed.yaml makes of docker-compose.yaml."""
+    services = load(REPO / "deploy/compose.distributed.yaml")["services"]
+    return {name: service for name, service in services.items() if name.startswith("postgres")}
+
+
+def test_a_cluster_in_compose_is_that_of_the_chart():
+    said = load(CHART / "values.yaml")["warehouse"]["distributed"]
+    nodes = nodes_of_compose()
+    migrate = load(REPO / "deploy/compose.distributed.yaml")["services"]["migrate"]
+    workers = sorted(set(nodes) - {"postgres"})
+    assert len(workers) == said["workers"]
+    assert migrate["environment"] == {"DWH_DISTRIBUTED": "true", "DWH_WORKERS": " ".join(workers)}
+    assert sorted(migrate["depends_on"]) == workers
+    settings = " ".join(f"-c{name}={value}" for name, value in said["settings"].items())
+    for node in nodes.values():
+        assert node["image"] == said["image"]
+        assert f'docker-entrypoint.sh "$$@" {settings}\n' in node["entrypoint"][2]
+        assert "ports" not in node
+        assert all(str(value).startswith("${") for name, value in node["environment"].items() if "PASSWORD" in name)
 
 
 # --- Docker, secrets: the same names everywhere ----------------------------------------------------------------------

@@ -34,3 +34,31 @@ storageClassName: {{ . }}
 {{- end }}
 resources: {requests: {storage: {{ .size }}}}
 {{- end }}
+
+{{/* Whether this chart runs a Citus cluster: "true", or nothing. */}}
+{{- define "guest-tags.cluster" -}}
+{{- if and .Values.warehouse.distributed.enabled (eq .Values.postgres.mode "internal") }}true{{ end }}
+{{- end }}
+
+{{/* The workers of the cluster, as the coordinator reaches them. */}}
+{{- define "guest-tags.workers" -}}
+{{- range $number := until (int .Values.warehouse.distributed.workers) }}{{ if $number }} {{ end }}postgres-worker-{{ $number }}.postgres-worker:5432{{ end }}
+{{- end }}
+
+{{/* The init container of a node of the cluster: by its file nodes log in to each other as the role whose statement they carry out. */}}
+{{- define "guest-tags.passwords" -}}
+- name: passwords
+  image: {{ .Values.warehouse.distributed.image }}
+  command:
+    - bash
+    - -ec
+    - |
+      umask 077
+      say() { printf '*:*:*:%s:%s\n' "$1" "$(printf %s "$2" | sed 's/[\\:]/\\&/g')"; }
+      { say postgres "$POSTGRES_PASSWORD"; say dwh_owner "$DWH_OWNER_PASSWORD"; say dwh_etl "$DWH_ETL_PASSWORD"
+        say dwh_bi "$DWH_BI_PASSWORD"; } > /passwords/pgpass
+  envFrom: [{secretRef: {name: {{ .Values.secrets.server }}}}]
+  resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {memory: 32Mi}}
+  securityContext: {{- include "guest-tags.containerSecurity" false | nindent 4 }}
+  volumeMounts: [{name: passwords, mountPath: /passwords}]
+{{- end }}

@@ -3,7 +3,8 @@ BIN := .venv/bin
 STACK := $(BIN)/python -m local
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make requirements"
 ARGS ?=
-# Processes of the tests; each has servers of its own. 0: one, in which a debugger can stop.
+# Processes of the tests; each has servers of its own. 0: one, in which a debugger can stop. In the order of folders, for the
+# longest files (crash, e2e) are in the first of them: last, they would run alone.
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
@@ -46,7 +47,7 @@ env: | $(BIN) ## Print export lines, for: eval "$$(make -s env)"
 ##@ Check
 
 test: browser ## Run the tests on a stack of their own; ARGS="-k name" is handed to pytest
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 recount: | $(BIN) ## Count again from the raw messages, by the reference model, and compare with every mart; ARGS="--from-stg"
 	@env=$$($(STACK) env) && eval "$$env" && $(BIN)/python -m witness.recount $(ARGS)

@@ -124,6 +124,20 @@ cross join lateral jsonb_populate_record(
     )
 ) as grown;
 
+insert into dds.s_user_contacts
+select
+    dds.hash_key(names.new_pk::text, names.new_hash::text),
+    names.new_pk,
+    log.phone,
+    log.email,
+    log.update_ts,
+    names.new_hash,
+    log.load_dt,
+    'redis'
+from grown_names as names
+inner join stg.reference_log as log on names.new_hash = log.value_hash
+where log.phone is not null or log.email is not null;
+
 drop table grown_names;
 
 insert into dds.h_order

@@ -223,7 +223,15 @@ class Generator:
             key = self.user_id(index)
             mixed = int(key[:8], 16)
             name = f"{first[mixed % len(first)]} {last[mixed // len(first) % len(last)]}"
-            document = {"_id": key, "name": name, "login": f"guest{index + 1:06d}", "update_ts_utc": update_ts}
+            login = f"guest{index + 1:06d}"
+            document = {"_id": key, "name": name, "login": login, "update_ts_utc": update_ts}
+            # People write a number in many ways, and some leave it out.
+            digits = f"{mixed % 10**9:09d}"
+            written = (f"+7 (9{digits[:2]}) {digits[2:5]}-{digits[5:7]}-{digits[7:]}", f"89{digits}", None)[index % 3]
+            if written:
+                document["phone"] = written
+            if index % 4:
+                document["email"] = f"{login}@example.com"
             yield key, json.dumps(document)
 
     def restaurant_documents(self) -> Iterator[tuple[str, str]]:

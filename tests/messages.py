@@ -79,6 +79,8 @@ def restaurant(key: str = "diner", *, menu: dict[str, str], name: str = "Diner",
     return json.dumps({"_id": key, "name": name, "menu": entries, "update_ts_utc": update_ts}).encode()
 
 
-def user(key: str = "guest", *, name: str = "Guest", login: str = "guest", update_ts: str = SENT) -> bytes:
-    """Return a guest's document."""
-    return json.dumps({"_id": key, "name": name, "login": login, "update_ts_utc": update_ts}).encode()
+def user(
+    key: str = "guest", *, name: str = "Guest", login: str = "guest", update_ts: str = SENT, **contacts: Any
+) -> bytes:
+    """Return a guest's document; `contacts`: phone and email."""
+    return json.dumps({"_id": key, "name": name, "login": login, "update_ts_utc": update_ts, **contacts}).encode()

@@ -114,10 +114,13 @@ class Guest(Brief):
     at: int = 0
     name: str | None = "Ann"
     login: str | None = "ann"
+    phone: str | None = None
+    email: str | None = None
 
     def document(self) -> tuple[str, str, bytes]:
         """Return (kind, key, value)."""
-        fields = {"_id": self.key, "name": self.name, "login": self.login, "update_ts_utc": moment(self.at)}
+        fields = {"_id": self.key, "update_ts_utc": moment(self.at)}
+        fields |= {name: getattr(self, name) for name in ("name", "login", "phone", "email")}
         return "user", self.key, json.dumps(fields).encode()
 
 
@@ -242,7 +245,13 @@ ORDERS = st.builds(
     blank=st.booleans(),
 )
 GUESTS = st.builds(
-    Guest, key=USERS, at=MINUTES, name=st.sampled_from(["Ann", "Bob", None]), login=st.sampled_from(["ann", None])
+    Guest,
+    key=USERS,
+    at=MINUTES,
+    name=st.sampled_from(["Ann", "Bob", None]),
+    login=st.sampled_from(["ann", None]),
+    phone=st.sampled_from(["+7 999 123-45-67", None]),
+    email=st.sampled_from(["ann@example.com", "", None]),
 )
 MENUS = st.builds(
     Menu,

@@ -82,6 +82,8 @@ class DocumentVersion:
     key: str
     name: str | None
     login: str | None
+    phone: str | None
+    email: str | None
     menu: Mapping[str, tuple[str | None, str | None]]
 
 
@@ -261,12 +263,22 @@ class Model:
                 i: {"status": order.status, "closed_dttm": order.closed_at} for i, order in orders.items()
             },
             "s_user_names": {d.key: {"username": d.name, "userlogin": d.login} for d in self._by_age("user")},
+            "s_user_contacts": self._contacts(),
             "s_restaurant_names": {d.key: {"name": d.name} for d in self._by_age("restaurant")},
             "s_product_names": {dish: {"name": name} for dish, name in self.product_names().items()},
             "es_order_user": {i: {"user_id": order.user_id} for i, order in orders.items()},
             "es_order_product": {i: {"product_ids": frozenset(o.dishes)} for i, o in orders.items() if o.dishes},
             "es_product_category": {dish: {"category_name": c} for dish, c in self.product_categories().items()},
         }
+
+    def _contacts(self) -> dict[str, dict[str, str | None]]:
+        """Guest -> phone and e-mail now; who never had any is not in it."""
+        contacts: dict[str, dict[str, str | None]] = {}
+        for document in self._by_age("user"):
+            told = {"phone": document.phone, "email": document.email}
+            if document.key in contacts or any(value is not None for value in told.values()):
+                contacts[document.key] = told
+        return contacts
 
     def product_names(self) -> dict[str, str]:
         """Dish id -> name: the newest menu's; while no menu names the dish, the newest order's. No name: no entry."""
@@ -489,6 +501,8 @@ def read_document(kind: str, key: str, value: bytes, zone: tzinfo = UTC) -> Docu
         key=key,
         name=_maybe_text(document, "name"),
         login=_maybe_text(document, "login") if kind == "user" else None,
+        phone=_maybe_text(document, "phone") if kind == "user" else None,
+        email=_maybe_text(document, "email") if kind == "user" else None,
         menu=menu,
     )
 

@@ -28,6 +28,7 @@ DISTRIBUTED: Mapping[str, str] = MappingProxyType(
         "dds.es_order_product": "h_order_pk",
         "dds.h_user": "h_user_pk",
         "dds.s_user_names": "h_user_pk",
+        "dds.s_user_contacts": "h_user_pk",
         "dds.counter_queue": "h_user_pk",
         "cdm.user_product_counters": "user_id",
         "cdm.user_category_counters": "user_id",

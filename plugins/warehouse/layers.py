@@ -191,6 +191,7 @@ DDS = Layer(
         "dds/s_order_cost.sql",
         "dds/s_order_status.sql",
         "dds/s_user_names.sql",
+        "dds/s_user_contacts.sql",
         "dds/s_product_names.sql",
         "dds/s_restaurant_names.sql",
         "dds/es_order_user.sql",

@@ -34,6 +34,8 @@ class ReferenceVersion(NamedTuple):
     menu_ids: Sequence[str] = ()
     menu_names: Sequence[str | None] = ()
     menu_categories: Sequence[str | None] = ()
+    phone: str | None = None
+    email: str | None = None
 
 
 def parse_reference(object_type: str, object_id: str, value: bytes, zone: tzinfo = UTC) -> ReferenceVersion:
@@ -58,7 +60,8 @@ def parse_reference(object_type: str, object_id: str, value: bytes, zone: tzinfo
     update_ts = required_time(document, "update_ts_utc", zone)
     name = optional_text(document, "name")
     if object_type == USER:
-        return ReferenceVersion(USER, object_id, update_ts, name, login=optional_text(document, "login"))
+        login, phone, email = (optional_text(document, field) for field in ("login", "phone", "email"))
+        return ReferenceVersion(USER, object_id, update_ts, name, login=login, phone=phone, email=email)
     menu = _menu(document)
     return ReferenceVersion(
         RESTAURANT,

@@ -55,16 +55,20 @@ CASES = [
     ("user", guest(update_ts_utc=1), "wrong_type"),
     ("user", guest(name=1), "wrong_type"),
     ("user", guest(login={}), "wrong_type"),
+    ("user", guest(phone=79991234567), "wrong_type"),
+    ("user", guest(email=[]), "wrong_type"),
     ("user", guest(name="a\x00b"), "bad_text"),
     ("user", guest(name="\ud800"), "bad_text"),
     ("user", guest(name=float("nan")), "bad_number"),
     ("user", guest(note=nested(100)), "too_deep"),
     ("user", guest(note="x" * MEBIBYTE), "oversized"),
     ("user", guest(), STORED),
+    ("user", guest(phone="+7 (999) 123-45-67", email=" Ann@Example.com "), STORED),
+    ("user", guest(phone="", email=None), STORED),
     ("user", guest(name=..., login=None, note=nested(90)), STORED),
     ("user", guest(name="O'Hara \\N\t\n%s {{ }} 🍕"), STORED),
     ("restaurant", diner(), STORED),
-    ("restaurant", diner(menu=[], login=7), STORED),
+    ("restaurant", diner(menu=[], login=7, phone=7), STORED),
     ("restaurant", diner(menu=[{"_id": "p"}, {"_id": "q", "category": ""}]), STORED),
 ]
 
@@ -116,5 +120,6 @@ def test_a_restaurant_is_read_field_by_field_and_the_first_entry_of_a_dish_count
 
 
 def test_a_guest_is_read_field_by_field() -> None:
-    version = parse_reference("user", "key", guest(name="Ёж", login="hedgehog"))
+    version = parse_reference("user", "key", guest(name="Ёж", login="hedgehog", phone="8 999", email="Ёж@wood"))
     assert (version.name, version.login, version.menu_ids) == ("Ёж", "hedgehog", ())
+    assert (version.phone, version.email) == ("8 999", "Ёж@wood")

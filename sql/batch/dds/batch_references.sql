@@ -12,6 +12,8 @@ create temporary table batch_references (
     value_hash uuid,
     name text,
     login text,
+    phone text,
+    email text,
     is_before boolean
 ) on commit drop;
 
@@ -36,6 +38,8 @@ versions as (
         log.value_hash,
         log.name,
         log.login,
+        log.phone,
+        log.email,
         false as is_before
     from first_incoming
     inner join stg.reference_log as log
@@ -57,7 +61,9 @@ versions as (
             log.update_ts,
             log.value_hash,
             log.name,
-            log.login
+            log.login,
+            log.phone,
+            log.email
         from stg.reference_log as log
         where
             log.object_type = first_incoming.object_type
@@ -76,6 +82,8 @@ select
     value_hash,
     name,
     login,
+    phone,
+    email,
     is_before
 from versions;
 

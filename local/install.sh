@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv from the two halves of the lock and fetches Kafka's jars; with the argument `browser` also sees to a Chromium and to
-# age (which encrypts the dumps), which only the tests and the screenshots need; with `charts` to helm and promtool, which some tests
+# Makes .venv from the two halves of the lock and fetches Kafka's jars; with the argument `browser` also sees to a Chromium, to
+# age (which encrypts the dumps) and to an S3 server, which only the tests and the screenshots need; with `charts` to helm and promtool, which some tests
 # are skipped without. Quick when nothing has changed; asks nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -28,20 +28,24 @@ if ! is_done $venv_stamp requirements.txt requirements-dev.txt; then
   fingerprint requirements.txt requirements-dev.txt > $venv_stamp
 fi
 
-jars=.local/lib/kafka
-if ! is_done $jars/.installed local/kafka/pom.xml; then
+# jars <name>: what local/<name>/pom.xml names, into .local/lib/<name>.
+jars() {
+  local pom=local/$1/pom.xml folder=.local/lib/$1 output
+  is_done "$folder/.installed" "$pom" && return
   command -v mvn >/dev/null || apt_get maven
-  rm -rf $jars && mkdir -p $jars
+  rm -rf "$folder" && mkdir -p "$folder"
   # Captured, because even a quiet Maven prints escape sequences.
-  output=$(mvn --batch-mode --quiet --file local/kafka/pom.xml dependency:copy-dependencies \
-    -DoutputDirectory="$PWD/$jars" 2>&1) || fail "the jars of Kafka could not be fetched: $output"
-  fingerprint local/kafka/pom.xml > $jars/.installed
-fi
+  output=$(mvn --batch-mode --quiet --file "$pom" dependency:copy-dependencies \
+    -DoutputDirectory="$PWD/$folder" 2>&1) || fail "the jars of $1 could not be fetched: $output"
+  fingerprint "$pom" > "$folder/.installed"
+}
+jars kafka
 
 if [[ ${1:-} == browser ]]; then
   [[ -n $(command -v "${CHROMIUM:-chromium}" chromium-browser google-chrome) ]] ||
     apt_get chromium fonts-liberation   # without a font it draws no letters
   command -v age >/dev/null || apt_get age
+  jars s3
 fi
 
 if [[ ${1:-} == charts ]]; then

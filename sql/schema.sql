@@ -12,6 +12,18 @@ CREATE SCHEMA stg;
 
 COMMENT ON SCHEMA stg IS 'As received from Kafka and Redis: the source of truth. DDS and CDM can be built again from it';
 
+CREATE FUNCTION cdm.draw(salt text, guest_id text) RETURNS integer
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN (((((('x'::text || encode(substr(sha256(convert_to(((salt || ':'::text) || guest_id), 'UTF8'::name)), 1, 4), 'hex'::text)))::bit(32))::bigint * 10000) >> 32))::integer;
+
+COMMENT ON FUNCTION cdm.draw(salt text, guest_id text) IS '0 to 9999, evenly: the first 4 bytes of SHA-256 of salt:guest_id. In control are those below the percentage times 100';
+
+CREATE FUNCTION cdm.email_plain(written text, without_dots boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN (SELECT CASE WHEN (plain.plain = ''::text) THEN ''::text WHEN (plain.plain !~ '^[!-?A-~]+@[!-?A-~]+$'::text) THEN NULL::text WHEN (email_plain.without_dots AND (plain.plain ~ '@(gmail|googlemail)\.com$'::text)) THEN ((replace(split_part(plain.plain, '@'::text, 1), '.'::text, ''::text) || '@'::text) || split_part(plain.plain, '@'::text, 2)) ELSE plain.plain END AS plain FROM lower(regexp_replace(email_plain.written, '^\s+|\s+$'::text, ''::text, 'g'::text)) plain(plain));
+
+COMMENT ON FUNCTION cdm.email_plain(written text, without_dots boolean) IS 'Without blanks, in lower case; without_dots: those of gmail, too. Empty where nothing is written, NULL where it is no e-mail';
+
 CREATE FUNCTION cdm.folded_tag(tag text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN lower(NORMALIZE(regexp_replace(NORMALIZE(tag, NFKC), '\s'::text, ''::text, 'g'::text), NFKC));
@@ -51,6 +63,35 @@ end
 $$;
 
 COMMENT ON FUNCTION cdm.keep_tag_rule_version() IS 'Writes each version of a rule into the history; one that is deleted, unless a draft, or renamed to another tag, ends as retired';
+
+CREATE FUNCTION cdm.lock_audience() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+    locked text := case
+        when new.salt <> old.salt then 'salt'
+        when new.control_percent <> old.control_percent then 'control_percent'
+        when new.channel <> old.channel then 'channel'
+    end;
+begin
+    if locked is not null and exists (
+        select 1 from cdm.audience_exports where audience = old.audience and status in ('planned', 'published')
+    ) then
+        raise exception '%', old.audience || ': ' || locked || ' stays as it is since export 1; for another one make another audience'
+        using errcode = 'check_violation';
+    end if;
+    return new;
+end;
+$$;
+
+COMMENT ON FUNCTION cdm.lock_audience() IS 'Refuses another salt, control_percent or channel of an audience that has been exported';
+
+CREATE FUNCTION cdm.phone_digits(written text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN (SELECT CASE WHEN (phone_digits.written ~ '^\s*$'::text) THEN ''::text WHEN (digits.digits ~ '^8[0-9]{10}$'::text) THEN ('7'::text || substr(digits.digits, 2)) WHEN (digits.digits ~ '^9[0-9]{9}$'::text) THEN ('7'::text || digits.digits) WHEN (digits.digits ~ '^[0-9]{11,15}$'::text) THEN digits.digits ELSE NULL::text END AS "case" FROM regexp_replace(phone_digits.written, '[^0-9]'::text, ''::text, 'g'::text) digits(digits));
+
+COMMENT ON FUNCTION cdm.phone_digits(written text) IS '8 999 123-45-67 is 79991234567, and so is it without the 8. Empty where nothing is written, NULL where it is no phone';
 
 CREATE FUNCTION cdm.queue_tag_rule() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -470,6 +511,171 @@ $$;
 
 COMMENT ON FUNCTION stg.withdraw(content uuid, reason text) IS 'Withdraws a message or a document, by its value_hash; for the owner of the warehouse. Taken back by deleting the row of stg.withdrawn';
 
+CREATE TABLE cdm.audience_export_rows (
+    audience character varying NOT NULL,
+    seq integer NOT NULL,
+    op character varying NOT NULL,
+    identifier character varying NOT NULL,
+    user_id uuid,
+    CONSTRAINT audience_export_rows_op_check CHECK (((op)::text = ANY ((ARRAY['add'::character varying, 'remove'::character varying])::text[])))
+);
+
+COMMENT ON TABLE cdm.audience_export_rows IS 'One row = a line of a file: an identifier that a channel is told to add or to remove';
+
+COMMENT ON COLUMN cdm.audience_export_rows.audience IS 'The audience';
+
+COMMENT ON COLUMN cdm.audience_export_rows.seq IS 'The export';
+
+COMMENT ON COLUMN cdm.audience_export_rows.op IS 'In which file: add or remove';
+
+COMMENT ON COLUMN cdm.audience_export_rows.identifier IS 'As it stands there';
+
+COMMENT ON COLUMN cdm.audience_export_rows.user_id IS 'The guest: dds.h_user.h_user_pk; one of them, where several share it';
+
+CREATE TABLE cdm.audience_exports (
+    audience character varying NOT NULL,
+    seq integer NOT NULL,
+    mode character varying NOT NULL,
+    status character varying NOT NULL,
+    as_of timestamp with time zone NOT NULL,
+    planned_dt timestamp with time zone NOT NULL,
+    adds bigint NOT NULL,
+    removes bigint NOT NULL,
+    members_after bigint NOT NULL,
+    skipped jsonb NOT NULL,
+    plan_hash character varying NOT NULL,
+    planned_by character varying NOT NULL,
+    published_dt timestamp with time zone,
+    files_deleted_dt timestamp with time zone,
+    CONSTRAINT audience_exports_check CHECK (((published_dt IS NOT NULL) = ((status)::text = 'published'::text))),
+    CONSTRAINT audience_exports_mode_check CHECK (((mode)::text = ANY ((ARRAY['diff'::character varying, 'full'::character varying])::text[]))),
+    CONSTRAINT audience_exports_seq_check CHECK ((seq > 0)),
+    CONSTRAINT audience_exports_status_check CHECK (((status)::text = ANY ((ARRAY['planned'::character varying, 'held'::character varying, 'waiting'::character varying, 'published'::character varying])::text[])))
+);
+
+COMMENT ON TABLE cdm.audience_exports IS 'One row = an export of an audience: what has gone, what is on its way (planned), and what is not let go yet (held, waiting)';
+
+COMMENT ON COLUMN cdm.audience_exports.audience IS 'The audience';
+
+COMMENT ON COLUMN cdm.audience_exports.seq IS 'Its number within the audience, without gaps; whoever reads the files applies them by it';
+
+COMMENT ON COLUMN cdm.audience_exports.mode IS 'diff: what has changed since the last; full: everybody anew';
+
+COMMENT ON COLUMN cdm.audience_exports.status IS 'planned: the manifest is not there yet; held: for somebody to approve; waiting: for min_rows; published: it is out';
+
+COMMENT ON COLUMN cdm.audience_exports.as_of IS 'As of when the tags stood';
+
+COMMENT ON COLUMN cdm.audience_exports.planned_dt IS 'When it was planned: the suppressions and consents of then count';
+
+COMMENT ON COLUMN cdm.audience_exports.adds IS 'Identifiers in add.csv';
+
+COMMENT ON COLUMN cdm.audience_exports.removes IS 'Identifiers in remove.csv';
+
+COMMENT ON COLUMN cdm.audience_exports.members_after IS 'Identifiers at the channel once both are applied';
+
+COMMENT ON COLUMN cdm.audience_exports.skipped IS 'Guests with the tags who do not go, by the first reason that fits';
+
+COMMENT ON COLUMN cdm.audience_exports.plan_hash IS 'SHA-256 of all its identifiers: what is approved is what goes';
+
+COMMENT ON COLUMN cdm.audience_exports.planned_by IS 'Who has started the run';
+
+COMMENT ON COLUMN cdm.audience_exports.published_dt IS 'When the manifest was there';
+
+COMMENT ON COLUMN cdm.audience_exports.files_deleted_dt IS 'When its files were deleted';
+
+CREATE TABLE cdm.audience_member_changes (
+    audience character varying NOT NULL,
+    user_id uuid NOT NULL,
+    grp character varying,
+    identifiers character varying[] NOT NULL
+);
+
+COMMENT ON TABLE cdm.audience_member_changes IS 'One row = what becomes of a guest in cdm.audience_members once the planned export is published';
+
+COMMENT ON COLUMN cdm.audience_member_changes.audience IS 'The audience';
+
+COMMENT ON COLUMN cdm.audience_member_changes.user_id IS 'The guest: dds.h_user.h_user_pk';
+
+COMMENT ON COLUMN cdm.audience_member_changes.grp IS 'As there; NULL: leaves';
+
+COMMENT ON COLUMN cdm.audience_member_changes.identifiers IS 'As there';
+
+CREATE TABLE cdm.audience_members (
+    audience character varying NOT NULL,
+    user_id uuid NOT NULL,
+    grp character varying NOT NULL,
+    identifiers character varying[] NOT NULL,
+    since_seq integer,
+    since_dt timestamp with time zone NOT NULL,
+    CONSTRAINT audience_members_check CHECK ((((grp)::text = 'control'::text) = (cardinality(identifiers) = 0))),
+    CONSTRAINT audience_members_grp_check CHECK (((grp)::text = ANY ((ARRAY['treatment'::character varying, 'control'::character varying])::text[])))
+);
+
+COMMENT ON TABLE cdm.audience_members IS 'One row = a guest at the channel (treatment), or held back from it (control)';
+
+COMMENT ON COLUMN cdm.audience_members.audience IS 'The audience';
+
+COMMENT ON COLUMN cdm.audience_members.user_id IS 'The guest: dds.h_user.h_user_pk';
+
+COMMENT ON COLUMN cdm.audience_members.grp IS 'treatment, or control: would be at the channel, and is kept from it to be compared with';
+
+COMMENT ON COLUMN cdm.audience_members.identifiers IS 'As delivered; one that guests share stands with each of them';
+
+COMMENT ON COLUMN cdm.audience_members.since_seq IS 'The export with which they came; NULL in control';
+
+COMMENT ON COLUMN cdm.audience_members.since_dt IS 'Since when they are in the group';
+
+CREATE TABLE cdm.audiences (
+    audience character varying NOT NULL,
+    channel character varying NOT NULL,
+    include_tags character varying[] NOT NULL,
+    exclude_tags character varying[] NOT NULL,
+    identifier character varying NOT NULL,
+    format character varying NOT NULL,
+    control_percent numeric(4,2) NOT NULL,
+    salt character varying NOT NULL,
+    requires_consent boolean NOT NULL,
+    min_rows integer NOT NULL,
+    max_change_percent integer DEFAULT 30 NOT NULL,
+    status character varying NOT NULL,
+    CONSTRAINT audiences_audience_check CHECK (((audience)::text ~ '^[a-z0-9][a-z0-9_-]{0,62}$'::text)),
+    CONSTRAINT audiences_channel_check CHECK ((((channel)::text <> ''::text) AND ((channel)::text <> '*'::text))),
+    CONSTRAINT audiences_control_percent_check CHECK ((control_percent >= (0)::numeric)),
+    CONSTRAINT audiences_format_check CHECK (((format)::text = ANY ((ARRAY['own'::character varying, 'yandex'::character varying, 'mytarget'::character varying, 'google'::character varying, 'meta'::character varying])::text[]))),
+    CONSTRAINT audiences_identifier_check CHECK (((identifier)::text = ANY ((ARRAY['guest_id'::character varying, 'login_hmac'::character varying, 'phone_sha256'::character varying, 'email_sha256'::character varying, 'phone_md5'::character varying])::text[]))),
+    CONSTRAINT audiences_include_tags_check CHECK ((cardinality(include_tags) > 0)),
+    CONSTRAINT audiences_max_change_percent_check CHECK (((max_change_percent >= 1) AND (max_change_percent <= 100))),
+    CONSTRAINT audiences_min_rows_check CHECK ((min_rows >= 0)),
+    CONSTRAINT audiences_salt_check CHECK (((salt)::text <> ''::text)),
+    CONSTRAINT audiences_status_check CHECK (((status)::text = ANY ((ARRAY['active'::character varying, 'retired'::character varying])::text[])))
+);
+
+COMMENT ON TABLE cdm.audiences IS 'One row = a list of guests that is handed over to a channel. config/audiences.yaml says which there are';
+
+COMMENT ON COLUMN cdm.audiences.audience IS 'Its name, and that of its folder';
+
+COMMENT ON COLUMN cdm.audiences.channel IS 'To whom it goes; suppressions and consents are of a channel';
+
+COMMENT ON COLUMN cdm.audiences.include_tags IS 'Its guests carry all of these';
+
+COMMENT ON COLUMN cdm.audiences.exclude_tags IS 'and none of these';
+
+COMMENT ON COLUMN cdm.audiences.identifier IS 'What stands in the files for a guest';
+
+COMMENT ON COLUMN cdm.audiences.format IS 'How the channel wants phones and e-mails written before they are hashed, and the files';
+
+COMMENT ON COLUMN cdm.audiences.control_percent IS 'So many percent are held back, to be compared with. Locked by the first export';
+
+COMMENT ON COLUMN cdm.audiences.salt IS 'Decides who these are: the same salt, the same guests. Locked by the first export';
+
+COMMENT ON COLUMN cdm.audiences.requires_consent IS 'Only guests go who have consented to the channel';
+
+COMMENT ON COLUMN cdm.audiences.min_rows IS 'Fewer new ones wait until there are more';
+
+COMMENT ON COLUMN cdm.audiences.max_change_percent IS 'If more come or go at once, the export is held for somebody to approve (from 100 members on)';
+
+COMMENT ON COLUMN cdm.audiences.status IS 'active, or retired: nobody is wanted any more';
+
 CREATE TABLE cdm.category_histogram (
     category_id uuid NOT NULL,
     category_name character varying NOT NULL,
@@ -487,6 +693,27 @@ COMMENT ON COLUMN cdm.category_histogram.category_name IS 'Name of the category'
 COMMENT ON COLUMN cdm.category_histogram.order_cnt IS 'Value of the counter';
 
 COMMENT ON COLUMN cdm.category_histogram.guests IS 'Guests whose counter of the category has this value';
+
+CREATE TABLE cdm.consents (
+    guest_id character varying NOT NULL,
+    channel character varying NOT NULL,
+    granted_dt timestamp with time zone NOT NULL,
+    withdrawn_dt timestamp with time zone,
+    source character varying NOT NULL,
+    CONSTRAINT consents_check CHECK ((withdrawn_dt > granted_dt))
+);
+
+COMMENT ON TABLE cdm.consents IS 'One row = a consent of a guest to a channel, from when to when';
+
+COMMENT ON COLUMN cdm.consents.guest_id IS 'The guest: the app''s own id';
+
+COMMENT ON COLUMN cdm.consents.channel IS 'The channel; * = all';
+
+COMMENT ON COLUMN cdm.consents.granted_dt IS 'When it was given';
+
+COMMENT ON COLUMN cdm.consents.withdrawn_dt IS 'When it was withdrawn; NULL = it holds';
+
+COMMENT ON COLUMN cdm.consents.source IS 'Where that can be shown: a form, a contract';
 
 CREATE TABLE cdm.guest_due (
     user_id uuid NOT NULL,
@@ -657,6 +884,49 @@ COMMENT ON COLUMN cdm.rule_queue.version_before IS 'The version of the rule that
 
 ALTER TABLE cdm.rule_queue ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME cdm.rule_queue_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE cdm.suppressions (
+    id bigint NOT NULL,
+    kind character varying NOT NULL,
+    value character varying NOT NULL,
+    channel character varying NOT NULL,
+    reason character varying NOT NULL,
+    since timestamp with time zone NOT NULL,
+    until timestamp with time zone,
+    made_by character varying NOT NULL,
+    made_dt timestamp with time zone NOT NULL,
+    CONSTRAINT suppressions_check CHECK ((until > since)),
+    CONSTRAINT suppressions_kind_check CHECK (((kind)::text = ANY ((ARRAY['guest'::character varying, 'identifier'::character varying])::text[])))
+);
+
+COMMENT ON TABLE cdm.suppressions IS 'One row = a guest or an identifier that must not go to a channel, from when to when';
+
+COMMENT ON COLUMN cdm.suppressions.id IS 'Serial number';
+
+COMMENT ON COLUMN cdm.suppressions.kind IS 'guest: value is their id; identifier: value is one as it stands in files';
+
+COMMENT ON COLUMN cdm.suppressions.value IS 'Who; a phone or an e-mail stands here by its hashes alone';
+
+COMMENT ON COLUMN cdm.suppressions.channel IS 'The channel; * = all';
+
+COMMENT ON COLUMN cdm.suppressions.reason IS 'Why: unsubscribed, complained ...';
+
+COMMENT ON COLUMN cdm.suppressions.since IS 'From when on';
+
+COMMENT ON COLUMN cdm.suppressions.until IS 'Until when; NULL = for ever';
+
+COMMENT ON COLUMN cdm.suppressions.made_by IS 'Who has said so: the file that it was read from';
+
+COMMENT ON COLUMN cdm.suppressions.made_dt IS 'When the warehouse has heard of it';
+
+ALTER TABLE cdm.suppressions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME cdm.suppressions_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -983,6 +1253,41 @@ COMMENT ON COLUMN cdm.v_audience_daily.revoked IS 'How often guests lost it on t
 
 COMMENT ON COLUMN cdm.v_audience_daily.guests IS 'Guests who carried it at the end of the day';
 
+CREATE TABLE dds.h_user (
+    h_user_pk uuid NOT NULL,
+    user_id character varying NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    load_src character varying NOT NULL
+);
+
+COMMENT ON TABLE dds.h_user IS 'Hub: one row = one user ever named by a source';
+
+COMMENT ON COLUMN dds.h_user.h_user_pk IS 'dds.hash_key(user_id)';
+
+COMMENT ON COLUMN dds.h_user.user_id IS 'Guest id of the source';
+
+COMMENT ON COLUMN dds.h_user.load_dt IS 'When the row was loaded';
+
+COMMENT ON COLUMN dds.h_user.load_src IS 'Where it came from: kafka:<topic> or redis';
+
+CREATE VIEW cdm.v_audience_groups WITH (security_barrier='true') AS
+ SELECT members.audience,
+    hub.user_id AS guest_id,
+    members.grp,
+    members.since_dt AS since
+   FROM (cdm.audience_members members
+     JOIN dds.h_user hub ON ((members.user_id = hub.h_user_pk)));
+
+COMMENT ON VIEW cdm.v_audience_groups IS 'One row = a guest at a channel (treatment) or held back from it (control), to compare how they order';
+
+COMMENT ON COLUMN cdm.v_audience_groups.audience IS 'The audience';
+
+COMMENT ON COLUMN cdm.v_audience_groups.guest_id IS 'The guest, as the app names them';
+
+COMMENT ON COLUMN cdm.v_audience_groups.grp IS 'treatment or control';
+
+COMMENT ON COLUMN cdm.v_audience_groups.since IS 'Since when';
+
 CREATE TABLE stg.backups (
     id bigint NOT NULL,
     kind text NOT NULL,
@@ -1165,6 +1470,84 @@ COMMENT ON COLUMN cdm.v_dead_letters.solved IS 'Accepted later';
 COMMENT ON COLUMN cdm.v_dead_letters.first_dt IS 'When the first of them was seen first';
 
 COMMENT ON COLUMN cdm.v_dead_letters.last_dt IS 'When the last of them was seen first';
+
+CREATE VIEW cdm.v_exports WITH (security_barrier='true') AS
+ SELECT audiences.audience,
+    audiences.channel,
+    audiences.include_tags,
+    audiences.exclude_tags,
+    audiences.identifier,
+    audiences.format,
+    audiences.control_percent,
+    audiences.requires_consent,
+    audiences.min_rows,
+    audiences.max_change_percent,
+    audiences.status AS audience_status,
+    exports.seq,
+    exports.mode,
+    exports.status,
+    exports.as_of,
+    exports.planned_dt,
+    exports.adds,
+    exports.removes,
+    exports.members_after,
+    exports.skipped,
+    exports.plan_hash,
+    exports.planned_by,
+    exports.published_dt,
+    exports.files_deleted_dt
+   FROM (cdm.audiences audiences
+     LEFT JOIN cdm.audience_exports exports ON (((audiences.audience)::text = (exports.audience)::text)));
+
+COMMENT ON VIEW cdm.v_exports IS 'One row = an export of an audience; of an audience without one, what is known of it';
+
+COMMENT ON COLUMN cdm.v_exports.audience IS 'Its name, and that of its folder';
+
+COMMENT ON COLUMN cdm.v_exports.channel IS 'To whom it goes; suppressions and consents are of a channel';
+
+COMMENT ON COLUMN cdm.v_exports.include_tags IS 'Its guests carry all of these';
+
+COMMENT ON COLUMN cdm.v_exports.exclude_tags IS 'and none of these';
+
+COMMENT ON COLUMN cdm.v_exports.identifier IS 'What stands in the files for a guest';
+
+COMMENT ON COLUMN cdm.v_exports.format IS 'How the channel wants phones and e-mails written before they are hashed, and the files';
+
+COMMENT ON COLUMN cdm.v_exports.control_percent IS 'So many percent are held back, to be compared with. Locked by the first export';
+
+COMMENT ON COLUMN cdm.v_exports.requires_consent IS 'Only guests go who have consented to the channel';
+
+COMMENT ON COLUMN cdm.v_exports.min_rows IS 'Fewer new ones wait until there are more';
+
+COMMENT ON COLUMN cdm.v_exports.max_change_percent IS 'If more come or go at once, the export is held for somebody to approve (from 100 members on)';
+
+COMMENT ON COLUMN cdm.v_exports.audience_status IS 'active, or retired: nobody is wanted any more';
+
+COMMENT ON COLUMN cdm.v_exports.seq IS 'Its number within the audience, without gaps; whoever reads the files applies them by it';
+
+COMMENT ON COLUMN cdm.v_exports.mode IS 'diff: what has changed since the last; full: everybody anew';
+
+COMMENT ON COLUMN cdm.v_exports.status IS 'planned: the manifest is not there yet; held: for somebody to approve; waiting: for min_rows; published: it is out';
+
+COMMENT ON COLUMN cdm.v_exports.as_of IS 'As of when the tags stood';
+
+COMMENT ON COLUMN cdm.v_exports.planned_dt IS 'When it was planned: the suppressions and consents of then count';
+
+COMMENT ON COLUMN cdm.v_exports.adds IS 'Identifiers in add.csv';
+
+COMMENT ON COLUMN cdm.v_exports.removes IS 'Identifiers in remove.csv';
+
+COMMENT ON COLUMN cdm.v_exports.members_after IS 'Identifiers at the channel once both are applied';
+
+COMMENT ON COLUMN cdm.v_exports.skipped IS 'Guests with the tags who do not go, by the first reason that fits';
+
+COMMENT ON COLUMN cdm.v_exports.plan_hash IS 'SHA-256 of all its identifiers: what is approved is what goes';
+
+COMMENT ON COLUMN cdm.v_exports.planned_by IS 'Who has started the run';
+
+COMMENT ON COLUMN cdm.v_exports.published_dt IS 'When the manifest was there';
+
+COMMENT ON COLUMN cdm.v_exports.files_deleted_dt IS 'When its files were deleted';
 
 CREATE TABLE dds.counter_queue (
     id bigint NOT NULL,
@@ -1527,23 +1910,6 @@ COMMENT ON COLUMN dds.h_category.category_name IS 'Name of the category, as the 
 COMMENT ON COLUMN dds.h_category.load_dt IS 'When the row was loaded';
 
 COMMENT ON COLUMN dds.h_category.load_src IS 'Where it came from: kafka:<topic> or redis';
-
-CREATE TABLE dds.h_user (
-    h_user_pk uuid NOT NULL,
-    user_id character varying NOT NULL,
-    load_dt timestamp with time zone NOT NULL,
-    load_src character varying NOT NULL
-);
-
-COMMENT ON TABLE dds.h_user IS 'Hub: one row = one user ever named by a source';
-
-COMMENT ON COLUMN dds.h_user.h_user_pk IS 'dds.hash_key(user_id)';
-
-COMMENT ON COLUMN dds.h_user.user_id IS 'Guest id of the source';
-
-COMMENT ON COLUMN dds.h_user.load_dt IS 'When the row was loaded';
-
-COMMENT ON COLUMN dds.h_user.load_src IS 'Where it came from: kafka:<topic> or redis';
 
 CREATE VIEW cdm.v_guest_progress WITH (security_barrier='true') AS
  SELECT guest_id,
@@ -2569,6 +2935,49 @@ CREATE VIEW dds.current_order_cost AS
 
 COMMENT ON VIEW dds.current_order_cost IS 'One row = an order: what it costs now';
 
+CREATE TABLE dds.s_user_contacts (
+    hk_user_contacts_pk uuid NOT NULL,
+    h_user_pk uuid NOT NULL,
+    phone character varying,
+    email character varying,
+    effective_dttm timestamp with time zone NOT NULL,
+    value_hash uuid NOT NULL,
+    load_dt timestamp with time zone NOT NULL,
+    load_src character varying NOT NULL
+);
+
+COMMENT ON TABLE dds.s_user_contacts IS 'Satellite, contacts of a guest: one row = a change, the first one included. In force is the last by (effective_dttm, value_hash)';
+
+COMMENT ON COLUMN dds.s_user_contacts.hk_user_contacts_pk IS 'dds.hash_key(parent key, value_hash)';
+
+COMMENT ON COLUMN dds.s_user_contacts.h_user_pk IS 'The user';
+
+COMMENT ON COLUMN dds.s_user_contacts.phone IS 'Phone, as the document has it';
+
+COMMENT ON COLUMN dds.s_user_contacts.email IS 'E-mail, as the document has it';
+
+COMMENT ON COLUMN dds.s_user_contacts.effective_dttm IS 'Business time at which the row became true';
+
+COMMENT ON COLUMN dds.s_user_contacts.value_hash IS 'The document in STG that says so: breaks ties that are left';
+
+COMMENT ON COLUMN dds.s_user_contacts.load_dt IS 'When the row was loaded';
+
+COMMENT ON COLUMN dds.s_user_contacts.load_src IS 'Where it came from: redis';
+
+CREATE VIEW dds.current_user_contacts AS
+ SELECT DISTINCT ON (h_user_pk) hk_user_contacts_pk,
+    h_user_pk,
+    phone,
+    email,
+    effective_dttm,
+    value_hash,
+    load_dt,
+    load_src
+   FROM dds.s_user_contacts
+  ORDER BY h_user_pk, effective_dttm DESC, value_hash DESC;
+
+COMMENT ON VIEW dds.current_user_contacts IS 'One row = a guest who has or had contacts: phone and e-mail now';
+
 CREATE TABLE dds.s_user_names (
     hk_user_names_pk uuid NOT NULL,
     h_user_pk uuid NOT NULL,
@@ -2805,7 +3214,9 @@ CREATE UNLOGGED TABLE stg.judged_references (
     login text,
     menu_ids text[],
     menu_names text[],
-    menu_categories text[]
+    menu_categories text[],
+    phone text,
+    email text
 );
 
 COMMENT ON TABLE stg.judged_references IS 'Documents of stg.reference_log of which the rules of today say something else; only ever holds rows within a rebuild';
@@ -2829,6 +3240,10 @@ COMMENT ON COLUMN stg.judged_references.menu_ids IS 'As in stg.reference_log';
 COMMENT ON COLUMN stg.judged_references.menu_names IS 'As in stg.reference_log';
 
 COMMENT ON COLUMN stg.judged_references.menu_categories IS 'As in stg.reference_log';
+
+COMMENT ON COLUMN stg.judged_references.phone IS 'As in stg.reference_log';
+
+COMMENT ON COLUMN stg.judged_references.email IS 'As in stg.reference_log';
 
 ALTER TABLE stg.lost_messages ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME stg.lost_messages_id_seq
@@ -2920,6 +3335,8 @@ CREATE TABLE stg.reference_log (
     menu_categories text[] NOT NULL,
     value json NOT NULL,
     load_dt timestamp with time zone NOT NULL,
+    phone text,
+    email text,
     CONSTRAINT menu_arrays_are_parallel CHECK (((cardinality(menu_ids) = cardinality(menu_names)) AND (cardinality(menu_ids) = cardinality(menu_categories)))),
     CONSTRAINT reference_log_object_type_check CHECK ((object_type = ANY (ARRAY['user'::text, 'restaurant'::text])))
 );
@@ -2947,6 +3364,10 @@ COMMENT ON COLUMN stg.reference_log.menu_categories IS 'Their categories, in the
 COMMENT ON COLUMN stg.reference_log.value IS 'The whole document, to the letter';
 
 COMMENT ON COLUMN stg.reference_log.load_dt IS 'When the warehouse saw it first';
+
+COMMENT ON COLUMN stg.reference_log.phone IS 'Phone of the guest, as the document has it';
+
+COMMENT ON COLUMN stg.reference_log.email IS 'E-mail of the guest, as the document has it';
 
 CREATE VIEW stg.queued_documents AS
  SELECT log.object_type,
@@ -3019,8 +3440,26 @@ COMMENT ON COLUMN stg.withdrawn.withdrawn_by IS 'The role that has withdrawn it'
 
 COMMENT ON COLUMN stg.withdrawn.withdrawn_dt IS 'When it did';
 
+ALTER TABLE ONLY cdm.audience_export_rows
+    ADD CONSTRAINT audience_export_rows_pkey PRIMARY KEY (audience, seq, op, identifier);
+
+ALTER TABLE ONLY cdm.audience_exports
+    ADD CONSTRAINT audience_exports_pkey PRIMARY KEY (audience, seq);
+
+ALTER TABLE ONLY cdm.audience_member_changes
+    ADD CONSTRAINT audience_member_changes_pkey PRIMARY KEY (audience, user_id);
+
+ALTER TABLE ONLY cdm.audience_members
+    ADD CONSTRAINT audience_members_pkey PRIMARY KEY (audience, user_id);
+
+ALTER TABLE ONLY cdm.audiences
+    ADD CONSTRAINT audiences_pkey PRIMARY KEY (audience);
+
 ALTER TABLE ONLY cdm.category_histogram
     ADD CONSTRAINT category_histogram_pkey PRIMARY KEY (category_id, order_cnt);
+
+ALTER TABLE ONLY cdm.consents
+    ADD CONSTRAINT consents_pkey PRIMARY KEY (guest_id, channel, granted_dt);
 
 ALTER TABLE ONLY cdm.guest_due
     ADD CONSTRAINT guest_due_pkey PRIMARY KEY (user_id);
@@ -3042,6 +3481,12 @@ ALTER TABLE ONLY cdm.rehearsals
 
 ALTER TABLE ONLY cdm.rule_queue
     ADD CONSTRAINT rule_queue_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY cdm.suppressions
+    ADD CONSTRAINT suppressions_kind_value_channel_since_key UNIQUE (kind, value, channel, since);
+
+ALTER TABLE ONLY cdm.suppressions
+    ADD CONSTRAINT suppressions_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY cdm.tag_clock
     ADD CONSTRAINT tag_clock_pkey PRIMARY KEY (is_only);
@@ -3139,6 +3584,9 @@ ALTER TABLE ONLY dds.s_product_names
 ALTER TABLE ONLY dds.s_restaurant_names
     ADD CONSTRAINT s_restaurant_names_pkey PRIMARY KEY (hk_restaurant_names_pk);
 
+ALTER TABLE ONLY dds.s_user_contacts
+    ADD CONSTRAINT s_user_contacts_pkey PRIMARY KEY (hk_user_contacts_pk);
+
 ALTER TABLE ONLY dds.s_user_names
     ADD CONSTRAINT s_user_names_pkey PRIMARY KEY (hk_user_names_pk);
 
@@ -3205,6 +3653,8 @@ ALTER TABLE ONLY stg.reference_log
 ALTER TABLE ONLY stg.withdrawn
     ADD CONSTRAINT withdrawn_pkey PRIMARY KEY (value_hash);
 
+CREATE INDEX audience_export_rows_identifier ON cdm.audience_export_rows USING btree (audience, identifier);
+
 CREATE INDEX guest_due_due_dt ON cdm.guest_due USING btree (due_dt);
 
 CREATE INDEX tag_events_tag ON cdm.tag_events USING btree (tag, event_dt);
@@ -3237,6 +3687,8 @@ CREATE UNIQUE INDEX s_product_names_version ON dds.s_product_names USING btree (
 
 CREATE UNIQUE INDEX s_restaurant_names_version ON dds.s_restaurant_names USING btree (h_restaurant_pk, effective_dttm, value_hash);
 
+CREATE UNIQUE INDEX s_user_contacts_version ON dds.s_user_contacts USING btree (h_user_pk, effective_dttm, value_hash);
+
 CREATE UNIQUE INDEX s_user_names_version ON dds.s_user_names USING btree (h_user_pk, effective_dttm, value_hash);
 
 CREATE INDEX dead_letters_unsolved ON stg.dead_letters USING btree (reason, id) WHERE (solved_dt IS NULL);
@@ -3253,6 +3705,8 @@ CREATE INDEX reference_log_object_id ON stg.reference_log USING btree (object_ty
 
 CREATE TRIGGER keep_tag_rule_version AFTER INSERT OR DELETE OR UPDATE ON cdm.tag_rules FOR EACH ROW EXECUTE FUNCTION cdm.keep_tag_rule_version();
 
+CREATE TRIGGER lock_audience BEFORE UPDATE ON cdm.audiences FOR EACH ROW EXECUTE FUNCTION cdm.lock_audience();
+
 CREATE TRIGGER queue_all_tag_rules BEFORE TRUNCATE ON cdm.tag_rules FOR EACH STATEMENT EXECUTE FUNCTION cdm.queue_tag_rule();
 
 CREATE TRIGGER queue_tag_rule AFTER INSERT OR DELETE OR UPDATE ON cdm.tag_rules FOR EACH ROW EXECUTE FUNCTION cdm.queue_tag_rule();
@@ -3264,6 +3718,18 @@ CREATE TRIGGER stamp_tag_rule BEFORE INSERT OR UPDATE ON cdm.tag_rules FOR EACH 
 CREATE CONSTRAINT TRIGGER refuse_suspended_keys AFTER INSERT ON dds.suspended_keys DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION dds.refuse_suspended_keys();
 
 CREATE TRIGGER forget_progress BEFORE TRUNCATE ON stg.order_event_log FOR EACH STATEMENT EXECUTE FUNCTION stg.forget_progress();
+
+ALTER TABLE ONLY cdm.audience_export_rows
+    ADD CONSTRAINT audience_export_rows_audience_seq_fkey FOREIGN KEY (audience, seq) REFERENCES cdm.audience_exports(audience, seq);
+
+ALTER TABLE ONLY cdm.audience_exports
+    ADD CONSTRAINT audience_exports_audience_fkey FOREIGN KEY (audience) REFERENCES cdm.audiences(audience);
+
+ALTER TABLE ONLY cdm.audience_member_changes
+    ADD CONSTRAINT audience_member_changes_audience_fkey FOREIGN KEY (audience) REFERENCES cdm.audiences(audience);
+
+ALTER TABLE ONLY cdm.audience_members
+    ADD CONSTRAINT audience_members_audience_fkey FOREIGN KEY (audience) REFERENCES cdm.audiences(audience);
 
 ALTER TABLE ONLY cdm.rehearsal_near
     ADD CONSTRAINT rehearsal_near_rehearsal_id_fkey FOREIGN KEY (rehearsal_id) REFERENCES cdm.rehearsals(id) ON DELETE CASCADE;
@@ -3310,6 +3776,9 @@ ALTER TABLE ONLY dds.s_product_names
 ALTER TABLE ONLY dds.s_restaurant_names
     ADD CONSTRAINT s_restaurant_names_h_restaurant_pk_fkey FOREIGN KEY (h_restaurant_pk) REFERENCES dds.h_restaurant(h_restaurant_pk);
 
+ALTER TABLE ONLY dds.s_user_contacts
+    ADD CONSTRAINT s_user_contacts_h_user_pk_fkey FOREIGN KEY (h_user_pk) REFERENCES dds.h_user(h_user_pk);
+
 ALTER TABLE ONLY dds.s_user_names
     ADD CONSTRAINT s_user_names_h_user_pk_fkey FOREIGN KEY (h_user_pk) REFERENCES dds.h_user(h_user_pk);
 
@@ -3353,7 +3822,19 @@ GRANT ALL ON FUNCTION stg.see_transactions() TO dwh_bi;
 
 REVOKE ALL ON FUNCTION stg.withdraw(content uuid, reason text) FROM PUBLIC;
 
+GRANT SELECT,INSERT,DELETE ON TABLE cdm.audience_export_rows TO dwh_etl;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.audience_exports TO dwh_etl;
+
+GRANT SELECT,INSERT,DELETE ON TABLE cdm.audience_member_changes TO dwh_etl;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.audience_members TO dwh_etl;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE cdm.audiences TO dwh_etl;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.category_histogram TO dwh_etl;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE cdm.consents TO dwh_etl;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.guest_due TO dwh_etl;
 
@@ -3368,6 +3849,8 @@ GRANT SELECT,INSERT ON TABLE cdm.rehearsal_weeks TO dwh_etl;
 GRANT SELECT,INSERT ON TABLE cdm.rehearsals TO dwh_etl;
 
 GRANT SELECT,INSERT,DELETE ON TABLE cdm.rule_queue TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE cdm.suppressions TO dwh_etl;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE cdm.tag_clock TO dwh_etl;
 
@@ -3388,6 +3871,11 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.user_tags TO dwh_etl;
 GRANT SELECT ON TABLE cdm.v_audience_daily TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_audience_daily TO dwh_etl;
 
+GRANT SELECT,INSERT ON TABLE dds.h_user TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_audience_groups TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_audience_groups TO dwh_etl;
+
 GRANT SELECT ON TABLE stg.backups TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_backups TO dwh_etl;
@@ -3406,6 +3894,9 @@ GRANT SELECT,INSERT,UPDATE ON TABLE stg.dead_letters TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_dead_letters TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_dead_letters TO dwh_etl;
+
+GRANT SELECT ON TABLE cdm.v_exports TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_exports TO dwh_etl;
 
 GRANT SELECT,INSERT,DELETE ON TABLE dds.counter_queue TO dwh_etl;
 
@@ -3431,8 +3922,6 @@ GRANT SELECT,INSERT ON TABLE dds.es_order_user TO dwh_etl;
 GRANT SELECT,INSERT ON TABLE dds.es_product_category TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE dds.h_category TO dwh_etl;
-
-GRANT SELECT,INSERT ON TABLE dds.h_user TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_guest_progress TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_guest_progress TO dwh_etl;
@@ -3522,6 +4011,10 @@ GRANT SELECT ON TABLE dds.closed_lines TO dwh_etl;
 GRANT SELECT,INSERT ON TABLE dds.s_order_cost TO dwh_etl;
 
 GRANT SELECT ON TABLE dds.current_order_cost TO dwh_etl;
+
+GRANT SELECT,INSERT ON TABLE dds.s_user_contacts TO dwh_etl;
+
+GRANT SELECT ON TABLE dds.current_user_contacts TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE dds.s_user_names TO dwh_etl;
 

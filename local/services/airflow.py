@@ -40,6 +40,9 @@ class Airflow(Service):
         metadata = Postgres(self.home, self.state).url("airflow", "airflow").replace("://", "+psycopg2://")
         return {
             "AIRFLOW_HOME": str(home),
+            "AIRFLOW_CONN_AUDIENCE_EXPORTS": json.dumps(
+                {"conn_type": "generic", "extra": {"url": str(self.home / "exports")}}
+            ),
             "AIRFLOW__API__BASE_URL": self.address(),
             "AIRFLOW__API__HOST": HOST,
             "AIRFLOW__API__PORT": str(self.state.port("airflow")),

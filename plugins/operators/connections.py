@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -56,6 +56,36 @@ def orders_zone(conn_id: str) -> ZoneInfo:
 def reference_settings(conn_id: str) -> ReferenceSettings:
     """Return how Redis is read. Raises `AirflowFailException` where that is wrong."""
     return _said(conn_id, sources.reference_settings)
+
+
+class ExportSettings(NamedTuple):
+    """Where exports go: a folder or a bucket, what its file system must know, and a secret for each channel that has one."""
+
+    url: str
+    options: dict[str, Any]
+    secrets: Mapping[str, str]
+
+    def key_of(self, channel: str) -> str:
+        """Return the key by which logins are hashed for a channel. Raises `AirflowFailException` where there is none."""
+        if not self.secrets.get(channel):
+            raise AirflowFailException(
+                f"logins for {channel} need a key: the connection of the exports must hold secrets.{channel} in its extra"
+            )
+        return self.secrets[channel]
+
+
+def export_settings(conn_id: str) -> ExportSettings:
+    """Return where exports go. Login and password are the keys of an S3. Raises `AirflowFailException` where it is wrong."""
+    connection = BaseHook.get_connection(conn_id)
+    extra = connection.extra_dejson
+    url, options, secrets = extra.get("url"), extra.get("options", {}), extra.get("secrets", {})
+    if not isinstance(url, str) or not url or not isinstance(options, dict) or not isinstance(secrets, dict):
+        raise AirflowFailException(
+            f"the extra of the Airflow connection {conn_id} must hold url, such as /opt/exports or s3://bucket/exports, and may "
+            "hold options (of fsspec) and secrets (a key for each channel)"
+        )
+    keys = {"key": connection.login, "secret": connection.password} if connection.login else {}
+    return ExportSettings(url, {**keys, **options}, secrets)
 
 
 def _said(conn_id: str, read: Callable[[Mapping[str, Any]], Said]) -> Said:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 SQL_FOLDER = str(Path(__file__).resolve().parents[2] / "sql")
 TAG_RULES_FILE = str(Path(__file__).resolve().parents[2] / "config" / "tag_rules.yaml")
+AUDIENCES_FILE = str(Path(__file__).resolve().parents[2] / "config" / "audiences.yaml")
 
 # Who is called when a DAG fails; Airflow shows it beside each.
 OWNER = "data-on-call"
@@ -11,6 +12,7 @@ OWNER = "data-on-call"
 KAFKA_CONN_ID = "kafka_orders"
 REDIS_CONN_ID = "redis_reference"
 POSTGRES_CONN_ID = "postgres_dwh"
+EXPORTS_CONN_ID = "audience_exports"
 
 # How long a client of PostgreSQL waits for a machine that is gone: a minute, once connected. An Airflow connection's extra may
 # say otherwise. For a server that is there and silent it waits until the task's own limit.

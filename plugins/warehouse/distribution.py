@@ -74,6 +74,13 @@ LOCAL = frozenset(
         "cdm.rehearsal_weeks",
         "cdm.rehearsal_overlaps",
         "cdm.rehearsal_near",
+        "cdm.audiences",
+        "cdm.audience_exports",
+        "cdm.audience_export_rows",
+        "cdm.audience_members",
+        "cdm.audience_member_changes",
+        "cdm.suppressions",
+        "cdm.consents",
     }
 )
 # Columns that only a distributed warehouse has: a key by which a row is found, made of what the row holds.

@@ -123,6 +123,36 @@ TAG_RULES_DROPPED = "settle/cdm/tag_rules_dropped.sql"
 TAG_RULES_RETIRED = "settle/cdm/tag_rules_retired.sql"
 TAG_RULES_BACK = "settle/cdm/tag_rules_back.sql"
 
+# Audiences: what the file says of them; who must not go where, as files say; whose turn a channel is.
+AUDIENCES = "cdm/audiences.sql"
+AUDIENCES_RETIRED = "settle/cdm/audiences_retired.sql"
+AUDIENCES_NOW = "ask/cdm/audiences.sql"
+INCOMING_SUPPRESSIONS = "batch/export/incoming_suppressions.sql"
+UNREADABLE_SUPPRESSIONS = "ask/cdm/suppressions_unreadable.sql"
+SUPPRESSIONS = "cdm/suppressions.sql"
+INCOMING_CONSENTS = "batch/export/incoming_consents.sql"
+CONSENTS = "cdm/consents.sql"
+EXPORT_LOCK = "turn/export/lock.sql"
+# An export: who goes, by whom they are told and what of that is new at the channel; what it comes to; what is stored of it.
+AUDIENCE_PLANNED = (
+    "settle/cdm/audience_exports_dropped.sql",
+    "batch/export/batch_candidates.sql",
+    "batch/export/batch_identified.sql",
+    "batch/export/batch_wanted.sql",
+    "batch/export/batch_plan.sql",
+)
+AUDIENCE_NOW = "ask/cdm/audience_now.sql"
+AUDIENCE_PLAN = "ask/cdm/audience_plan.sql"
+AUDIENCE_EXPORTS = "cdm/audience_exports.sql"
+AUDIENCE_EXPORT_ROWS = "cdm/audience_export_rows.sql"
+AUDIENCE_MEMBER_CHANGES = "cdm/audience_member_changes.sql"
+AUDIENCE_EXPORTS_OPEN = "ask/cdm/audience_exports_open.sql"
+AUDIENCE_EXPORT_ROWS_OF = "ask/cdm/audience_export_rows.sql"
+AUDIENCE_MEMBERS = ("cdm/audience_members.sql", "settle/cdm/audience_member_changes_made.sql")
+AUDIENCE_EXPORTS_PUBLISHED = "settle/cdm/audience_exports_published.sql"
+AUDIENCE_EXPORTS_OLD = "ask/cdm/audience_exports_old.sql"
+AUDIENCE_EXPORTS_DELETED = "settle/cdm/audience_exports_deleted.sql"
+
 INCOMING_ORDERS = "batch/stg/incoming_orders.sql"
 INCOMING_REFERENCES = "batch/stg/incoming_references.sql"
 INCOMING_DEAD_LETTERS = "batch/stg/incoming_dead_letters.sql"

@@ -31,6 +31,8 @@ ACTIVATE = "activate the draft"
 THROW_AWAY = "throw the draft away"
 RETIRE = "retire"
 GO_BACK = "go back to a version"
+ALL_AUDIENCES = "all"
+DIFF, FULL, DRY_RUN = "diff", "full", "dry run"
 ACTIVE, DRAFT, RETIRED = "active", "draft", "retired"
 VERSIONS = range(1, 2**31)
 MAX_COMMENT = 500
@@ -240,6 +242,29 @@ AS_OF: Mapping[str, Field] = {
 # By DAG: its form.
 FORMS: Mapping[str, Mapping[str, Field]] = {
     "orders_micro_batch": AS_OF,
+    "suppressions_load": {},
+    "audience_export": {
+        "audience": optional_text(
+            title="Audience", description_md=f"One of `config/audiences.yaml`; empty or `{ALL_AUDIENCES}`: each of them"
+        ),
+        "mode": one_of(
+            DIFF,
+            FULL,
+            DRY_RUN,
+            title="Mode",
+            description="What has changed since the last export; everybody anew, which whoever reads the files asks for after a "
+            "gap; or only say what would go",
+        ),
+        "approve": flag(
+            False, title="Approve", description="Let the held export go that has the number and the plan hash below"
+        ),
+        "seq": optional_number(
+            VERSIONS, title="Export", description="The number of the held export, as you have seen it"
+        ),
+        "plan_hash": optional_text(
+            title="Plan hash", description="Its plan hash, as you have seen it: exactly that goes, or nothing"
+        ),
+    },
     "data_checks": {
         "scope": one_of(
             WHAT_CHANGED,

@@ -1,7 +1,7 @@
 """A run of the pipeline in a process of its own, which can be told to kill or freeze itself at any of its steps.
 
-Steps are: each statement, each COPY, each commit of PostgreSQL and of Kafka, before and after. The process dies by SIGKILL, so
-that nothing of it can clean up: servers see a client that is gone.
+Steps are: each statement, each COPY, each commit of PostgreSQL and of Kafka, before and after; each file of an export. It
+dies by SIGKILL, so that nothing of it can clean up: servers see a client that is gone.
 """
 
 import multiprocessing
@@ -17,6 +17,7 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
 
 import psycopg
+from fsspec.implementations.local import LocalFileSystem
 
 from warehouse.drain import TopicDrain
 
@@ -136,6 +137,18 @@ def _count_steps(step: Callable[[str], None]) -> None:
         commit(self, next_offsets)
         step("after the commit of Kafka")
 
+    write, move = LocalFileSystem.pipe_file, LocalFileSystem.mv
+
+    def counted_write(self: LocalFileSystem, path: str, *arguments: Any, **options: Any) -> None:
+        step(f"before the file {path.rsplit('/', 1)[1]}")
+        write(self, path, *arguments, **options)
+
+    def counted_move(self: LocalFileSystem, path: str, to: str, **options: Any) -> None:
+        step(f"before the file {to.rsplit('/', 1)[1]}")
+        move(self, path, to, **options)
+        step(f"after the file {to.rsplit('/', 1)[1]}")
+
+    LocalFileSystem.pipe_file, LocalFileSystem.mv = counted_write, counted_move
     psycopg.ClientCursor.execute = counted_execute  # type: ignore[method-assign, assignment]
     psycopg.Cursor.copy = counted_copy  # type: ignore[method-assign]
     psycopg.Connection.transaction = counted_transaction  # type: ignore[method-assign]

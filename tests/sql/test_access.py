@@ -137,7 +137,7 @@ def test_no_view_shows_who_a_guest_is(pipeline: Pipeline, bi: psycopg.Connection
     pipeline.owner.execute("insert into cdm.tag_rules (tag, category_name, threshold) values ('fan', 'Pizza', 0)")
     documents = [
         ("restaurant", "diner", restaurant(menu={"pizza": "Pizza"})),
-        ("user", "guest", user(name="Hidden Name", login="hidden-login")),
+        ("user", "guest", user(name="Hidden Name", login="hidden-login", phone="hidden", email="hidden@hidden")),
     ]
     pipeline.refer(documents)
     pipeline.stage([order(1), b'{"user": "Hidden Name", "login": "hidden-login"}'])
@@ -149,7 +149,10 @@ def test_no_view_shows_who_a_guest_is(pipeline: Pipeline, bi: psycopg.Connection
         values (1, 'fan', 'Pizza', 0, null, null, now() - interval '1 day', now(), 'UTC', 1, 0, 0, 0, 0, 1, 0, 'me', now());
         insert into cdm.rehearsal_weeks values (1, '2026-01-05', 0, 0, 0, 1);
         insert into cdm.rehearsal_overlaps values (1, 'other', 1, 0, 0);
-        insert into cdm.rehearsal_near values (1, 1, 1)
+        insert into cdm.rehearsal_near values (1, 1, 1);
+        insert into cdm.audiences
+        values ('fans', 'mail', '{fan}', '{}', 'guest_id', 'own', 0, 's', false, 0, 30, 'active');
+        insert into cdm.audience_members values ('fans', dds.hash_key('guest'), 'treatment', '{hidden}', 1, now())
         """
     )
     for view in views:

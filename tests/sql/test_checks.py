@@ -52,6 +52,15 @@ insert into cdm.rehearsals overriding system value
 values ({REHEARSED}, 'fan', 'Pizza', 0, null, null, '{EARLIER}', '{NOW}', 'UTC', 1, 0, 0, 0, 0, 1, 0, 'test', '{NOW}');
 insert into cdm.rehearsal_weeks values {{}}
 """
+# Ann has gone to a channel.
+EXPORTED = f"""
+insert into cdm.audiences
+values ('pizza', 'yandex', '{{fan}}', '{{}}', 'guest_id', 'own', 0, 'salt', false, 0, 30, 'active');
+insert into cdm.audience_exports
+values ('pizza', 1, 'diff', 'published', '{NOW}', '{NOW}', 1, 0, 1, '{{}}', 'hash', 'test', '{NOW}', null);
+insert into cdm.audience_export_rows values ('pizza', 1, 'add', 'ann', dds.hash_key('ann'));
+insert into cdm.audience_members values ('pizza', dds.hash_key('ann'), 'treatment', '{{ann}}', 1, '{NOW}')
+"""
 # By then the order of the sound warehouse that counts for a window of ten years has left it.
 LEFT = "2040-01-01 00:00:00+00"
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -61,7 +70,7 @@ H3_MESSAGE = "(select value_hash from stg.order_events where object_id = 3)"
 DOCUMENT = "(select value_hash from stg.reference_log where object_type = 'user' and object_id = 'ann')"
 MENU = "(select value_hash from stg.reference_log where object_id = 'diner')"
 SYSTEM = f"'{NOW}', 'test'"
-OF_GUESTS = ("ann", "bob", "Ann", "Bob", "ann@app", "bob@app")
+OF_GUESTS = ("ann", "bob", "Ann", "Bob", "ann@app", "bob@app", "+7 999 123-45-67", "ann@mail")
 ANN, DINER = "dds.hash_key('ann')", "dds.hash_key('diner')"
 SOUP, PIZZA = "dds.hash_key('soup')", "dds.hash_key('pizza')"
 
@@ -83,6 +92,27 @@ def try_of_backup(kind: str, finished: str, *, is_good: bool) -> str:
     return f"""
         insert into stg.backups (kind, stamp, seconds, is_good, detail, finished_dt)
         values ('{kind}', '20260101T000000Z', 1, {is_good}, '', '{finished}');
+    """
+
+
+def export(seq: int, status: str, planned: str) -> str:
+    published = f"'{planned}'" if status == "published" else "null"
+    return f"""
+        insert into cdm.audience_exports
+        values ('pizza', {seq}, 'diff', '{status}', '{NOW}', '{planned}', 0, 0, 1, '{{}}', 'hash', 'test', {published}, null)
+    """
+
+
+ADDED_LATER = f"""
+{export(2, "planned", LATER)};
+insert into cdm.audience_export_rows values ('pizza', 2, 'add', 'bob', dds.hash_key('bob'))
+"""
+
+
+def suppression(kind: str, value: str, channel: str, since: str) -> str:
+    return f"""
+        insert into cdm.suppressions (kind, value, channel, reason, since, made_by, made_dt)
+        values ('{kind}', '{value}', '{channel}', 'unsubscribed', '{since}', 'test', '{since}')
     """
 
 
@@ -208,6 +238,7 @@ BREAKS: dict[str, list[str]] = {
         """,
     ],
     "dds.s_user_names": [satellite("s_user_names", ANN, f"'{NOBODY}'", DOCUMENT, f"'A', 'a', '{EARLIER}'")],
+    "dds.s_user_contacts": [satellite("s_user_contacts", ANN, f"'{NOBODY}'", DOCUMENT, f"'7', 'a@b', '{EARLIER}'")],
     "dds.s_product_names": [
         satellite("s_product_names", SOUP, f"'{NOBODY}'", H1, named_by_line("S", EARLIER)),
     ],
@@ -263,6 +294,11 @@ BREAKS: dict[str, list[str]] = {
     "dds.s_user_names.newest": [
         satellite("s_user_names", ANN, row_key(ANN, H1), H1, f"'A', 'a', '{LATER}'").replace(H1, MENU),
     ],
+    "dds.s_user_contacts.newest": [
+        satellite("s_user_contacts", ANN, row_key(ANN, MENU), MENU, f"'7', null, '{LATER}'"),
+        f"update dds.s_user_contacts set email = 'other@app' where h_user_pk = {ANN}",
+        f"delete from dds.s_user_contacts where h_user_pk = {ANN}",
+    ],
     "dds.s_restaurant_names.newest": [
         satellite("s_restaurant_names", DINER, row_key(DINER, DOCUMENT), DOCUMENT, f"'D', '{LATER}'"),
     ],
@@ -292,6 +328,39 @@ BREAKS: dict[str, list[str]] = {
     ],
     "cdm.user_category_counters.source": [
         "update stg.reference_log set value = replace(value::text, '\"Drinks\"', '\"Juices\"')::json",
+    ],
+    "cdm.audience_members": [
+        "update cdm.audience_members set identifiers = '{bob}'",
+        "delete from cdm.audience_members",
+        "update cdm.audience_export_rows set identifier = 'bob'",
+    ],
+    "cdm.audience_members.control": [
+        f"insert into cdm.audience_members values ('pizza', dds.hash_key('bob'), 'control', '{{}}', null, '{NOW}')",
+        "update cdm.audiences set control_percent = 99.99",
+    ],
+    "cdm.audience_export_rows": [
+        f"{export(2, 'planned', NOW)}; insert into cdm.audience_export_rows values ('pizza', 2, 'remove', 'bob', null)",
+        f"""
+        {export(2, "planned", NOW)};
+        insert into cdm.audience_export_rows
+        values ('pizza', 2, 'remove', 'ann', null), ('pizza', 2, 'add', 'ann', null)
+        """,
+    ],
+    "cdm.audience_exports": [
+        "update cdm.audience_exports set adds = 2",
+        "update cdm.audience_exports set removes = 1",
+        export(3, "published", NOW),
+    ],
+    "cdm.audience_member_changes": [
+        "insert into cdm.audience_member_changes values ('pizza', dds.hash_key('bob'), 'treatment', '{bob}')",
+    ],
+    "cdm.suppressions": [
+        f"{ADDED_LATER}; {suppression('guest', 'bob', 'yandex', NOW)}",
+        f"{ADDED_LATER}; {suppression('identifier', 'bob', '*', NOW)}",
+    ],
+    "cdm.suppressions.at_channel": [
+        f"{export(2, 'published', LATER)}; {suppression('guest', 'ann', '*', '2028-01-01 00:00:00+00')}",
+        f"{export(2, 'published', LATER)}; {suppression('identifier', 'ann', 'yandex', '2028-01-01 00:00:00+00')}",
     ],
     "cdm.user_tags": [
         "update cdm.user_tags set order_cnt = order_cnt + 1 where tag = 'fan'",
@@ -441,7 +510,7 @@ def sound(stack: Stack) -> Iterator[Pipeline]:
         pipeline.refer(
             [
                 ("restaurant", "diner", restaurant(menu=menu)),
-                ("user", "ann", user("ann", name="Ann", login="ann@app")),
+                ("user", "ann", user("ann", name="Ann", login="ann@app", phone="+7 999 123-45-67", email="ann@mail")),
                 ("user", "bob", user("bob", name="Bob", login="bob@app")),
             ]
         )
@@ -454,6 +523,7 @@ def sound(stack: Stack) -> Iterator[Pipeline]:
             ]
         )
         pipeline.load()
+        pipeline.owner.execute(EXPORTED)
         yield pipeline
         pipeline.clear()
 

@@ -1,0 +1,131 @@
+"""`ExportAudiencesOperator`: the lists of guests that leave the warehouse."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from operators.apply_tag_rules import refusals
+from operators.base import PipelineOperator, request_of
+from operators.connections import ExportSettings, export_settings
+from warehouse.audiences import AUDIENCE_FILES, apply_audiences, parse_audiences, unknown_tags
+from warehouse.constants import AUDIENCES_FILE, EXPORTS_CONN_ID
+from warehouse.export import (
+    EXPORT_FILES,
+    NOTHING,
+    Asked,
+    Audience,
+    ExportError,
+    Outcome,
+    delete_old_files,
+    export_audience,
+    take_turn,
+)
+from warehouse.export_files import ExportFiles
+from warehouse.layers import AUDIENCES_NOW, TAG_RULES_NOW
+from warehouse.requests import ALL_AUDIENCES, BadRequestError, near
+from warehouse.session import Session
+
+
+class ExportAudiencesOperator(PipelineOperator):
+    """Hand the audiences of `config/audiences.yaml` over to their channels: what has changed since the last export of each.
+
+    Each is planned and committed, its files are written, its manifest appears last, and only then its members change: whoever
+    kills that gets the same files by running it again. A swing above what the audience allows is held until a run approves it;
+    removals of suppressed guests are not. A dry run only says what would go. Files older than thirty days are deleted.
+
+    What fails one audience does not keep the others from going; it fails the task at its end. A wrong request or file fails it
+    at once. Returns, by audience, what has become of it.
+    """
+
+    def __init__(
+        self, *, audiences_file: str = AUDIENCES_FILE, exports_conn_id: str = EXPORTS_CONN_ID, **kwargs: Any
+    ) -> None:
+        super().__init__(files=[*AUDIENCE_FILES, AUDIENCES_NOW, *EXPORT_FILES], **kwargs)
+        self.audiences_file = audiences_file
+        self.exports_conn_id = exports_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Read the file and the request; export one audience after another."""
+        request = request_of(context)
+        by = getattr(context["dag_run"], "triggering_user_name", None)
+        with self.open_session() as session, self.open_session() as turns:
+            chosen = self._chosen(session, request)
+            if not chosen:
+                self.log.info("There is no audience in %s: nothing to hand over", Path(self.audiences_file).name)
+                return {}
+            settings = export_settings(self.exports_conn_id)
+            files = ExportFiles(settings.url, **settings.options)
+            now = datetime.now(UTC)
+            outcomes, failures = {}, []
+            for audience in chosen:
+                try:
+                    told = self._export(session, turns, files, audience, _asked(request, by), now, settings)
+                except (BadRequestError, ExportError) as error:
+                    failures.append(str(error))
+                else:
+                    outcomes[audience.audience] = told
+                    self.log.info("%s: %s", audience.audience, _in_words(told))
+            delete_old_files(session, files, now)
+        if failures:
+            raise (AirflowFailException if request["approve"] else AirflowException)("; ".join(failures))
+        return outcomes
+
+    def _chosen(self, session: Session, request: dict[str, Any]) -> list[Audience]:
+        """Let the warehouse know the audiences of the file; return those that the run is about."""
+        with refusals():
+            written = parse_audiences(Path(self.audiences_file).read_text(encoding="utf-8"))
+            known = [row[0] for row in session.ask(TAG_RULES_NOW)]
+            for complaint in unknown_tags(written, known):
+                self.log.warning("%s (nobody goes until one has it)", complaint)
+            with session.transaction():
+                apply_audiences(session, written)
+            name = None if request["audience"] in (None, "", ALL_AUDIENCES) else request["audience"]
+            if request["approve"] and not (name and request["seq"] and request["plan_hash"]):
+                raise BadRequestError("to approve, 'audience', 'seq' and 'plan_hash' must say what you have seen")
+            found = [Audience(*row) for row in session.ask(AUDIENCES_NOW, {"audience": name})]
+            if name and not found:
+                names = [audience["audience"] for audience in written]
+                raise BadRequestError(f"'audience' must be one of the file, not {name!r}{near(name, names)}")
+        return found
+
+    def _export(
+        self,
+        session: Session,
+        turns: Session,
+        files: ExportFiles,
+        audience: Audience,
+        asked: Asked,
+        now: datetime,
+        settings: ExportSettings,
+    ) -> dict[str, Any]:
+        with turns.transaction():
+            if not take_turn(turns, audience.channel):
+                raise ExportError(f"{audience.audience}: another export to {audience.channel} is on")
+            key = settings.key_of(audience.channel) if audience.identifier == "login_hmac" else None
+            return _told(export_audience(session, files, audience, asked, now, key))
+
+
+def _asked(request: dict[str, Any], by: str | None) -> Asked:
+    seen = {name: request[name] for name in ("seq", "plan_hash")} if request["approve"] else {}
+    return Asked(request["mode"], by or "audience_export", **seen)
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    """Return what goes, and what is held back, for XCom: without times."""
+
+    def plain(export: Any) -> dict[str, Any]:
+        return {name: value for name, value in export._asdict().items() if not isinstance(value, datetime)}
+
+    return plain(outcome.export) | ({"held_back": plain(outcome.held_back)} if outcome.held_back else {})
+
+
+def _in_words(told: dict[str, Any]) -> str:
+    """Return a line: `export 7 published, +12 -3, 1,240 members; held: -420 +12 (export 8)`."""
+    line = f"export {told['seq']} {told['status']}, +{told['adds']:,} -{told['removes']:,}, {told['members_after']:,} members"
+    if told["status"] == NOTHING:
+        line = f"nothing new, {told['members_after']:,} members"
+    held = told.get("held_back")
+    return f"{line}; {held['status']}: +{held['adds']:,} -{held['removes']:,} (export {held['seq']})" if held else line

@@ -1,0 +1,88 @@
+"""The files of an export: in a folder, or in any storage that fsspec knows, such as S3.
+
+    <root>/<audience>/000007/remove.csv  add.csv  manifest.json
+    <root>/incoming/suppressions/*.csv   consents/*.csv             what others tell us
+
+Whoever reads them looks for the manifest: it comes last, by a rename, and says what the others must hash to.
+"""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import fsspec
+
+MANIFEST = "manifest.json"
+# A spreadsheet takes a cell that begins so for a formula.
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+# What stands above the identifiers, by format and kind of identifier; a list of myTarget has no header.
+HEADERS: Mapping[str, Mapping[str, str | None]] = {
+    "own": {},
+    "yandex": {"phone": "phone", "email": "email"},
+    "mytarget": {"phone": None, "email": None, "guest": None, "login": None},
+    "google": {"phone": "Phone", "email": "Email"},
+    "meta": {"phone": "phone", "email": "email"},
+}
+
+
+class ExportFiles:
+    """The folder of all exports. `url`: a path, or such as `s3://bucket/exports`; `options`: of its fsspec file system."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        self.fs, path = fsspec.core.url_to_fs(url, **options)
+        self.root = path.rstrip("/")
+
+    def path(self, audience: str, seq: int, name: str = "") -> str:
+        """Return where a file of an export lies, or its folder."""
+        return f"{self.root}/{audience}/{seq:06d}/{name}".rstrip("/")
+
+    def write(self, audience: str, seq: int, name: str, header: str | None, identifiers: Iterable[str]) -> str:
+        """Write a file of identifiers, over one that is there; return its hash."""
+        content = csv_of(header, identifiers).encode()
+        self.fs.makedirs(self.path(audience, seq), exist_ok=True)
+        self.fs.pipe_file(self.path(audience, seq, name), content)
+        return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+    def publish(self, audience: str, seq: int, manifest: Mapping[str, Any]) -> None:
+        """Let the manifest appear, whole."""
+        beside = self.path(audience, seq, f".{MANIFEST}")
+        self.fs.pipe_file(beside, (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode())
+        self.fs.mv(beside, self.path(audience, seq, MANIFEST))
+
+    def published_hash(self, audience: str, seq: int) -> str | None:
+        """Return the hash of the plan that the manifest tells of, None without a manifest."""
+        try:
+            manifest: dict[str, Any] = json.loads(self.fs.cat_file(self.path(audience, seq, MANIFEST)))
+        except FileNotFoundError:
+            return None
+        return str(manifest["plan_hash"])
+
+    def incoming(self, kind: str) -> list[tuple[str, str]]:
+        """Return name and text of each file that others have put into `incoming/<kind>/`."""
+        self.fs.invalidate_cache()
+        paths = sorted(self.fs.glob(f"{self.root}/incoming/{kind}/*.csv"))
+        return [(path.rsplit("/", 1)[1], self.fs.cat_file(path).decode("utf-8", "replace")) for path in paths]
+
+    def delete(self, audience: str, seq: int) -> None:
+        """Delete the files of an export, the manifest first; harmless where there are none."""
+        self.fs.invalidate_cache()
+        for path in (self.path(audience, seq, MANIFEST), self.path(audience, seq)):
+            if self.fs.exists(path):
+                self.fs.rm(path, recursive=True)
+
+
+def header_of(file_format: str, identifier: str) -> str | None:
+    """Return the header line for an identifier such as `phone_sha256`; None: the files have none."""
+    return HEADERS[file_format].get(identifier.split("_")[0], identifier)
+
+
+def csv_of(header: str | None, identifiers: Iterable[str]) -> str:
+    """Return a file: UTF-8, LF, a line each, nothing that a spreadsheet would compute."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([[header]] if header is not None else [])
+    writer.writerows([f"'{value}" if value.startswith(FORMULAS) else value] for value in identifiers)
+    return text.getvalue()

@@ -29,7 +29,7 @@ DAY_H = 24
 # Longer windows of orders are told by the day: more bars than pixels say nothing.
 HOURS_UP_TO_DAYS = 7
 # What the page's buttons start.
-DAGS = ("tag_rules", "tag_rule_rehearse", "data_checks", "dead_letters_replay", "orders_micro_batch")
+DAGS = ("tag_rules", "tag_rule_rehearse", "data_checks", "dead_letters_replay", "orders_micro_batch", "audience_export")
 
 SECURITY_HEADERS = {
     # Everything comes from here: no foreign script, style or font, nothing inline, and only Airflow may frame it.
@@ -147,6 +147,12 @@ async def rehearsal(rehearsal_id: Annotated[int, Query(alias="id", ge=1, lt=2**6
 async def audience(days: Days = 30) -> Rows:
     """Return the audience of each tag at the end of each day."""
     return {"rows": await reader.read("audience", days=days)}
+
+
+@app.get("/api/exports")
+async def exports() -> Rows:
+    """Return each audience with its last export and the one that is held."""
+    return {"rows": await reader.read("exports")}
 
 
 @app.get("/api/thresholds")

@@ -38,6 +38,7 @@ TOO_SMALL = """[...document.querySelectorAll("button, select, summary, .tick, .s
 TABS: dict[str, tuple[str, ...]] = {
     "rules": ("rules",),
     "guest": (),
+    "exports": ("exports",),
     "state": ("state", "dead-letters", "not-counted"),
     "numbers": ("audience", "categories", "dishes", "orders"),
 }
@@ -564,6 +565,7 @@ def test_everything_can_be_reached_and_used_by_keyboard(page: Page, airflow: Air
             "Change",
         },
         "guest": {"to-guest", "guest_id"},
+        "exports": {"to-exports"},
         "state": {"to-state", "Check now", "Try them again"},
         "numbers": {"to-numbers", "audience-days", "orders-days", "As a table"},
     }

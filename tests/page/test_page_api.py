@@ -326,6 +326,43 @@ def test_a_rehearsal_is_told_and_stays_with_the_draft_and_the_version_that_it_wa
     assert (newest["gained"], newest["lost"]) == (0, 0)
 
 
+def test_an_audience_is_told_with_its_last_export_and_the_one_that_is_held(
+    client: TestClient, pipeline: Pipeline
+) -> None:
+    pipeline.owner.execute("insert into cdm.tag_rules (tag, category_name, threshold) values ('fan', 'Pizza', 0)")
+    pipeline.owner.execute(
+        """
+        insert into cdm.audiences
+        values
+        ('new', 'mail', '{fan}', '{old}', 'guest_id', 'own', 12.5, 's', true, 0, 30, 'active'),
+        ('pizza', 'yandex', '{fan}', '{}', 'phone_sha256', 'yandex', 0, 's', false, 0, 30, 'active');
+        insert into cdm.audience_exports
+        values
+        ('pizza', 1, 'diff', 'published', '2026-01-01', '2026-01-01', 9, 0, 9, '{}', 'a', 'ann', '2026-01-01', null),
+        ('pizza', 2, 'diff', 'published', '2026-01-01', '2026-01-01', 3, 2, 10, '{"shared": 1}', 'b', 'ann', '2026-01-01', null),
+        ('pizza', 3, 'diff', 'held', '2026-01-02', '2026-01-02', 0, 8, 2, '{"shared": 4}', 'c', 'ann', null, null)
+        """
+    )
+    pipeline.refer([("restaurant", "diner", restaurant(menu={"pizza": "Pizza"}))])
+    pipeline.stage([order(1), order(2, user="other")])
+    pipeline.load()
+    new, pizza = client.get("/api/exports").json()["rows"]
+    assert (new["audience"], new["seq"], new["next_status"], new["members"], new["reasons"]) == (
+        "new",
+        None,
+        None,
+        0,
+        None,
+    )
+    assert (new["control_percent"], new["exclude_tags"], new["requires_consent"]) == (12.5, ["old"], True)
+    assert (pizza["seq"], pizza["adds"], pizza["removes"], pizza["members"]) == (2, 3, 2, 10)
+    assert (pizza["next_status"], pizza["next_seq"], pizza["next_removes"], pizza["next_hash"]) == ("held", 3, 8, "c")
+    assert pizza["skipped"] == {"shared": 4}
+    why = {"tag": "fan", "event": "assigned", "reason": "orders", "rule_version": 1, "guests": 2}
+    assert pizza["reasons"] == [why]
+    assert "identifiers" not in str(pizza)
+
+
 def test_an_order_from_the_future_hides_no_other(client: TestClient, pipeline: Pipeline) -> None:
     pipeline.stage([order(1, update_ts="2026-01-10 10:20:00"), order(2, update_ts="2199-01-01 00:00:00")])
     rows = client.get("/api/orders?days=1").json()["rows"]

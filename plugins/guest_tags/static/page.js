@@ -4,6 +4,7 @@
 import * as act from "./act.js";
 import { whenAnswered } from "./block.js";
 import { el } from "./dom.js";
+import * as exports from "./exports.js";
 import * as guest from "./guest.js";
 import * as numbers from "./numbers.js";
 import * as places from "./place.js";
@@ -14,7 +15,7 @@ import { clock, language, setLanguage, t, zone } from "./texts.js";
 
 const REFRESH_MS = 60_000;
 const { TABS, goTo, place } = places;
-const blocksOf = { rules: rules.blocks, guest: {}, state: quality.blocks, numbers: numbers.blocks };
+const blocksOf = { rules: rules.blocks, guest: {}, exports: exports.blocks, state: quality.blocks, numbers: numbers.blocks };
 
 const $ = (id) => document.getElementById(id);
 const shown = () => Object.values(blocksOf[place.tab]);
@@ -32,12 +33,18 @@ const refresh = () => Promise.all([strip.look(), load()]).then(speak);
 
 // --- tabs --------------------------------------------------------------------------------------------------------------
 
+// What calls for somebody: a state that is wrong, exports that are held.
+function badge(tab) {
+  const told = (tab === "state" && strip.wrong() && "!") || (tab === "exports" && exports.held() && String(exports.held()));
+  return told ? [el("span", { class: "badge" }, told)] : [];
+}
+
 function drawTabs() {
   const focused = $("tabs").contains(document.activeElement);
   $("tabs").replaceChildren(...TABS.map((tab) => el("button", {
     type: "button", role: "tab", id: `to-${tab}`, "aria-controls": tab, "aria-selected": String(tab === place.tab), tabindex: tab === place.tab ? "0" : "-1",
     onclick: () => tab !== place.tab && goTo(tab),
-  }, t(`tab.${tab}`), ...(tab === "state" && strip.wrong() ? [el("span", { class: "badge" }, "!")] : []))));
+  }, t(`tab.${tab}`), ...badge(tab))));
   if (focused) $(`to-${place.tab}`).focus();
 }
 
@@ -102,6 +109,7 @@ whenAnswered(sayWhen);
 rules.begin();
 numbers.begin();
 guest.begin();
+exports.begin();
 // Numbers are asked for again when the warehouse is back; while it is away, what they say of it changes.
 strip.begin({ retry: refresh, drawn: drawTabs, change: () => (strip.isUnknown() ? (drawFaults(), sayWhen()) : refresh()) });
 setInterval(() => document.visibilityState === "visible" && refresh(), REFRESH_MS);

@@ -1,7 +1,7 @@
 // Where the reader is: the tab in the query, what is chosen there behind the "#". Never a guest's id. In Airflow's frame the address
 // of the whole window says the same, so that it can be sent to somebody else and survives a reload.
 
-export const TABS = ["rules", "guest", "state", "numbers"];
+export const TABS = ["rules", "guest", "exports", "state", "numbers"];
 const FRAME = "/plugin/guest-tags";
 
 const parent = () => {

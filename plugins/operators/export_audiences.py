@@ -63,7 +63,7 @@ class ExportAudiencesOperator(PipelineOperator):
             for audience in chosen:
                 try:
                     told = self._export(session, turns, files, audience, _asked(request, by), now, settings)
-                except (BadRequestError, ExportError) as error:
+                except (BadRequestError, ExportError, AirflowFailException) as error:
                     failures.append(str(error))
                 else:
                     outcomes[audience.audience] = told

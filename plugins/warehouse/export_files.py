@@ -16,6 +16,10 @@ from typing import Any
 import fsspec
 
 MANIFEST = "manifest.json"
+# Checksums of its own making, which Amazon's client sends by default, are unknown to many another S3: it refuses the upload.
+ONLY_WHERE_REQUIRED = {
+    "config_kwargs": {"request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}
+}
 # A spreadsheet takes a cell that begins so for a formula.
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 # What stands above the identifiers, by format and kind of identifier; a list of myTarget has no header.
@@ -32,7 +36,8 @@ class ExportFiles:
     """The folder of all exports. `url`: a path, or such as `s3://bucket/exports`; `options`: of its fsspec file system."""
 
     def __init__(self, url: str, **options: Any) -> None:
-        self.fs, path = fsspec.core.url_to_fs(url, **options)
+        own = ONLY_WHERE_REQUIRED if url.startswith("s3://") else {}
+        self.fs, path = fsspec.core.url_to_fs(url, **{**own, **options})
         self.root = path.rstrip("/")
 
     def path(self, audience: str, seq: int, name: str = "") -> str:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 MANIFEST = "manifest.json"
 # Checksums of its own making, which Amazon's client sends by default, are unknown to many another S3: it refuses the upload.
@@ -52,10 +53,13 @@ class ExportFiles:
         return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
     def publish(self, audience: str, seq: int, manifest: Mapping[str, Any]) -> None:
-        """Let the manifest appear, whole."""
-        beside = self.path(audience, seq, f".{MANIFEST}")
-        self.fs.pipe_file(beside, (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode())
-        self.fs.mv(beside, self.path(audience, seq, MANIFEST))
+        """Let the manifest appear, whole: in a folder by a rename; a bucket shows an object once all of it is there."""
+        content = (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode()
+        place, beside = (self.path(audience, seq, name) for name in (MANIFEST, f".{MANIFEST}"))
+        is_folder = isinstance(self.fs, LocalFileSystem)
+        self.fs.pipe_file(beside if is_folder else place, content)
+        if is_folder:
+            self.fs.mv(beside, place)
 
     def published_hash(self, audience: str, seq: int) -> str | None:
         """Return the hash of the plan that the manifest tells of, None without a manifest."""
@@ -74,9 +78,9 @@ class ExportFiles:
     def delete(self, audience: str, seq: int) -> None:
         """Delete the files of an export, the manifest first; harmless where there are none."""
         self.fs.invalidate_cache()
-        for path in (self.path(audience, seq, MANIFEST), self.path(audience, seq)):
-            if self.fs.exists(path):
-                self.fs.rm(path, recursive=True)
+        # One by one: what removes several at once many an S3 knows by other headers.
+        for path in sorted(self.fs.find(self.path(audience, seq)), key=lambda path: not path.endswith(f"/{MANIFEST}")):
+            self.fs.rm_file(path)
 
 
 def header_of(file_format: str, identifier: str) -> str | None:

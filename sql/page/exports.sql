@@ -14,7 +14,7 @@ audiences as (
         include_tags,
         exclude_tags,
         identifier,
-        control_percent,
+        control_percent::double precision as control_percent,
         requires_consent,
         min_rows,
         max_change_percent,

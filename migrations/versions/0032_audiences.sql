@@ -69,7 +69,8 @@ comment on column cdm.audiences.control_percent is 'So many percent are held bac
 comment on column cdm.audiences.salt is 'Decides who these are: the same salt, the same guests. Locked by the first export';
 comment on column cdm.audiences.requires_consent is 'Only guests go who have consented to the channel';
 comment on column cdm.audiences.min_rows is 'Fewer new ones wait until there are more';
-comment on column cdm.audiences.max_change_percent is 'If more come or go at once, the export is held for somebody to approve (from 100 members on)';
+comment on column cdm.audiences.max_change_percent is
+'If more come or go at once, the export is held for somebody to approve (from 100 members on)';
 comment on column cdm.audiences.status is 'active, or retired: nobody is wanted any more';
 
 create table cdm.audience_exports (
@@ -148,7 +149,8 @@ create table cdm.audience_member_changes (
     identifiers varchar[] not null,
     primary key (audience, user_id)
 );
-comment on table cdm.audience_member_changes is 'One row = what becomes of a guest in cdm.audience_members once the planned export is published';
+comment on table cdm.audience_member_changes is
+'One row = what becomes of a guest in cdm.audience_members once the planned export is published';
 comment on column cdm.audience_member_changes.audience is 'The audience';
 comment on column cdm.audience_member_changes.user_id is 'The guest: dds.h_user.h_user_pk';
 comment on column cdm.audience_member_changes.grp is 'As there; NULL: leaves';
@@ -230,7 +232,8 @@ select
     members.since_dt as since
 from cdm.audience_members as members
 inner join dds.h_user as hub on members.user_id = hub.h_user_pk;
-comment on view cdm.v_audience_groups is 'One row = a guest at a channel (treatment) or held back from it (control), to compare how they order';
+comment on view cdm.v_audience_groups is
+'One row = a guest at a channel (treatment) or held back from it (control), to compare how they order';
 comment on column cdm.v_audience_groups.audience is 'The audience';
 comment on column cdm.v_audience_groups.guest_id is 'The guest, as the app names them';
 comment on column cdm.v_audience_groups.grp is 'treatment or control';

@@ -26,6 +26,7 @@ from warehouse.distribution import (
     WORK,
     WORK_SCHEMA,
     layout_digest,
+    views_said_otherwise,
     work_columns,
 )
 
@@ -88,8 +89,8 @@ def distribute(connection: psycopg.Connection) -> str:
         spread(connection, table, DISTRIBUTED[table])
     for statement in kept:
         connection.execute(statement)
+    say_views_otherwise(connection)
     if missing:
-        join_queue_by_key(connection)
         let_loads_do_what_owners_do(connection)
     made = make_work_tables(connection)
     connection.execute(f"comment on schema {WORK_SCHEMA} is '{layout_digest()}'")
@@ -274,14 +275,23 @@ def spread(connection: psycopg.Connection, table: str, column: str) -> None:
     )
 
 
-def join_queue_by_key(connection: psycopg.Connection) -> None:
-    """Let the view of the orders that wait find their messages where these lie."""
-    view = "stg.queued_orders"
-    (definition,) = connection.execute("select pg_get_viewdef(%s::regclass)", [view]).fetchone() or ("",)
-    connection.execute(
-        f"create or replace view {view} as select distinct object_id from stg.load_queue where source = 'order_event_log'"
-    )
-    note(connection, 1, f"create or replace view {view} as {definition}")
+def say_views_otherwise(connection: psycopg.Connection) -> None:
+    """Let views ask what each worker can answer by itself, and note how they were: anew where a migration has made them again."""
+    for view, statement in views_said_otherwise().items():
+        before, options = connection.execute(VIEW, [view]).fetchone() or ("", None)
+        connection.execute(statement)
+        after, _ = connection.execute(VIEW, [view]).fetchone() or ("", None)
+        if before != after:
+            made = f"create or replace view {view}{options or ''} as {before}"
+            connection.execute(
+                f"delete from {WORK_SCHEMA}.restoring where statement like 'create or replace view {view}%'"
+            )
+            note(connection, 1, made)
+
+
+VIEW = """
+select pg_get_viewdef(oid), ' with (' || array_to_string(reloptions, ', ') || ')' from pg_class where oid = %s::regclass
+"""
 
 
 def let_loads_do_what_owners_do(connection: psycopg.Connection) -> None:

@@ -133,6 +133,12 @@ def said_otherwise(name: str) -> Path | None:
     return path if path.exists() else None
 
 
+def views_said_otherwise() -> dict[str, str]:
+    """Return the views that a distributed warehouse must be asked by another statement, and that statement."""
+    files = sorted(Path(SQL_FOLDER, OTHERWISE, "view").glob("*/*.sql"))
+    return {f"{file.parent.name}.{file.stem}": file.read_text(encoding="utf-8") for file in files}
+
+
 def work_columns() -> dict[str, str]:
     """Return the columns of each table of `WORK`, as SQL: those with which the loads make it."""
     texts = {

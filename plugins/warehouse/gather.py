@@ -72,7 +72,10 @@ def _copy(cursor: psycopg.ClientCursor[Any], name: str, over: str, brought: dict
         else:
             text = str(definition[0]).rstrip(";")
             for inner in sorted(set(NAMED.findall(text))):
-                text = re.sub(rf"\b{re.escape(inner)}\b(?!\()", _copy(cursor, inner, over, brought), text)
+                of_inner = _copy(cursor, inner, over, brought)
+                text = re.sub(rf"\b{re.escape(inner)}\b(?!\()", of_inner, text)
+                # PostgreSQL says of a table without another name whose column is meant by the table's own.
+                text = re.sub(rf"(?<![\w.]){inner.split('.')[1]}\.(?=\w)", f"{of_inner}.", text)
             cursor.execute(f"create or replace temporary view {copy} as {text}".encode())
     brought[name, over] = copy
     return copy

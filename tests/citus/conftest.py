@@ -59,6 +59,13 @@ def stack() -> Iterator[Stack]:
         yield stack
 
 
+@pytest.fixture
+def pipeline(seen: SeenPipeline) -> SeenPipeline:
+    """The distributed warehouse, empty, in the place of a plain one: for tests that both must pass."""
+    seen.clear()
+    return seen
+
+
 @pytest.fixture(scope="module")
 def seen(stack: Stack) -> Iterator[SeenPipeline]:
     """A distributed warehouse whose rows are looked at in a plain copy."""

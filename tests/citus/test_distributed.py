@@ -107,3 +107,28 @@ def test_distributing_again_changes_nothing_and_gathering_gives_the_plain_wareho
         distribute(owner)
         owner.commit()
     assert seen.marts() == marts
+
+
+def test_the_log_may_lie_in_columns(seen: SeenPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lies_in() -> str:
+        (kind,) = seen.owner.coordinator.execute(  # type: ignore[attr-defined]
+            "select amname from pg_class inner join pg_am on relam = pg_am.oid "
+            "where pg_class.oid = 'stg.order_event_log'::regclass"
+        ).fetchone()
+        return str(kind)
+
+    fill(seen)
+    marts = seen.marts()
+    assert lies_in() == "heap"
+    with psycopg.connect(os.environ["DWH_URL"]) as owner:
+        for wanted, kind in (("true", "columnar"), ("false", "heap")):
+            gather(owner)
+            monkeypatch.setenv("DWH_COLUMNAR_LOG", wanted)
+            distribute(owner)
+            owner.commit()
+            assert lies_in() == kind
+            fill(seen)
+            assert seen.marts() == marts
+            rebuild_run()
+            assert seen.marts() == marts
+            assert broken_laws(seen.etl) == {}

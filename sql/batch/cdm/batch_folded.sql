@@ -75,12 +75,8 @@ select
     candidates.user_id,
     candidates.tag
 from candidates
-where
-    not exists (
-        select 1
-        from batch_guests as guest
-        where guest.h_user_pk = candidates.user_id
-    )
+left join batch_guests as guest on candidates.user_id = guest.h_user_pk
+where guest.h_user_pk is null
 
 union all
 

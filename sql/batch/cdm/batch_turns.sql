@@ -109,6 +109,20 @@ counting as (
     group by turned.user_id, turned.tag
 ),
 
+-- How many orders count for them of all time.
+counted as materialized (
+    select
+        turned.user_id,
+        turned.tag,
+        counters.order_cnt
+    from turned
+    inner join dds.h_category as category on turned.category_name = category.category_name
+    inner join cdm.user_category_counters as counters
+        on
+            turned.user_id = counters.user_id
+            and category.h_category_pk = counters.category_id
+),
+
 reasoned as materialized (
     select
         turned.*,
@@ -144,92 +158,122 @@ reasoned as materialized (
             and turned.before_id = before.rule_id
 ),
 
--- Where the fold of today says that the guest never had the tag: which of the orders that gave it was changed, and when, last.
+-- The orders that gave a tag which the guest, as the fold of today says, never had.
+given as materialized (
+    select
+        reasoned.user_id,
+        reasoned.tag,
+        reasoned.told_dt,
+        rule.category_id,
+        evidence.order_id,
+        dds.hash_key(evidence.order_id::text) as h_order_pk
+    from reasoned
+    inner join batch_judged as rule on reasoned.now_id = rule.rule_id
+    cross join lateral unnest(reasoned.told_ids) as evidence (order_id)
+    where reasoned.reason is null
+),
+
+given_owners as materialized (
+    select distinct on (owner.h_order_pk)
+        owner.h_order_pk,
+        owner.h_user_pk,
+        owner.effective_dttm
+    from given
+    inner join dds.es_order_user as owner on given.h_order_pk = owner.h_order_pk
+    order by owner.h_order_pk asc, owner.effective_dttm desc, owner.sent_dttm desc, owner.value_hash desc
+),
+
+given_statuses as materialized (
+    select distinct on (status.h_order_pk)
+        status.h_order_pk,
+        status.status,
+        status.effective_dttm
+    from given
+    inner join dds.s_order_status as status on given.h_order_pk = status.h_order_pk
+    order by status.h_order_pk asc, status.effective_dttm desc, status.sent_dttm desc, status.value_hash desc
+),
+
+given_lines as materialized (
+    select distinct on (held.h_order_pk, held.h_product_pk)
+        held.h_order_pk,
+        held.h_product_pk,
+        held.is_active,
+        held.effective_dttm
+    from given
+    inner join dds.es_order_product as held on given.h_order_pk = held.h_order_pk
+    order by
+        held.h_order_pk asc,
+        held.h_product_pk asc,
+        held.effective_dttm desc,
+        held.sent_dttm desc,
+        held.value_hash desc
+),
+
+-- When each of them lost its last dish of a category.
+given_up as (
+    select
+        line.h_order_pk,
+        category.h_category_pk,
+        max(line.effective_dttm) as effective_dttm
+    from given_lines as line
+    cross join lateral (
+        select es.h_category_pk
+        from dds.es_product_category as es
+        where es.h_product_pk = line.h_product_pk
+        order by es.effective_dttm desc, es.restaurant_id desc, es.value_hash desc
+        limit 1
+    ) as category
+    where not line.is_active
+    group by line.h_order_pk, category.h_category_pk
+),
+
+-- Which of them are still the guest's, and whether they still count as of when the tag was given.
+given_closed as (
+    select
+        given.user_id,
+        given.tag,
+        given.order_id,
+        bool_or(intervals.from_dt <= given.told_dt and coalesce(intervals.to_dt > given.told_dt, true)) as counts_as_told
+    from given
+    inner join batch_intervals as intervals
+        on
+            given.user_id = intervals.user_id
+            and given.category_id = intervals.category_id
+            and given.order_id = intervals.order_id
+    group by given.user_id, given.tag, given.order_id
+),
+
+-- Which of them was changed, and when, last.
 undone as (
     select distinct on (given.user_id, given.tag)
         given.user_id,
         given.tag,
         given.order_id,
         change.at_dt
-    from (
-        select
-            reasoned.user_id,
-            reasoned.tag,
-            reasoned.told_dt,
-            rule.category_id,
-            unnest(reasoned.told_ids) as order_id
-        from reasoned
-        inner join batch_judged as rule on reasoned.now_id = rule.rule_id
-        where reasoned.reason is null
-    ) as given
-    cross join lateral (
-        select
-            owner.h_user_pk,
-            owner.effective_dttm
-        from dds.es_order_user as owner
-        where owner.h_order_pk = dds.hash_key(given.order_id::text)
-        order by owner.effective_dttm desc, owner.sent_dttm desc, owner.value_hash desc
-        limit 1
-    ) as owner
-    cross join lateral (
-        select
-            status.status,
-            status.effective_dttm
-        from dds.s_order_status as status
-        where status.h_order_pk = dds.hash_key(given.order_id::text)
-        order by status.effective_dttm desc, status.sent_dttm desc, status.value_hash desc
-        limit 1
-    ) as status
-    left join lateral (
-        select max(line.effective_dttm) as effective_dttm
-        from (
-            select distinct on (held.h_product_pk)
-                held.h_product_pk,
-                held.is_active,
-                held.effective_dttm
-            from dds.es_order_product as held
-            where held.h_order_pk = dds.hash_key(given.order_id::text)
-            order by held.h_product_pk asc, held.effective_dttm desc, held.sent_dttm desc, held.value_hash desc
-        ) as line
-        cross join lateral (
-            select es.h_category_pk
-            from dds.es_product_category as es
-            where es.h_product_pk = line.h_product_pk
-            order by es.effective_dttm desc, es.restaurant_id desc, es.value_hash desc
-            limit 1
-        ) as category
-        where
-            not line.is_active
-            and category.h_category_pk = given.category_id
-    ) as basket on true
+    from given
+    inner join given_owners as owner on given.h_order_pk = owner.h_order_pk
+    inner join given_statuses as status on given.h_order_pk = status.h_order_pk
+    left join given_up as basket
+        on
+            given.h_order_pk = basket.h_order_pk
+            and given.category_id = basket.h_category_pk
+    left join given_closed as closed
+        on
+            given.user_id = closed.user_id
+            and given.tag = closed.tag
+            and given.order_id = closed.order_id
     cross join lateral (
         select
             case
                 when owner.h_user_pk <> given.user_id then owner.effective_dttm
                 when status.status <> 'CLOSED' then status.effective_dttm
                 when basket.effective_dttm is not null then basket.effective_dttm
-                when exists (
-                    select 1
-                    from batch_intervals as intervals
-                    where
-                        intervals.user_id = given.user_id
-                        and intervals.category_id = given.category_id
-                        and intervals.order_id = given.order_id
-                ) then status.effective_dttm
+                when closed.order_id is not null then status.effective_dttm
             end as at_dt
     ) as change
     where
         change.at_dt is not null
-        and not exists (
-            select 1
-            from batch_intervals as intervals
-            where
-                intervals.user_id = given.user_id
-                and intervals.category_id = given.category_id
-                and intervals.order_id = given.order_id
-                and intervals.from_dt <= given.told_dt
-                and coalesce(intervals.to_dt > given.told_dt, true)
-        )
+        and closed.counts_as_told is not true
     order by given.user_id asc, given.tag asc, change.at_dt desc, given.order_id desc
 )
 
@@ -241,7 +285,7 @@ select
     case
         when not reasoned.was_on then reasoned.order_cnt
         when num_nonnulls(reasoned.window_days, reasoned.exit_threshold) > 0 then coalesce(reasoned.folded_cnt, 0)
-        else coalesce(counters.order_cnt, 0)
+        else coalesce(counted.order_cnt, 0)
     end,
     reasoned.threshold,
     reasoned.rule_version,
@@ -268,10 +312,9 @@ left join undone
     on
         reasoned.user_id = undone.user_id
         and reasoned.tag = undone.tag
-left join dds.h_category as category on reasoned.category_name = category.category_name
-left join cdm.user_category_counters as counters
+left join counted
     on
-        reasoned.user_id = counters.user_id
-        and category.h_category_pk = counters.category_id;
+        reasoned.user_id = counted.user_id
+        and reasoned.tag = counted.tag;
 
 analyze batch_turns;

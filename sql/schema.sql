@@ -818,7 +818,9 @@ CREATE TABLE cdm.rehearsals (
     most_entries integer NOT NULL,
     dated_ahead bigint NOT NULL,
     made_by character varying NOT NULL,
-    made_dt timestamp with time zone NOT NULL
+    made_dt timestamp with time zone NOT NULL,
+    rule_version integer,
+    facts_dt timestamp with time zone
 );
 
 COMMENT ON TABLE cdm.rehearsals IS 'One row = a rule was rehearsed: what it would do by the orders and menus of then. Changes no tag';
@@ -858,6 +860,10 @@ COMMENT ON COLUMN cdm.rehearsals.dated_ahead IS 'Orders of these guests with a v
 COMMENT ON COLUMN cdm.rehearsals.made_by IS 'Who asked for it';
 
 COMMENT ON COLUMN cdm.rehearsals.made_dt IS 'When it was made';
+
+COMMENT ON COLUMN cdm.rehearsals.rule_version IS 'Version of the tag''s rule that was in force then; NULL: none was, or nobody has kept it';
+
+COMMENT ON COLUMN cdm.rehearsals.facts_dt IS 'cdm.tag_clock.load_dt of then (-infinity: it was NULL), where the tags stood as of as_of and nothing waited; else NULL';
 
 ALTER TABLE cdm.rehearsals ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME cdm.rehearsals_id_seq
@@ -937,6 +943,7 @@ ALTER TABLE cdm.suppressions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 CREATE TABLE cdm.tag_clock (
     is_only boolean DEFAULT true NOT NULL,
     as_of timestamp with time zone NOT NULL,
+    load_dt timestamp with time zone,
     CONSTRAINT tag_clock_is_only_check CHECK (is_only)
 );
 
@@ -945,6 +952,8 @@ COMMENT ON TABLE cdm.tag_clock IS 'One row: the moment as of which the tags stan
 COMMENT ON COLUMN cdm.tag_clock.is_only IS 'Key of the only row';
 
 COMMENT ON COLUMN cdm.tag_clock.as_of IS 'All that was sent before it has been judged, and what was to leave by then has left';
+
+COMMENT ON COLUMN cdm.tag_clock.load_dt IS 'When guests were judged anew last, because of orders, menus or time; NULL: not since this column is there. A rule alone leaves it';
 
 CREATE TABLE cdm.tag_days (
     tag character varying NOT NULL,

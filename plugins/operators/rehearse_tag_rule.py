@@ -3,9 +3,10 @@
 from typing import Any
 
 from airflow.sdk import Context
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from operators.base import PipelineOperator, request_of
+from warehouse.laws import RebuildIsOnError
 from warehouse.rehearsal import REHEARSAL_FILES, in_words, picture, rehearse, wanted
 from warehouse.requests import BadRequestError
 
@@ -17,7 +18,8 @@ class RehearseTagRuleOperator(PipelineOperator):
 
     That is the draft of a tag, else its rule in force, else the rule that the form holds whole. Nothing else is written. The log
     tells it in words; the picture, a page of HTML, is the XCom `picture`. What is wrong with the request fails the task at once.
-    Returns rehearsal_id, guests, would_enter and would_leave. Raises `UnreachableError` where PostgreSQL refuses us.
+    Returns rehearsal_id, guests, would_enter and would_leave. Raises AirflowException beside a rebuild of the vault that does not
+    end in time, and `UnreachableError` where PostgreSQL refuses us.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -31,7 +33,10 @@ class RehearseTagRuleOperator(PipelineOperator):
                 params = wanted(session, request_of(context), by)
             except BadRequestError as error:
                 raise AirflowFailException(str(error)) from error
-            told = rehearse(session, params)
+            try:
+                told = rehearse(session, params)
+            except RebuildIsOnError as error:
+                raise AirflowException("the vault is being built again: rehearse when marts_rebuild is over") from error
         for line in in_words(params, told):
             self.log.info("%s", line)
         task = context.get("ti")

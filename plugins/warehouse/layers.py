@@ -260,6 +260,7 @@ CDM = Layer(
     ),
     claim=("batch/cdm/batch_claims.sql", "batch/cdm/batch_rules.sql"),
     load=(
+        "settle/cdm/tag_clock_judged.sql",
         "batch/cdm/batch_guests.sql",
         "batch/cdm/batch_closed_lines.sql",
         "batch/cdm/batch_products.sql",

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import Any, NamedTuple
 
+from warehouse.laws import one_snapshot
 from warehouse.layers import (
     REHEARSAL,
     REHEARSED,
@@ -12,11 +13,12 @@ from warehouse.layers import (
     RULE_TO_REHEARSE,
     TAG_CLOCK,
     TRANSACTION,
+    WHOLE,
 )
 from warehouse.requests import BadRequestError, near
 from warehouse.session import Session
 
-REHEARSAL_FILES = (TRANSACTION, *REHEARSAL, REHEARSED, RULE_CATEGORIES, RULE_TO_REHEARSE, TAG_CLOCK)
+REHEARSAL_FILES = (TRANSACTION, WHOLE, *REHEARSAL, REHEARSED, RULE_CATEGORIES, RULE_TO_REHEARSE, TAG_CLOCK)
 A_YEAR = timedelta(days=365)
 NOBODY = "somebody"
 # Of the picture, in pixels.
@@ -81,8 +83,11 @@ def wanted(session: Session, request: Mapping[str, Any], by: str | None) -> dict
 
 
 def rehearse(session: Session, params: Mapping[str, Any]) -> Rehearsal:
-    """Rehearse in one transaction, which writes nothing but what comes of it; return that."""
-    with session.transaction():
+    """Rehearse in one transaction, of one snapshot, which writes nothing but what comes of it; return that.
+
+    Raises `RebuildIsOnError` where the vault is being built again for longer than a statement may wait.
+    """
+    with one_snapshot(session, {"lock_timeout_ms": session.params["statement_timeout_ms"]}):
         session.run(REHEARSAL, params)
     ((*counts, weeks, near_misses, overlaps),) = session.ask(REHEARSED, {"load_dt": params["load_dt"]})
     lists = [Week(*week) for week in weeks or ()], [*map(tuple, near_misses or ())], [*map(tuple, overlaps or ())]

@@ -1,5 +1,6 @@
 -- One row = a rule was rehearsed: what it would do, by the folds of all guests.
--- From: batch_judged, batch_folds, batch_points, batch_folded, cdm.user_tags, dds.es_order_user, dds.s_order_status
+-- From: batch_judged, batch_folds, batch_points, batch_folded, cdm.user_tags, cdm.tag_rules, cdm.tag_clock, cdm.rule_queue,
+-- dds.counter_queue, dds.es_order_user, dds.s_order_status
 -- Grain: id
 -- Rerun: adds a row: a rehearsal of another moment
 -- Params: tag, category, threshold, window_days, exit_threshold, from_dt, as_of, zone, made_by, load_dt
@@ -20,7 +21,9 @@ insert into cdm.rehearsals (
     most_entries,
     dated_ahead,
     made_by,
-    made_dt
+    made_dt,
+    rule_version,
+    facts_dt
 )
 with stands as (
     select
@@ -52,6 +55,24 @@ entered as (
         and not was_on
         and at_dt >= %(from_dt)s::timestamptz
     group by user_id
+),
+
+in_force as (
+    select version
+    from cdm.tag_rules
+    where
+        tag = %(tag)s::varchar
+        and active
+),
+
+-- Where the tags stand as of this moment, and nothing waits to be judged: by which facts.
+settled as (
+    select coalesce(load_dt, '-infinity') as facts_dt
+    from cdm.tag_clock
+    where
+        as_of = %(as_of)s::timestamptz
+        and not exists (select 1 from dds.counter_queue)
+        and not exists (select 1 from cdm.rule_queue)
 )
 
 select
@@ -87,5 +108,7 @@ select
                 and rule.as_of < version.effective_dttm
     ),
     %(made_by)s::varchar,
-    %(load_dt)s::timestamptz
+    %(load_dt)s::timestamptz,
+    (select in_force.version from in_force),
+    (select settled.facts_dt from settled)
 from stands;

@@ -1,4 +1,4 @@
--- Law cdm.tag_events: of a guest and a tag, assigned and revoked take turns, and begin with assigned.
+-- Law cdm.tag_events: of a guest and a tag, assigned and revoked take turns, and begin with assigned; a run tells one of them at most.
 -- Over: guests
 -- Params: none
 select
@@ -6,18 +6,24 @@ select
     told.user_id,
     told.tag,
     told.event,
-    told.event_before
+    told.event_before,
+    told.event_dt
 from (
     select
         events.id,
         events.user_id,
         events.tag,
         events.event,
-        lag(events.event, 1, 'revoked') over (partition by events.user_id, events.tag order by events.id asc) as event_before
+        events.event_dt,
+        lag(events.event, 1, 'revoked') over timeline as event_before,
+        lag(events.event_dt) over timeline as event_dt_before
     from batch_checked_guests as checked
     inner join cdm.tag_events as events on checked.h_user_pk = events.user_id
+    window timeline as (partition by events.user_id, events.tag order by events.id asc)
 ) as told
-where told.event = told.event_before;
+where
+    told.event = told.event_before
+    or told.event_dt = told.event_dt_before;
 
 -- Law cdm.tag_events.fold: the events add up to the tags that guests carry now, and a tag is carried since its last assignment.
 -- Over: guests

@@ -45,13 +45,30 @@ LAW_OF = {law.name: law for law in LAWS}
 NOW = "2026-01-01 00:00:00+00"
 OLD = "2025-01-01 00:00:00+00"
 EARLIER, LATER = "2020-01-01 00:00:00+00", "2030-01-01 00:00:00+00"
-# One of which one guest was foreseen; its weeks are to be told.
+# One of which one guest was foreseen.
 REHEARSED = -1
-REHEARSAL = f"""
-insert into cdm.rehearsals overriding system value
-values ({REHEARSED}, 'fan', 'Pizza', 0, null, null, '{EARLIER}', '{NOW}', 'UTC', 1, 0, 0, 0, 0, 1, 0, 'test', '{NOW}');
-insert into cdm.rehearsal_weeks values {{}}
-"""
+
+
+def rehearsal(
+    weeks: str = "",
+    near: str = "(0, 0), (1, 0), (2, 0), (3, 0)",
+    overlaps: str = "",
+    counts: str = "1, 0, 0",
+    rule: str = "'fan', 'Pizza', 0, null, null",
+    more: str = "null, null",
+) -> str:
+    """Return the insert of a rehearsal; `counts`: guests, would_enter, would_leave; `more`: rule_version, facts_dt."""
+    return f"""
+        insert into cdm.rehearsals overriding system value
+        select {REHEARSED}, {rule}, '{EARLIER}', as_of, 'UTC', {counts}, 0, 0, 1, 0, 'test', '{NOW}', {more} from cdm.tag_clock;
+        {"".join(f"insert into cdm.rehearsal_weeks values ({REHEARSED}, {week});" for week in weeks.split("; ") if week)}
+        insert into cdm.rehearsal_near select {REHEARSED}, * from (values {near}) as told;
+        {f"insert into cdm.rehearsal_overlaps values ({REHEARSED}, {overlaps})" if overlaps else ""}
+    """
+
+
+# Of a rule that a draft has become since, by the facts of the rehearsal.
+CAME = {"rule": "'lately', 'Pizza', 0, 3660, null", "more": "null, (select load_dt from cdm.tag_clock)"}
 # Ann has gone to a channel.
 EXPORTED = f"""
 insert into cdm.audiences
@@ -392,9 +409,29 @@ BREAKS: dict[str, list[str]] = {
         "delete from cdm.tag_clock",
     ],
     "cdm.rehearsal_weeks": [
-        REHEARSAL.format(f"({REHEARSED}, '2026-01-05', 1, 0, 0, 1), ({REHEARSED}, '2026-01-12', 1, 0, 0, 1)"),
-        REHEARSAL.format(f"({REHEARSED}, '2026-01-05', 0, 0, 1, 1)"),
-        REHEARSAL.format(f"({REHEARSED}, '2026-01-05', 2, 0, 0, 2)"),
+        rehearsal("'2026-01-05', 1, 0, 0, 1; '2026-01-12', 1, 0, 0, 1"),
+        rehearsal("'2026-01-05', 0, 0, 1, 1"),
+        rehearsal("'2026-01-05', 2, 0, 0, 2"),
+    ],
+    "cdm.rehearsal_near": [
+        rehearsal(near="(0, 0), (1, 0), (3, 0)"),
+        rehearsal(near="(0, 2), (1, 0), (2, 0), (3, 0)"),
+    ],
+    "cdm.rehearsal_overlaps": [
+        rehearsal(overlaps="'other', 1, 1, 0"),
+        rehearsal(overlaps="'other', 0, 1, 0"),
+    ],
+    # The rule of version 1 is in force; one who carries it would leave, and one who doesn't would come.
+    "cdm.rehearsals": [
+        rehearsal(counts="1, 1, 0", more="1, '-infinity'"),
+        rehearsal(counts="1, 0, 1", more="1, '-infinity'"),
+        rehearsal(counts="1, 1, 0", rule="'lately', 'Pizza', 0, 3660, null", more="1, '-infinity'"),
+    ],
+    # One guest got the tag when it came into force.
+    "cdm.rehearsals.came": [
+        rehearsal(counts="1, 0, 0", **CAME),
+        rehearsal(counts="1, 2, 0", **CAME),
+        rehearsal(counts="1, 1, 1", **CAME),
     ],
     "cdm.tag_events.compensates": [
         "update cdm.tag_events set compensates = 0",
@@ -409,6 +446,13 @@ BREAKS: dict[str, list[str]] = {
         select -1, user_id, tag, 'assigned', category_name, order_cnt, threshold, rule_version, '{NOW}'
         from cdm.tag_events where tag = 'fan';
         insert into cdm.tag_days select tag, '2026-01-01', count(*), 0 from cdm.tag_events where id < 0 group by tag
+        """,
+        f"""
+        insert into cdm.tag_events overriding system value
+        select id + 100 + n, user_id, tag, (array['revoked', 'assigned'])[n], category_name, order_cnt, threshold, 1, '{NOW}'
+        from cdm.tag_events cross join generate_series(1, 2) as n where tag = 'fan';
+        insert into cdm.tag_days values ('fan', '2026-01-01', 1, 1);
+        update cdm.user_tags set assigned_dt = '{NOW}' where tag = 'fan'
         """,
     ],
     "stg.order_hours": [
@@ -544,6 +588,15 @@ def broken_now(connection: psycopg.Connection) -> set[str]:
 
 
 def test_all_laws_hold_in_a_sound_warehouse(admin: psycopg.Connection) -> None:
+    assert broken_now(admin) == set()
+
+
+def test_a_rehearsal_that_came_true_or_that_facts_have_overtaken_breaks_no_law(admin: psycopg.Connection) -> None:
+    admin.execute(rehearsal(counts="1, 1, 0", **CAME))
+    assert broken_now(admin) == set()
+    admin.execute("update cdm.rehearsals set would_enter = 7")
+    assert broken_now(admin) == {"cdm.rehearsals.came"}
+    admin.execute(f"update cdm.tag_clock set load_dt = '{LATER}'")
     assert broken_now(admin) == set()
 
 

@@ -35,9 +35,6 @@ NOT_MADE = {"stg.incoming_withdrawn", "cdm.batch_timed"}
 LAWLESS = {
     "cdm.audiences": "config/audiences.yaml says it; a trigger locks what must stay",
     "cdm.consents": "files of others say it; what follows from it: test_audience_examples.py",
-    "cdm.rehearsals": "what was foreseen at a moment; its weeks have the law, and test_rehearsals.py what it must be",
-    "cdm.rehearsal_overlaps": "as cdm.rehearsals",
-    "cdm.rehearsal_near": "as cdm.rehearsals",
     "cdm.tag_rules": "people write it; what it was stands in cdm.tag_rule_versions, which has the law",
     "stg.drain_progress": "each drain compares it with Kafka before it reads",
     "stg.law_checks": "what the laws' own check has found",

@@ -85,9 +85,40 @@ def test_39_what_is_foreseen_comes_and_nothing_else_changes(world: World) -> Non
     world.rule(window=30, apply="2026-03-10 12:00:00")
     assert [event[:2] for event in world.events()] == [("assigned", "rule")]
     assert world.events(B) == []
+    assert of_the_facts_of_now(world) == [(None, True)], "the law cdm.rehearsals.came is about it"
+    assert broken_laws(world.pipeline.etl) == {}
     world.run("03-10 12:00:00")
     again = rehearsed(world, at("03-10 12:00:00"))
     assert (again.guests, again.would_enter, again.would_leave) == (1, 0, 0), "the rule in force gives what is carried"
+    assert of_the_facts_of_now(world) == [(None, True), (1, True)], "the law cdm.rehearsals is about it"
+    assert broken_laws(world.pipeline.etl) == {}
+
+
+def of_the_facts_of_now(world: World) -> list[tuple[int | None, bool]]:
+    """Of each rehearsal the rule that was in force, and whether it was made by the facts by which the tags stand now."""
+    return world.pipeline.rows(
+        "select made.rule_version, made.facts_dt is not distinct from clock.load_dt"
+        " from cdm.rehearsals as made cross join cdm.tag_clock as clock order by made.id"
+    )
+
+
+def test_a_rehearsal_is_held_to_the_tags_only_where_they_stand_by_its_facts(world: World) -> None:
+    world.rule(window=30)
+    world.run("03-10 12:00:00", *base())
+    rehearsed(world, at("03-10 11:00:00"))
+    assert of_the_facts_of_now(world) == [(1, False)], "as of another moment"
+    rehearsed(world, at("03-10 12:00:00"), exit_threshold=1)
+    assert of_the_facts_of_now(world)[1:] == [(1, True)]
+    world.change(0, None, 30)
+    rehearsed(world, at("03-10 12:00:00"))
+    assert of_the_facts_of_now(world)[2:] == [(2, False)], "a rule waits"
+    world.pipeline.stage(OF_B)
+    world.pipeline.load_dds()
+    rehearsed(world, at("03-10 12:00:00"))
+    assert of_the_facts_of_now(world)[3:] == [(2, False)], "guests wait"
+    world.run("03-10 12:00:00")
+    assert [is_of_now for _, is_of_now in of_the_facts_of_now(world)] == [False] * 4, "B has come"
+    assert broken_laws(world.pipeline.etl) == {}
 
 
 def test_41_a_cancellation_is_seen_as_of_its_time(world: World) -> None:

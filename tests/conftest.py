@@ -26,6 +26,7 @@ os.environ.update(
 sys.path.append(str(REPO / "plugins"))
 
 from harness.pipeline import Pipeline  # noqa: E402
+from harness.upgrade import Release  # noqa: E402
 from local.stack import Stack  # noqa: E402
 from local.state import DEFAULT_PORTS  # noqa: E402
 from tests.programs import PORTS_A_WORKER, worker_number  # noqa: E402
@@ -74,6 +75,12 @@ def own_stack() -> Iterator[Stack]:
         connection.execute("select pg_reload_conf()")
     yield stack
     stack.stop()
+
+
+@pytest.fixture(scope="session")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    """The code of the release before."""
+    return Release(tmp_path_factory.mktemp("release"))
 
 
 @pytest.fixture

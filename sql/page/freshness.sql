@@ -1,22 +1,18 @@
--- One row = how fresh the marts are, what waits, and up to when everything that was sent is judged (NULL = nothing yet).
--- From: cdm.v_freshness
+-- One row = how fresh the marts are, what waits, and up to when everything that was sent is judged (NULL = nothing yet): the clock of
+-- the tags, once a drain has come to an end. A drain alone judges nobody, so it does not move that.
+-- From: cdm.v_freshness, cdm.v_clock
 -- Params: none
 select
-    last_order_dt,
-    last_tag_event_dt,
-    messages_waiting,
-    messages_waiting_since,
-    guests_waiting,
-    guests_waiting_since,
-    rules_waiting,
-    dead_letters,
-    kafka_lag,
-    as_of,
-    extract(epoch from now() - as_of)::double precision as age_s
-from (
-    -- What waits is stored and not yet judged; lag_s tells since when.
-    select
-        *,
-        case when checked_dt is not null then least(judged_dt, now() - make_interval(secs => lag_s)) end as as_of
-    from cdm.v_freshness
-) as freshness;
+    fresh.last_order_dt,
+    fresh.last_tag_event_dt,
+    fresh.messages_waiting,
+    fresh.messages_waiting_since,
+    fresh.guests_waiting,
+    fresh.guests_waiting_since,
+    fresh.rules_waiting,
+    fresh.dead_letters,
+    fresh.kafka_lag,
+    clock.as_of,
+    extract(epoch from now() - clock.as_of)::double precision as age_s
+from cdm.v_freshness as fresh
+left join cdm.v_clock as clock on fresh.checked_dt is not null;

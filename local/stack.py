@@ -122,6 +122,11 @@ class Stack:
         airflow = Airflow(self.home, self._state)
         return airflow.address(), airflow.user, airflow.password()
 
+    def viewer_login(self) -> tuple[str, str, str]:
+        """Return the same for a person who may only look."""
+        airflow = Airflow(self.home, self._state)
+        return airflow.address(), airflow.viewer, airflow.viewers_password()
+
     def _start_one(self, service: Service, needs: list[Future[None]]) -> None:
         for need in needs:
             if need.exception():

@@ -1934,28 +1934,32 @@ CREATE VIEW cdm.v_guest_progress WITH (security_barrier='true') AS
         END AS orders_missing,
     window_days,
     exit_threshold,
-    leaves_dt
+    leaves_dt,
+    closed_cnt
    FROM ( SELECT hub.user_id AS guest_id,
             counters.category_name,
                 CASE
                     WHEN (carried.tag IS NOT NULL) THEN carried.order_cnt
-                    WHEN rule.is_timed THEN ( SELECT (count(DISTINCT owned.h_order_pk))::integer AS count
-                       FROM ((dds.es_order_user owned
-                         JOIN dds.closed_intervals closed ON (((owned.h_order_pk = closed.h_order_pk) AND (closed.from_dt <= rule.as_of) AND COALESCE((LEAST(closed.to_dt, (closed.from_dt + ((rule.window_days)::double precision * '24:00:00'::interval))) > rule.as_of), true))))
-                         JOIN dds.es_order_product held ON ((owned.h_order_pk = held.h_order_pk)))
-                      WHERE ((owned.h_user_pk = counters.user_id) AND (owned.h_user_pk = ( SELECT owner.h_user_pk
+                    WHEN rule.is_timed THEN ( SELECT (count(*))::integer AS count
+                       FROM ( SELECT DISTINCT ever.h_order_pk
+                               FROM dds.es_order_user ever
+                              WHERE (ever.h_user_pk = counters.user_id)) owned
+                      WHERE ((counters.user_id = ( SELECT owner.h_user_pk
                                FROM dds.es_order_user owner
                               WHERE (owner.h_order_pk = owned.h_order_pk)
                               ORDER BY owner.effective_dttm DESC, owner.sent_dttm DESC, owner.value_hash DESC
-                             LIMIT 1)) AND ( SELECT line.is_active
-                               FROM dds.es_order_product line
-                              WHERE ((line.h_order_pk = held.h_order_pk) AND (line.h_product_pk = held.h_product_pk))
-                              ORDER BY line.effective_dttm DESC, line.sent_dttm DESC, line.value_hash DESC
-                             LIMIT 1) AND (counters.category_id = ( SELECT es.h_category_pk
-                               FROM dds.es_product_category es
-                              WHERE (es.h_product_pk = held.h_product_pk)
-                              ORDER BY es.effective_dttm DESC, es.restaurant_id DESC, es.value_hash DESC
-                             LIMIT 1))))
+                             LIMIT 1)) AND ( SELECT bool_or(((closed.from_dt <= rule.as_of) AND COALESCE((LEAST(closed.to_dt, (closed.from_dt + ((rule.window_days)::double precision * '24:00:00'::interval))) > rule.as_of), true))) AS bool_or
+                               FROM dds.closed_intervals closed
+                              WHERE (closed.h_order_pk = owned.h_order_pk)) AND ( SELECT bool_or((held.is_active AND (counters.category_id = ( SELECT es.h_category_pk
+                                       FROM dds.es_product_category es
+                                      WHERE (es.h_product_pk = held.h_product_pk)
+                                      ORDER BY es.effective_dttm DESC, es.restaurant_id DESC, es.value_hash DESC
+                                     LIMIT 1)))) AS bool_or
+                               FROM ( SELECT DISTINCT ON (line.h_product_pk) line.h_product_pk,
+                                        line.is_active
+                                       FROM dds.es_order_product line
+                                      WHERE (line.h_order_pk = owned.h_order_pk)
+                                      ORDER BY line.h_product_pk, line.effective_dttm DESC, line.sent_dttm DESC, line.value_hash DESC) held)))
                     ELSE counters.order_cnt
                 END AS order_cnt,
             rule.tag,
@@ -1963,7 +1967,8 @@ CREATE VIEW cdm.v_guest_progress WITH (security_barrier='true') AS
             (carried.tag IS NOT NULL) AS carries_tag,
             rule.window_days,
             rule.exit_threshold,
-            carried.leaves_dt
+            carried.leaves_dt,
+            counters.order_cnt AS closed_cnt
            FROM (((cdm.user_category_counters counters
              JOIN dds.h_user hub ON ((counters.user_id = hub.h_user_pk)))
              LEFT JOIN ( SELECT rules.tag,
@@ -2000,6 +2005,8 @@ COMMENT ON COLUMN cdm.v_guest_progress.window_days IS 'Window of the rule; NULL 
 COMMENT ON COLUMN cdm.v_guest_progress.exit_threshold IS 'Exit threshold of the rule; NULL = the threshold';
 
 COMMENT ON COLUMN cdm.v_guest_progress.leaves_dt IS 'When the tag ends if nothing more happens; NULL: the guest does not carry it, or it has no window';
+
+COMMENT ON COLUMN cdm.v_guest_progress.closed_cnt IS 'The guest''s CLOSED orders of the category, of all time: no more than so many count for any rule';
 
 CREATE VIEW cdm.v_guest_tags WITH (security_barrier='true') AS
  SELECT hub.user_id AS guest_id,

@@ -23,6 +23,8 @@ class Airflow(Service):
 
     name = "airflow"
     user = "admin"
+    # May look at everything and change nothing.
+    viewer = "viewer"
     needs = ("postgres",)
     process_names = ("airflow-api-server", "airflow-dag-processor", "airflow-scheduler")
 
@@ -33,6 +35,10 @@ class Airflow(Service):
     def password(self) -> str:
         """Return the password of its user."""
         return self.state.secret("airflow_admin")
+
+    def viewers_password(self) -> str:
+        """Return the password of who may only look."""
+        return self.state.secret("airflow_viewer")
 
     def env(self) -> dict[str, str]:
         """Return the configuration of this Airflow as environment variables."""
@@ -59,7 +65,7 @@ class Airflow(Service):
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPO / "plugins"),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "simple_auth_manager_passwords.json"),
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{self.user}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{self.user}:admin,{self.viewer}:viewer",
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata,
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
@@ -123,7 +129,7 @@ class Airflow(Service):
 
     def _write_passwords(self, file: Path) -> None:
         file.touch(mode=0o600)
-        file.write_text(json.dumps({self.user: self.password()}))
+        file.write_text(json.dumps({self.user: self.password(), self.viewer: self.viewers_password()}))
 
 
 class Triggerer(Service):

@@ -1,4 +1,4 @@
-"""A rehearsal says by which facts it was made, so that a law can hold it to the tags."""
+"""A rehearsal says by which facts it was made, so that a law can hold it to the tags; a guest's orders are looked up by index."""
 
 from pathlib import Path
 

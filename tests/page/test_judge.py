@@ -206,6 +206,7 @@ def judged(page: Page, facts: dict[str, Any], language: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_first_state_that_fits_is_said_in_both_languages(module: Page, name: str) -> None:
+    """Acceptance 5."""
     differs, state, level, english, russian = CASES[name]
     for language, words in (("en", english), ("ru", russian)):
         verdict = judged(module, {**WELL, **differs}, language)

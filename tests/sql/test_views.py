@@ -131,7 +131,7 @@ def recounted(run: Run) -> dict[str, Counter[tuple[Any, ...]]]:
             (guest, tag, category, count, threshold) for (guest, tag), (category, count, threshold) in tags.items()
         ],
         "v_guest_progress": [
-            (guest, category, *told)
+            (guest, category, *told, count)
             for (guest, category), count in categories.items()
             for told in [progress(guest, tag, rule) for tag, rule in rules.items() if rule.category == category]
             or [(count, None, None, False, None, None, None, None)]
@@ -192,9 +192,9 @@ def test_a_guest_who_waits_for_a_changed_rule_is_told_apart(pipeline: Pipeline, 
     pipeline.stage([order(1)])
     pipeline.load()
     pipeline.owner.execute("insert into cdm.tag_rules (tag, category_name, threshold) values ('fan', 'Pizza', 0)")
-    assert rows_of(bi, "v_guest_progress") == [("guest", "Pizza", 1, "fan", 0, False, 0, None, None, None)]
+    assert rows_of(bi, "v_guest_progress") == [("guest", "Pizza", 1, "fan", 0, False, 0, None, None, None, 1)]
     pipeline.load_cdm()
-    assert rows_of(bi, "v_guest_progress") == [("guest", "Pizza", 1, "fan", 0, True, 0, None, None, None)]
+    assert rows_of(bi, "v_guest_progress") == [("guest", "Pizza", 1, "fan", 0, True, 0, None, None, None, 1)]
 
 
 def test_the_audience_has_every_utc_day_from_the_first_event_to_today(

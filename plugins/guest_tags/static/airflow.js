@@ -119,7 +119,8 @@ const MAX_CHARACTERS = 300;
 
 async function exception(dag, runId, task) {
   const { content } = await askAirflow(`${run(dag, runId)}/taskInstances/${segment(task.task_id)}/logs/${task.try_number}?full_content=true`);
-  const detail = content.findLast((entry) => entry.error_detail?.length)?.error_detail.at(-1);
+  // What was raised comes first, then what it was raised from, which speaks to programmers.
+  const detail = content.findLast((entry) => entry.error_detail?.length)?.error_detail[0];
   if (!detail) return null;
   const line = String(detail.exc_value ?? "").split("\n")[0].trim();
   const short = line.length > MAX_CHARACTERS ? `${line.slice(0, MAX_CHARACTERS)}…` : line;

@@ -59,7 +59,7 @@ function standing(row, events) {
   }
   if (row.orders_missing === 0) return t("guest.comes");
   const lacks = t("guest.lacks", counted(row.orders_missing, "more"), row.category_name, number(row.order_cnt), number(row.threshold));
-  return last?.event === "revoked" ? `${t("guest.lost", day(last.effective_dt ?? last.event_dt))} ${lacks}` : lacks;
+  return last?.event === "revoked" ? `${t("guest.lost", day(last.effective_dt ?? last.event_dt), because(last))} ${lacks}` : lacks;
 }
 
 // Two sentences for whoever answers the guest, without the id.
@@ -98,8 +98,9 @@ function ordersOf(tag, orders, window) {
 
 // Why a tag came or went, in words.
 function because(row) {
-  if (row.reason === null) return "";
-  const order = row.trigger_order_id ?? "";
+  const order = row.trigger_order_id;
+  if (row.reason === null || (order === null && ["orders", "time"].includes(row.reason))) return "";
+  if (row.reason === "orders") return t(`reason.orders.${row.event}`, order);
   if (row.reason === "time") return t("reason.time", order, row.window_days === null ? "" : counted(row.window_days, "days"));
   return t(`reason.of.${row.reason}`, order, number(row.rule_version));
 }

@@ -17,7 +17,8 @@ select
     end as orders_missing,
     counted.window_days,
     counted.exit_threshold,
-    counted.leaves_dt
+    counted.leaves_dt,
+    counted.closed_cnt
 from (
     select
         hub.user_id as guest_id,
@@ -32,7 +33,8 @@ from (
         carried.tag is not null as carries_tag,
         rule.window_days,
         rule.exit_threshold,
-        carried.leaves_dt
+        carried.leaves_dt,
+        counters.order_cnt as closed_cnt
     from cdm.user_category_counters as counters
     inner join dds.h_user as hub on counters.user_id = hub.h_user_pk
     left join (

@@ -47,6 +47,9 @@ def empty(owner: psycopg.Connection[Any]) -> None:
     owner.execute("truncate cdm.rule_queue restart identity")  # the trigger of cdm.tag_rules has filled it
 
 
+PEPPER = "demo-pepper"
+
+
 class Pipeline:
     """The warehouse of the test stack. `etl` is the pipeline's own role, `owner` may do everything."""
 
@@ -79,12 +82,12 @@ class Pipeline:
     def stage(self, values: Iterable[bytes | None], topic: str = "test", zone: tzinfo = UTC) -> dict[str, int]:
         """Put messages into STG as one chunk, without Kafka."""
         records = [Record(value, None, topic, 0, offset) for offset, value in enumerate(values)]
-        return RecordStore(self.session, ORDERS, zone).store(records)
+        return RecordStore(self.session, ORDERS, zone, lambda: PEPPER).store(records)
 
     def refer(self, documents: Sequence[tuple[str, str, bytes]], zone: tzinfo = UTC) -> dict[str, int]:
         """Put reference documents (kind, key, value) into STG, without Redis."""
         found = [Document(*document) for document in documents]
-        return DocumentStore(self.session, REFERENCE, zone).store(found)
+        return DocumentStore(self.session, REFERENCE, zone, lambda: PEPPER).store(found)
 
     def load_dds(
         self,

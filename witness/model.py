@@ -21,7 +21,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal, DecimalException
 from functools import lru_cache
@@ -46,6 +46,10 @@ class RefusedError(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+# Whose the orders of erased guests are: it has no counters and no tags.
+NOBODY = "erased"
 
 
 class Age(NamedTuple):
@@ -172,6 +176,7 @@ class Model:
     """the moment as of which tags with a window or an exit threshold stand"""
     _unasked: set[tuple[str, str]] = field(default_factory=set)
     _withdrawn: set[bytes] = field(default_factory=set)
+    _erased: set[str] = field(default_factory=set)
 
     # --- what it is told -----------------------------------------------------------------------------------------
 
@@ -189,6 +194,7 @@ class Model:
             self.skipped += 1
             return "skipped"
         if version.age.hash not in self._versions:
+            version = self._scrubbed(version)
             self._versions[version.age.hash] = version
             self._unasked |= {("user", version.user_id), ("restaurant", version.restaurant_id)}
         return "accepted"
@@ -199,7 +205,9 @@ class Model:
             self.message(value)
 
     def document(self, kind: str, key: str, value: bytes) -> str:
-        """Take what Redis holds under a key asked for as a `user` or `restaurant`. Returns "accepted" or the reason."""
+        """Take what Redis holds under a key asked for as a `user` or `restaurant`. Returns "accepted", "erased" or the reason."""
+        if kind == "user" and key in self._erased:
+            return "erased"
         try:
             version = read_document(kind, key, value, self.zone)
         except RefusedError as error:
@@ -223,6 +231,17 @@ class Model:
         """Take a message back, by its hash, before it comes: it counts for nothing, however often it does."""
         self._withdrawn.add(content)
 
+    def erase(self, guest: str) -> None:
+        """Forget a guest, now and whenever something of theirs comes again: their orders are nobody's."""
+        self._erased.add(guest)
+        self._versions = {content: self._scrubbed(version) for content, version in self._versions.items()}
+        self._documents = {
+            content: known for content, known in self._documents.items() if (known.kind, known.key) != ("user", guest)
+        }
+
+    def _scrubbed(self, version: OrderVersion) -> OrderVersion:
+        return replace(version, user_id=NOBODY) if version.user_id in self._erased else version
+
     def add_rule(
         self, tag: str, category: str, threshold: int, window_days: int | None = None, exit_threshold: int | None = None
     ) -> None:
@@ -237,7 +256,7 @@ class Model:
 
     def named(self) -> set[tuple[str, str]]:
         """(kind, key) of every guest and restaurant that an order has named."""
-        named = {("user", version.user_id) for version in self._versions.values()}
+        named = {("user", version.user_id) for version in self._versions.values() if version.user_id != NOBODY}
         return named | {("restaurant", version.restaurant_id) for version in self._versions.values()}
 
     def current(self) -> dict[int, OrderVersion]:
@@ -367,7 +386,7 @@ class Model:
         for order_id, order in self.orders().items():
             held = {categories.get(dish) for dish in order.products}
             for tag, rule in self.rules.items():
-                if rule.is_timed and rule.category in held:
+                if rule.is_timed and rule.category in held and order.user_id != NOBODY:
                     spans[order.user_id, tag] += closings.get(order_id, [])
         return spans
 
@@ -393,7 +412,7 @@ class Model:
         """(user id, group) -> the CLOSED orders that hold a dish of the group; a dish without one does not count."""
         orders: dict[tuple[str, str], set[int]] = defaultdict(set)
         for order_id, order in self.orders().items():
-            if order.status == "CLOSED":
+            if order.status == "CLOSED" and order.user_id != NOBODY:
                 for dish in order.products:
                     grouped = group(dish)
                     if grouped is not None:

@@ -49,6 +49,9 @@ class Airflow(Service):
             "AIRFLOW_CONN_AUDIENCE_EXPORTS": json.dumps(
                 {"conn_type": "generic", "extra": {"url": str(self.home / "exports")}}
             ),
+            "AIRFLOW_CONN_ERASURE_LEDGER": json.dumps(
+                {"conn_type": "generic", "password": self.state.secret("erasure_pepper")}
+            ),
             "AIRFLOW__API__BASE_URL": self.address(),
             "AIRFLOW__API__HOST": HOST,
             "AIRFLOW__API__PORT": str(self.state.port("airflow")),

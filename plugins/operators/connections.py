@@ -13,14 +13,15 @@ from airflow.providers.apache.kafka.hooks.consume import KafkaConsumerHook
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.providers.redis.hooks.redis import RedisHook
 from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
 from confluent_kafka import Consumer, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from warehouse import sources
 from warehouse.careful import CarefulConsumer
-from warehouse.constants import CONSUMER_GROUP, POSTGRES_LIMITS
+from warehouse.constants import CONSUMER_GROUP, ERASURES_CONN_ID, POSTGRES_LIMITS
 from warehouse.drain import DEFAULT_SETTINGS, FORCED_SETTINGS, DrainError, explained
+from warehouse.ledger import no_pepper
 from warehouse.sources import ORDERS_SETTINGS, BadSettingError, ReferenceSettings
 
 Said = TypeVar("Said")
@@ -86,6 +87,18 @@ def export_settings(conn_id: str) -> ExportSettings:
         )
     keys = {"key": connection.login, "secret": connection.password} if connection.login else {}
     return ExportSettings(url, {**keys, **options}, secrets)
+
+
+def ledger_pepper() -> str:
+    """Return the pepper by which `stg.erasures` knows the erased. Raises `PepperError` where there is none.
+
+    Asked for only where somebody was erased, or is to be.
+    """
+    try:
+        pepper = BaseHook.get_connection(ERASURES_CONN_ID).password
+    except AirflowNotFoundException:
+        pepper = None
+    return pepper or no_pepper()
 
 
 def _said(conn_id: str, read: Callable[[Mapping[str, Any]], Said]) -> Said:

@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import Context
 
 from operators.base import PipelineOperator
-from operators.connections import OrdersConsumerHook, orders_zone
+from operators.connections import OrdersConsumerHook, ledger_pepper, orders_zone
 from warehouse.constants import KAFKA_CONN_ID, ORDERS_READER, ORDERS_TOPIC
 from warehouse.drain import Plan, Position, Share, TopicDrain
 from warehouse.intake import TASK_BYTES, TopicIntake
@@ -25,7 +25,8 @@ class DrainOrdersOperator(PipelineOperator):
     For each chunk, in this order: its messages are read and judged, PostgreSQL commits them and the progress over them in one
     transaction, the consumer group shows it. What a crash leaves unstored is read by the next run; a message that is read twice
     adds nothing: it is known by its content.
-    Returns counts: messages, skipped (of another object_type), refused (dead letters), lost (removed by Kafka before they were
+    Returns counts: messages, skipped (of another object_type), refused (dead letters), erased (of erased guests: stored without
+    them; where there are any), lost (removed by Kafka before they were
     read: `stg.lost_messages`), behind_transaction (offsets that wait for a producer), and the rows written, by table.
 
     Raises `DrainError` where Kafka reports an error, delivers nothing for `stall_s` or does not know the topic, and
@@ -106,12 +107,12 @@ class DrainOrdersOperator(PipelineOperator):
         @contextmanager
         def open_store() -> Iterator[RecordStore]:
             with self.open_session() as session:
-                yield RecordStore(session, DRAINED_ORDERS, zone)
+                yield RecordStore(session, DRAINED_ORDERS, zone, ledger_pepper)
 
         intake = TopicIntake(
             drain,
             progress,
-            RecordStore(progress.session, DRAINED_ORDERS, zone),
+            RecordStore(progress.session, DRAINED_ORDERS, zone, ledger_pepper),
             open_store,
             shows=progress.reader == ORDERS_READER,
             chunk_messages=self.chunk_messages,

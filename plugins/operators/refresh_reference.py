@@ -9,7 +9,7 @@ import redis
 from airflow.sdk import Context
 
 from operators.base import PipelineOperator
-from operators.connections import UnreachableError, open_redis, reference_settings
+from operators.connections import UnreachableError, ledger_pepper, open_redis, reference_settings
 from warehouse.constants import REDIS_CONN_ID
 from warehouse.fields import MAX_VALUE_BYTES
 from warehouse.layers import REFERENCE, REFERENCE_UNSEEN, REFERENCE_WANTED
@@ -65,7 +65,7 @@ class RefreshReferenceOperator(PipelineOperator):
         """Ask PostgreSQL what is wanted, Redis for it, and store what is new."""
         settings = reference_settings(self.redis_conn_id)
         with self.open_session() as session, open_redis(self.redis_conn_id) as client:
-            store = DocumentStore(session, REFERENCE, settings.zone)
+            store = DocumentStore(session, REFERENCE, settings.zone, ledger_pepper)
             limits = {"restaurants_every_runs": settings.restaurants_every_runs, "max_missing": self.max_missing}
             asked = session.ask(REFERENCE_WANTED, limits)
             wanted = [

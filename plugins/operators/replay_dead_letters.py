@@ -8,7 +8,7 @@ from uuid import UUID
 from airflow.sdk import Context
 
 from operators.base import PipelineOperator, request_of
-from operators.connections import orders_zone, reference_settings
+from operators.connections import ledger_pepper, orders_zone, reference_settings
 from warehouse.constants import KAFKA_CONN_ID, REDIS_CONN_ID
 from warehouse.layers import DEAD_LETTERS_LAST, DEAD_LETTERS_WANTED, REPLAYED_ORDERS, REPLAYED_REFERENCE
 from warehouse.reference import RESTAURANT, USER
@@ -57,8 +57,10 @@ class ReplayDeadLettersOperator(PipelineOperator):
         totals: Counter[str] = Counter(tried=0, solved=0, refused=0, not_whole=0)
         with self.open_session() as session:
             stores: dict[str, Store[Any]] = {
-                MESSAGES: RecordStore(session, REPLAYED_ORDERS, orders_zone(KAFKA_CONN_ID)),
-                DOCUMENTS: DocumentStore(session, REPLAYED_REFERENCE, reference_settings(REDIS_CONN_ID).zone),
+                MESSAGES: RecordStore(session, REPLAYED_ORDERS, orders_zone(KAFKA_CONN_ID), ledger_pepper),
+                DOCUMENTS: DocumentStore(
+                    session, REPLAYED_REFERENCE, reference_settings(REDIS_CONN_ID).zone, ledger_pepper
+                ),
             }
             ((last_id,),) = session.ask(DEAD_LETTERS_LAST)
             for kind, store in stores.items():

@@ -13,6 +13,7 @@ KAFKA_CONN_ID = "kafka_orders"
 REDIS_CONN_ID = "redis_reference"
 POSTGRES_CONN_ID = "postgres_dwh"
 EXPORTS_CONN_ID = "audience_exports"
+ERASURES_CONN_ID = "erasure_ledger"
 
 # How long a client of PostgreSQL waits for a machine that is gone: a minute, once connected. An Airflow connection's extra may
 # say otherwise. For a server that is there and silent it waits until the task's own limit.

@@ -44,6 +44,8 @@ LOCAL = frozenset(
         "stg.order_statuses",
         "stg.dead_letters",
         "stg.withdrawn",
+        "stg.erasures",
+        "stg.erasure_requests",
         "stg.judged_orders",
         "stg.judged_references",
         "stg.drain_progress",

@@ -16,6 +16,7 @@ import psycopg
 from warehouse.export_files import ExportFiles, header_of
 from warehouse.layers import (
     AUDIENCE_EXPORT_ROWS,
+    AUDIENCE_EXPORT_ROWS_ERASED,
     AUDIENCE_EXPORT_ROWS_OF,
     AUDIENCE_EXPORTS,
     AUDIENCE_EXPORTS_DELETED,
@@ -36,7 +37,13 @@ from warehouse.session import Session
 # What an export runs; a session of its own holds the turn of its channel meanwhile, by `EXPORT_LOCK`.
 EXPORT_FILES = (
     *(WHOLE, EXPORT_LOCK, *AUDIENCE_PLANNED, AUDIENCE_NOW, AUDIENCE_PLAN, AUDIENCE_EXPORTS, AUDIENCE_EXPORT_ROWS),
-    *(AUDIENCE_EXPORT_ROWS_OF, AUDIENCE_MEMBER_CHANGES, *AUDIENCE_MEMBERS, AUDIENCE_EXPORTS_OPEN),
+    *(
+        AUDIENCE_EXPORT_ROWS_OF,
+        AUDIENCE_EXPORT_ROWS_ERASED,
+        AUDIENCE_MEMBER_CHANGES,
+        *AUDIENCE_MEMBERS,
+        AUDIENCE_EXPORTS_OPEN,
+    ),
     *(AUDIENCE_EXPORTS_PUBLISHED, AUDIENCE_EXPORTS_OLD, AUDIENCE_EXPORTS_DELETED),
 )
 FORCED, REMOVE, ADD = "forced", "remove", "add"
@@ -287,5 +294,5 @@ def _publish(session: Session, audience: Audience, export: Export, now: datetime
     """Say that an export is out, and let the members be those that it leaves."""
     params = {"audience": audience.audience, "seq": export.seq, "since_dt": export.planned_dt, "published_dt": now}
     with session.transaction():
-        session.run([*AUDIENCE_MEMBERS, AUDIENCE_EXPORTS_PUBLISHED], params)
+        session.run([AUDIENCE_EXPORT_ROWS_ERASED, *AUDIENCE_MEMBERS, AUDIENCE_EXPORTS_PUBLISHED], params)
     return export._replace(status=PUBLISHED)

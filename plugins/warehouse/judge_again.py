@@ -101,7 +101,11 @@ def _chunks(
 
 
 def _judge_messages(rows: Sequence[tuple[Any, ...]], zone: tzinfo) -> Judged:
-    records = [Record(value.encode(), None, *source) for _, value, *source, _ in rows]
+    # By what they are stored as: of an erased guest's message the log holds another content than came.
+    records = [
+        Record(value.encode(), None, topic, partition, offset, None, value_hash.hex)
+        for value_hash, value, topic, partition, offset, _ in rows
+    ]
     return _without_withdrawn(rows, records, partial(judge_records, zone=zone))
 
 

@@ -11,6 +11,8 @@ Listed: TypeAlias = "str | Iterable[Listed] | None"
 
 
 SMALL_BATCH = "turn/small_batch.sql"
+# Who was erased, which every intake asks, and what tells one state of that from another.
+ERASURES, ERASURES_MARK = "ask/stg/erasures.sql", "ask/stg/erasures_mark.sql"
 
 
 class FirstLoad(NamedTuple):
@@ -41,13 +43,15 @@ class Layer(NamedTuple):
 class Intake(NamedTuple):
     """A chunk's way into STG: the tables that it is copied into, what works in these alone, and what enters STG, in its turn.
 
-    `finish` is run once for the whole chunk, in the transaction that stores the last of it.
+    `finish` is run once for the whole chunk, in the transaction that stores the last of it. `ledger`: who was erased, and whether
+    that is still so.
     """
 
     prepare: Files
     alone: Files
     turn: Files
     finish: Files = ()
+    ledger: Files = (ERASURES, ERASURES_MARK)
 
 
 class Log(NamedTuple):
@@ -84,6 +88,16 @@ LOAD_SETTINGS = "turn/load_settings.sql"
 # For who reads everything in one snapshot: after TRANSACTION, before the first look.
 WHOLE = "turn/whole.sql"
 STG_LOCK = "turn/stg/lock.sql"
+DDS_LOCK = "turn/dds/lock.sql"
+CDM_LOCK = "turn/cdm/lock.sql"
+
+# The erasure of a guest: the requests; what names the guest; the act.
+ERASURE_REQUESTS = "ask/stg/erasure_requests.sql"
+ERASURE_GUESTS = "ask/stg/erasure_guests.sql"
+ERASURE_MESSAGES = "ask/stg/erasure_messages.sql"
+ERASURE_NAMES = "ask/stg/erasure_names.sql"
+ERASURE_LETTERS = "ask/stg/erasure_letters.sql"
+ERASURES_DONE = "settle/stg/erasures_done.sql"
 
 # How far a drain has come: what is stored with its chunks and beside them.
 DRAIN_POSITIONS = "ask/stg/drain_positions.sql"
@@ -148,6 +162,7 @@ AUDIENCE_EXPORT_ROWS = "cdm/audience_export_rows.sql"
 AUDIENCE_MEMBER_CHANGES = "cdm/audience_member_changes.sql"
 AUDIENCE_EXPORTS_OPEN = "ask/cdm/audience_exports_open.sql"
 AUDIENCE_EXPORT_ROWS_OF = "ask/cdm/audience_export_rows.sql"
+AUDIENCE_EXPORT_ROWS_ERASED = "settle/cdm/audience_export_rows_erased.sql"
 AUDIENCE_MEMBERS = ("cdm/audience_members.sql", "settle/cdm/audience_member_changes_made.sql")
 AUDIENCE_EXPORTS_PUBLISHED = "settle/cdm/audience_exports_published.sql"
 AUDIENCE_EXPORTS_OLD = "ask/cdm/audience_exports_old.sql"
@@ -198,7 +213,7 @@ JUDGEMENT = Judgement(
 
 # The vault. Hubs before links before satellites.
 DDS = Layer(
-    prepare=(LOAD_SETTINGS, "turn/dds/lock.sql"),
+    prepare=(LOAD_SETTINGS, DDS_LOCK),
     claim=("batch/dds/batch_events.sql",),
     load=(
         "batch/dds/batch_orders.sql",
@@ -253,7 +268,7 @@ FOLD = ("batch/cdm/batch_intervals.sql", "batch/cdm/batch_points.sql", "batch/cd
 CDM = Layer(
     prepare=(
         LOAD_SETTINGS,
-        "turn/cdm/lock.sql",
+        CDM_LOCK,
         "batch/cdm/batch_clock.sql",
         "settle/cdm/guest_due_queued.sql",
         "cdm/tag_clock.sql",

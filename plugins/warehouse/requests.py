@@ -32,6 +32,7 @@ THROW_AWAY = "throw the draft away"
 RETIRE = "retire"
 GO_BACK = "go back to a version"
 ALL_AUDIENCES = "all"
+WORK_OFF, APPLY_LEDGER = "work requests off", "apply the ledger again"
 DIFF, FULL, DRY_RUN = "diff", "full", "dry run"
 ACTIVE, DRAFT, RETIRED = "active", "draft", "retired"
 VERSIONS = range(1, 2**31)
@@ -243,6 +244,15 @@ AS_OF: Mapping[str, Field] = {
 FORMS: Mapping[str, Mapping[str, Field]] = {
     "orders_micro_batch": AS_OF,
     "suppressions_load": {},
+    "guest_erase": {
+        "action": one_of(
+            WORK_OFF,
+            APPLY_LEDGER,
+            title="Action",
+            description="Erase whoever a request names; or, after a restore, once more everybody whom the ledger names. No guest "
+            "is named here: whatever stands in a form stays in the history of runs",
+        ),
+    },
     "audience_export": {
         "audience": optional_text(
             title="Audience", description_md=f"One of `config/audiences.yaml`; empty or `{ALL_AUDIENCES}`: each of them"

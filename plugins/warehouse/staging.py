@@ -14,14 +14,25 @@ import psycopg
 
 from warehouse.distribution import order_key
 from warehouse.fields import MAX_VALUE_BYTES
-from warehouse.layers import Files, Intake
+from warehouse.layers import STG_LOCK, Files, Intake
+from warehouse.ledger import (
+    ERASED_ID,
+    Ledger,
+    LedgerChangedError,
+    Pepper,
+    mark_of,
+    no_pepper,
+    read_ledger,
+    scrubbed,
+)
 from warehouse.order_event import OrderEvent, parse_order_event
 from warehouse.plain_order import plain_order_event
-from warehouse.reference import ReferenceVersion, parse_reference
+from warehouse.reference import USER, ReferenceVersion, parse_reference
 from warehouse.rejection import Reason, RejectedError, shown
 from warehouse.session import NONE, Session
 
 REDIS_TOPIC = "redis"
+EMPTY = Ledger()
 
 # The columns of a log are those that are read, and what was read.
 ORDER_COLUMNS = ("value_hash", *OrderEvent._fields, "value", "topic", "partition", "offset")
@@ -66,7 +77,8 @@ class Stretch(NamedTuple):
 class Record(NamedTuple):
     """A record of Kafka, or of `stg.dead_letters` on its second way through the door.
 
-    Or, without a value, what stands for a stretch of the log that is `unreadable`.
+    Or, without a value, what stands for a stretch of the log that is `unreadable`; or a row of the log, whose value may have been
+    scrubbed since, by its `identity`.
     """
 
     value: bytes | None
@@ -75,6 +87,7 @@ class Record(NamedTuple):
     partition: int | None
     offset: int | None
     unreadable: Stretch | None = None
+    identity: str | None = None
 
 
 class Document(NamedTuple):
@@ -102,6 +115,7 @@ Item = TypeVar("Item", Record, Sought)
 class Judged:
     """What a chunk consists of: rows for the COPY of accepted and refused ones, and the number of those not ours.
 
+    `erased` counts what is of erased guests, by the ledger of `mark`: messages are accepted scrubbed, documents are not read.
     `identities` has one entry for each message or document: what it is, or would be, called in `stg.dead_letters`. `unread` has
     one for each document: what its key is called there while it can't be read.
     """
@@ -109,6 +123,8 @@ class Judged:
     accepted: list[tuple[Any, ...]] = field(default_factory=list)
     refused: list[tuple[Any, ...]] = field(default_factory=list)
     skipped: int = 0
+    erased: int = 0
+    mark: tuple[Any, ...] = ()
     identities: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     examples: dict[Reason, str] = field(default_factory=dict)
@@ -153,6 +169,8 @@ def refusal_hash(item: Record | Sought) -> str:
         return unread_hash(item)
     if isinstance(item, Document):
         content = f"{item.object_type}\n{item.object_id}\n".encode() + item.value
+    elif item.identity is not None:
+        return item.identity
     elif item.value is not None:
         return content_hash(item.value)
     elif item.unreadable is not None:
@@ -163,9 +181,9 @@ def refusal_hash(item: Record | Sought) -> str:
     return hashlib.sha256(content).hexdigest()[32:]
 
 
-def judge_records(records: Iterable[Record], zone: tzinfo) -> Judged:
-    """Judge messages one by one: a bad one costs none of its neighbours."""
-    judged = Judged()
+def judge_records(records: Iterable[Record], zone: tzinfo, ledger: Ledger = EMPTY) -> Judged:
+    """Judge messages one by one: a bad one costs none of its neighbours. What is of erased guests is stored scrubbed."""
+    judged = Judged(mark=ledger.mark)
     for record in records:
         identity = refusal_hash(record)
         judged.identities.append(identity)
@@ -173,13 +191,26 @@ def judge_records(records: Iterable[Record], zone: tzinfo) -> Judged:
             event = plain_order_event(record.value, zone) or parse_order_event(record.value, zone)
         except RejectedError as error:
             refusal = error if record.unreadable is None else _unreadable(record.unreadable)
+            if ledger and record.unreadable is None:
+                record, refusal = _blanked(record, refusal, ledger)
             judged.refuse(record, identity, refusal)
             continue
         if event is None:
             judged.skipped += 1
-        else:
-            judged.accepted.append(_order_row(record, identity, event))
+            continue
+        if ledger and record.value is not None and ledger.has(event.user_id, event.order_dt):
+            judged.erased += 1
+            record = record._replace(value=scrubbed(record.value))
+            event = event._replace(user_id=ERASED_ID)
+        judged.accepted.append(_order_row(record, identity, event))
     return judged
+
+
+def _blanked(record: Record, refusal: RejectedError, ledger: Ledger) -> tuple[Record, RejectedError]:
+    """Return what is kept of a refused message: of one that names an erased guest, that it was there and why it was refused."""
+    if not ledger.is_named_in(b"\n".join((record.value or b"", record.key or b""))):
+        return record, refusal
+    return record._replace(value=None, key=None), RejectedError(refusal.reason, "", told="of an erased guest")
 
 
 def _unreadable(where: Stretch) -> RejectedError:
@@ -189,10 +220,13 @@ def _unreadable(where: Stretch) -> RejectedError:
     )
 
 
-def judge_documents(documents: Iterable[Sought], zone: tzinfo) -> Judged:
-    """Judge reference documents one by one: a bad one costs none of its neighbours."""
-    judged = Judged()
+def judge_documents(documents: Iterable[Sought], zone: tzinfo, ledger: Ledger = EMPTY) -> Judged:
+    """Judge reference documents one by one: a bad one costs none of its neighbours. Those of erased guests are not read."""
+    judged = Judged(mark=ledger.mark)
     for document in documents:
+        if ledger and document.object_type == USER and ledger.has(document.object_id):
+            judged.erased += 1
+            continue
         identity = refusal_hash(document)
         judged.identities.append(identity)
         judged.unread.append(unread_hash(document))
@@ -226,10 +260,19 @@ class Store(ABC, Generic[Item]):
     counted: str
     copy_accepted: str
 
-    def __init__(self, session: Session, intake: Intake, zone: tzinfo) -> None:
+    def __init__(self, session: Session, intake: Intake, zone: tzinfo, pepper: Pepper = no_pepper) -> None:
         self.session = session
         self.intake = intake
         self.zone = zone
+        self.pepper = pepper
+        self._ledger: Ledger | None = None
+
+    @property
+    def ledger(self) -> Ledger:
+        """Who was erased, as it stood when it was first asked for. Whether that is still so is asked in a chunk's turn."""
+        if self._ledger is None:
+            self._ledger = read_ledger(self.session, self.pepper)
+        return self._ledger
 
     @abstractmethod
     def judge(self, items: Sequence[Item]) -> Judged:
@@ -263,6 +306,10 @@ class Store(ABC, Generic[Item]):
     def _halved(self, items: Sequence[Item], judged: Judged, chunk: _Chunk) -> dict[str, int]:
         try:
             counts = self._store(judged, chunk)
+        except LedgerChangedError:
+            # At once, and here: another thread may judge by this store meanwhile.
+            self._ledger = read_ledger(self.session, self.pepper)
+            return self._halved(items, self.judge(items), chunk)
         except (psycopg.Error, UnicodeEncodeError) as error:
             if not _is_of_a_value(error):
                 raise
@@ -277,9 +324,18 @@ class Store(ABC, Generic[Item]):
                 Reason.REFUSED_BY_DATABASE, f"{sqlstate}: {shown(str(error), 300)}", told=f"PostgreSQL's {sqlstate}"
             )
             (identity,) = judged.identities
-            judged = replace(judged, accepted=[], refused=[], examples={})
-            judged.refuse(items[0], identity, refusal)
+            item = items[0]
+            if judged.erased and isinstance(item, Record):
+                item, refusal = (
+                    item._replace(value=None, key=None),
+                    RejectedError(refusal.reason, "", told=refusal.told),
+                )
+            judged = replace(judged, accepted=[], refused=[], examples={}, erased=0)
+            judged.refuse(item, identity, refusal)
             counts = self._store(judged, chunk)
+        if judged.erased:
+            self.session.log.info("%d of erased guests", judged.erased)
+            counts["erased"] = judged.erased
         return {**counts, "skipped": judged.skipped, **refused_by_reason(judged, self.session.log)}
 
     def _copy_accepted(self, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -299,6 +355,9 @@ class Store(ABC, Generic[Item]):
             self.session.copy(COPY_DEAD_LETTERS, judged.refused)
             counts = self.session.run(self.intake.alone, params)
             chunk.take_turn()
+            self.session.run([STG_LOCK])
+            if mark_of(self.session) != judged.mark:
+                raise LedgerChangedError
             return counts | self.session.run([*self.intake.turn, *chunk.finish], params)
 
 
@@ -310,7 +369,7 @@ class RecordStore(Store[Record]):
 
     def judge(self, items: Sequence[Record]) -> Judged:
         """Judge messages one by one."""
-        return judge_records(items, self.zone)
+        return judge_records(items, self.zone, self.ledger)
 
     def _copy_accepted(self, rows: Sequence[tuple[Any, ...]]) -> None:
         if self.session.is_distributed:
@@ -331,7 +390,7 @@ class DocumentStore(Store[Sought]):
 
     def judge(self, items: Sequence[Sought]) -> Judged:
         """Judge documents one by one."""
-        return judge_documents(items, self.zone)
+        return judge_documents(items, self.zone, self.ledger)
 
 
 def _is_of_a_value(error: psycopg.Error | UnicodeEncodeError) -> bool:

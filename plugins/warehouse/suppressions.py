@@ -12,12 +12,26 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from warehouse.layers import CONSENTS, INCOMING_CONSENTS, INCOMING_SUPPRESSIONS, SUPPRESSIONS, UNREADABLE_SUPPRESSIONS
+from warehouse.layers import (
+    CONSENTS,
+    ERASURES,
+    ERASURES_MARK,
+    INCOMING_CONSENTS,
+    INCOMING_SUPPRESSIONS,
+    SUPPRESSIONS,
+    UNREADABLE_SUPPRESSIONS,
+)
+from warehouse.ledger import Ledger
 from warehouse.requests import BadRequestError, moment
 from warehouse.session import Session
 
-KINDS = ("guest", "identifier", "phone", "email")
-SUPPRESSION_FILES = (INCOMING_SUPPRESSIONS, UNREADABLE_SUPPRESSIONS, SUPPRESSIONS, INCOMING_CONSENTS, CONSENTS)
+GUEST = "guest"
+KINDS = (GUEST, "identifier", "phone", "email")
+SUPPRESSION_FILES = (
+    *(INCOMING_SUPPRESSIONS, UNREADABLE_SUPPRESSIONS, SUPPRESSIONS, INCOMING_CONSENTS, CONSENTS),
+    *(ERASURES, ERASURES_MARK),
+)
+NOBODY_ERASED = Ledger()
 COPY_SUPPRESSIONS = "copy incoming_suppressions (line, kind, value, channel, reason, since, until) from stdin"
 COPY_CONSENTS = "copy incoming_consents (guest_id, channel, granted_dt, withdrawn_dt, source) from stdin"
 
@@ -54,9 +68,13 @@ def parse_consents(text: str) -> Lines:
     )
 
 
-def load_suppressions(session: Session, text: str, made_by: str, now: datetime) -> tuple[int, list[str]]:
+def load_suppressions(
+    session: Session, text: str, made_by: str, now: datetime, ledger: Ledger = NOBODY_ERASED
+) -> tuple[int, list[str]]:
     """Store a file of suppressions, in the transaction that is open; return how many are new, and what is wrong with it."""
     right, wrong = parse_suppressions(text)
+    if ledger:
+        right = [row for row in right if row[1] != GUEST or not ledger.has(row[2])]
     session.run([INCOMING_SUPPRESSIONS])
     session.copy(COPY_SUPPRESSIONS, right)
     wrong += [f"line {line}: value is no {kind}" for line, kind in session.look(UNREADABLE_SUPPRESSIONS)]
@@ -64,9 +82,11 @@ def load_suppressions(session: Session, text: str, made_by: str, now: datetime) 
     return sum(stored.values()), wrong
 
 
-def load_consents(session: Session, text: str) -> tuple[int, list[str]]:
+def load_consents(session: Session, text: str, ledger: Ledger = NOBODY_ERASED) -> tuple[int, list[str]]:
     """Store a file of consents, in the transaction that is open; return how many are new or changed, and what is wrong."""
     right, wrong = parse_consents(text)
+    if ledger:
+        right = [row for row in right if not ledger.has(row[1])]
     session.run([INCOMING_CONSENTS])
     session.copy(COPY_CONSENTS, [row[1:] for row in right])
     return sum(session.run([CONSENTS]).values()), wrong

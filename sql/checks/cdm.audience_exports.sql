@@ -1,4 +1,5 @@
--- Law cdm.audience_exports: the published exports of an audience are numbered without gaps, and each has the lines that it says.
+-- Law cdm.audience_exports: the published exports of an audience are numbered without gaps, and each has the lines that it says; fewer only
+-- where a guest was erased.
 -- Over: all, once a round
 -- Params: none
 select
@@ -33,5 +34,9 @@ left join (
         and exports.seq = lines.seq
 where
     exports.seq <> exports.number
-    or exports.adds <> coalesce(lines.adds, 0)
-    or exports.removes <> coalesce(lines.removes, 0);
+    or exports.adds < coalesce(lines.adds, 0)
+    or exports.removes < coalesce(lines.removes, 0)
+    or (
+        (exports.adds, exports.removes) <> (coalesce(lines.adds, 0), coalesce(lines.removes, 0))
+        and not exists (select 1 from stg.erasures)
+    );

@@ -1,5 +1,5 @@
--- Law stg.reference_keys: each guest and restaurant of an order is among the keys to ask Redis for, and is marked as found where a
--- document is there.
+-- Law stg.reference_keys: each guest (who is not erased) and restaurant of an order is among the keys to ask Redis for, and is marked
+-- as found where a document is there.
 -- Over: rows
 -- Params: first_key, last_key, changed_since
 with checked as (
@@ -19,6 +19,7 @@ named as (
         'user' as object_type,
         user_id as object_id
     from checked
+    where user_id <> stg.erased_id()
     union
     select
         'restaurant' as object_type,

@@ -20,6 +20,7 @@ from (
         'user' as object_type,
         user_id as object_id
     from incoming_orders
+    where user_id <> stg.erased_id()
     union
     select
         'restaurant' as object_type,

@@ -120,7 +120,8 @@ def test_the_pod_of_a_task_holds_the_pipelines_connections_and_no_other_secret(p
     spec = task_pod(render_airflow(place))["spec"]
     (container,) = spec["containers"]
     where_lists_go = {"secretRef": {"name": "audience-exports", "optional": True}}
-    assert container["envFrom"] == [{"secretRef": {"name": "pipeline-connections"}}, where_lists_go]
+    who_was_erased = {"secretRef": {"name": "erasure-ledger", "optional": True}}
+    assert container["envFrom"] == [{"secretRef": {"name": "pipeline-connections"}}, where_lists_go, who_was_erased]
     assert not [variable for variable in container["env"] if "valueFrom" in variable]
     assert not [volume for volume in spec["volumes"] if "secret" in volume]
     assert spec["automountServiceAccountToken"] is False

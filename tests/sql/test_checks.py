@@ -214,6 +214,7 @@ BREAKS: dict[str, list[str]] = {
         f"insert into stg.withdrawn select {H3_MESSAGE}, 'wrong', 'owner', '{OLD}'",
         f"insert into stg.withdrawn select {MENU}, 'wrong', 'owner', '{OLD}'",
     ],
+    "stg.erasures": [f"insert into cdm.guest_due values (dds.erased_guest(), '{LATER}')"],
     "dds.counter_queue": [f"insert into dds.counter_queue (h_user_pk, load_dt) values ('{NOBODY}', '{NOW}')"],
     "dds.counter_queue.age": [f"insert into dds.counter_queue (h_user_pk, load_dt) select {ANN}, '{OLD}'"],
     "cdm.rule_queue.age": [

@@ -24,4 +24,6 @@ select
     h_order_pk,
     products,
     change
-from claimed;
+from claimed
+-- The orders of the erased count for nobody.
+where h_user_pk <> dds.erased_guest();

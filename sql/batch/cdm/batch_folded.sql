@@ -48,7 +48,8 @@ candidates as (
     inner join dds.es_order_user as owner on status.h_order_pk = owner.h_order_pk
     -- Asked first: it looks at every order.
     where
-        exists (
+        owner.h_user_pk <> dds.erased_guest()
+        and exists (
             select 1
             from batch_judged as rule
             where

@@ -71,4 +71,8 @@ select user_id
 from cdm.tag_events
 where user_id between %(first_key)s::uuid and %(last_key)s::uuid;
 
+-- The shared guest of the erased has no counters; law stg.erasures says so.
+delete from batch_checked_guests
+where h_user_pk = dds.erased_guest();
+
 analyze batch_checked_guests;

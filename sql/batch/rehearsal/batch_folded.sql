@@ -21,6 +21,8 @@ select distinct owner.h_user_pk
 from dishes
 inner join batch_judged as rule on dishes.h_category_pk = rule.category_id
 inner join dds.l_order_product as held on dishes.h_product_pk = held.h_product_pk
-inner join dds.es_order_user as owner on held.h_order_pk = owner.h_order_pk;
+inner join dds.es_order_user as owner on held.h_order_pk = owner.h_order_pk
+-- The erased have no tags.
+where owner.h_user_pk <> dds.erased_guest();
 
 analyze batch_folded;

@@ -122,6 +122,7 @@ using (
                 'user' as object_type,
                 user_id as object_id
             from stg.order_event_log
+            where user_id <> stg.erased_id()
             union
             select
                 'restaurant' as object_type,

@@ -19,3 +19,7 @@ using batch_claims as claim
 where
     queue.h_user_pk = claim.h_user_pk
     and queue.id = claim.id;
+
+-- The orders of the erased count for nobody.
+delete from batch_claims
+where h_user_pk = dds.erased_guest();

@@ -75,6 +75,10 @@ from cdm.tag_events
 where user_id between %(first_key)s::uuid and %(last_key)s::uuid
 on conflict do nothing;
 
+-- The shared guest of the erased has no counters; law stg.erasures says so.
+delete from batch_checked_guests
+where h_user_pk = dds.erased_guest();
+
 insert into batch_checked_baskets (h_order_pk)
 with guests as materialized (
     select h_user_pk

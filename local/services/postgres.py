@@ -93,7 +93,8 @@ class Postgres(Service):
             settings = SETTINGS | {"port": str(self.state.choose_port("postgres"))}
             options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
             daemon.launch([programs / "postgres", "-D", data, *options], env=_server_env(), cwd=data, uid=_other_uid())
-        daemon.wait_until(retry(self._ping, psycopg.OperationalError), timeout_s=60)
+        # After a crash it replays its log first; whoever stops it meanwhile makes it begin anew.
+        daemon.wait_until(retry(self._ping, psycopg.OperationalError), timeout_s=600)
         self._create_airflow_database()
         self._run("bootstrap", [sys.executable, "-m", "deploy.bootstrap"])
         self._run("migrations", [sys.executable, "-m", "alembic", "upgrade", "head"])

@@ -336,6 +336,34 @@ def test_a_rehearsal_is_told_and_stays_with_the_draft_and_the_version_that_it_wa
     assert (newest["gained"], newest["lost"]) == (0, 0)
 
 
+def test_what_came_of_a_version_is_told_by_the_version_whatever_the_clocks_say(
+    client: TestClient, pipeline: Pipeline
+) -> None:
+    def came() -> list[tuple[int | None, int | None]]:
+        rows = client.get("/api/versions?tag=fan").json()["rows"]
+        return [(row["gained"], row["lost"]) for row in reversed(rows)]
+
+    pipeline.refer([("restaurant", "diner", restaurant(menu={"pizza": "Pizza"}))])
+    pipeline.stage([order(1), order(2, user="other")])
+    pipeline.load()
+    pipeline.owner.execute("insert into cdm.tag_rules (tag, category_name, threshold) values ('fan', 'Pizza', 0)")
+    pipeline.load_cdm()
+    # The run had read its clock, and waited for its turn, when the rule was made.
+    pipeline.owner.execute("update cdm.tag_events set event_dt = event_dt - interval '1 hour'")
+    assert came() == [(2, 0)]
+    for status in ("retired", "active", "retired"):
+        pipeline.owner.execute("update cdm.tag_rules set status = %s", [status])
+    assert came() == [(2, 0), (0, 0), (0, 0), (None, None)], "it waits, and nothing came of those before it"
+    pipeline.load_cdm()
+    assert came() == [(2, 0), (0, 0), (0, 0), (0, 2)]
+    pipeline.owner.execute("update cdm.tag_rules set status = 'active'")
+    pipeline.load_cdm()
+    pipeline.owner.execute("update cdm.tag_rules set status = 'retired'")
+    pipeline.load_cdm()
+    pipeline.owner.execute("update cdm.tag_events set event_dt = '2026-01-01' where rule_version = 5")
+    assert came()[4:] == [(2, 0), (0, 2)]
+
+
 def test_an_audience_is_told_with_its_last_export_and_the_one_that_is_held(
     client: TestClient, pipeline: Pipeline
 ) -> None:
@@ -371,6 +399,8 @@ def test_an_audience_is_told_with_its_last_export_and_the_one_that_is_held(
     (why,) = pizza["reasons"]
     assert (why["tag"], why["event"], why["rule_version"], why["guests"]) == ("fan", "assigned", 1, 2)
     assert "identifiers" not in str(pizza)
+    (now,) = client.get("/api/freshness").json()["rows"]
+    assert now["exports_held"] == 1
 
 
 def test_an_order_from_the_future_hides_no_other(client: TestClient, pipeline: Pipeline) -> None:

@@ -1,6 +1,6 @@
 -- One row = how fresh the marts are, what waits, and up to when everything that was sent is judged (NULL = nothing yet): the clock of
--- the tags, once a drain has come to an end. A drain alone judges nobody, so it does not move that.
--- From: cdm.v_freshness, cdm.v_clock
+-- the tags, once a drain has come to an end. A drain alone judges nobody, so it does not move that. And how many exports are held.
+-- From: cdm.v_freshness, cdm.v_clock, cdm.v_exports
 -- Params: none
 select
     fresh.last_order_dt,
@@ -13,6 +13,11 @@ select
     fresh.dead_letters,
     fresh.kafka_lag,
     clock.as_of,
-    extract(epoch from now() - clock.as_of)::double precision as age_s
+    extract(epoch from now() - clock.as_of)::double precision as age_s,
+    (
+        select count(*)
+        from cdm.v_exports as exports
+        where exports.status = 'held'
+    ) as exports_held
 from cdm.v_freshness as fresh
 left join cdm.v_clock as clock on fresh.checked_dt is not null;

@@ -9,7 +9,6 @@ import { number, t, time } from "./texts.js";
 
 const EXPORT = "audience_export";
 const HALF = 0.5; // who removes more than this types the number
-const rows = () => block.data?.rows ?? [];
 const signed = (adds, removes) => `+${number(adds)} −${number(removes)}`;
 const percent = (row) => number(Math.max(row.next_adds, row.next_removes) / Math.max(1, row.members), { style: "percent" });
 
@@ -53,7 +52,6 @@ const button = (row, what, act) =>
 
 export const block = new Block("exports", () => "exports", list);
 export const blocks = { exports: block };
-export const held = () => rows().filter((row) => row.next_status === "held").length;
 
 // --- what is asked for -------------------------------------------------------------------------------------------------
 

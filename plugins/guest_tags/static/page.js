@@ -35,7 +35,7 @@ const refresh = () => Promise.all([strip.look(), load()]).then(speak);
 
 // What calls for somebody: a state that is wrong, exports that are held.
 function badge(tab) {
-  const told = (tab === "state" && strip.wrong() && "!") || (tab === "exports" && exports.held() && String(exports.held()));
+  const told = (tab === "state" && strip.wrong() && "!") || (tab === "exports" && strip.held() && String(strip.held()));
   return told ? [el("span", { class: "badge" }, told)] : [];
 }
 

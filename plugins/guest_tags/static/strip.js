@@ -110,6 +110,9 @@ export const isRunning = () => !known.facts?.dag?.is_paused;
 // Whether a state is said that somebody should look at.
 export const wrong = () => spoken !== null && $("strip").dataset.level === "red";
 
+// How many exports wait for somebody to approve them.
+export const held = () => known.fresh?.exports_held ?? 0;
+
 // Asks for everything anew and draws it; several who ask at once get one answer.
 export function look() {
   asking ??= facts().then((answer) => {

@@ -91,6 +91,17 @@ class Children:
         return steps
 
 
+def kill_points(steps: list[str]) -> Iterator[tuple[int, str]]:
+    """Yield number and name of the steps to die at: what stands between two commits is undone as one, so a few of it are enough.
+
+    All commits and files, and each fifth statement; KILL_EVERY=1 in the environment asks for each.
+    """
+    every = int(os.environ.get("KILL_EVERY", "5"))
+    for number, name in enumerate(steps, start=1):
+        if number % every == 0 or "commit" in name or "file" in name:
+            yield number, name
+
+
 def _work(
     tell: Connection | None, job: Job, arguments: tuple[Any, ...], die_at: int | None, stop_at: int | None
 ) -> None:

@@ -2,9 +2,11 @@
 
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from local.services.base import inherited_env
@@ -49,16 +51,20 @@ class SecondBroker:
         with (self.config.parent / "log").open("ab") as log:
             command = [*_java(), *JVM_OPTIONS, "kafka.Kafka", str(self.config)]
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=inherited_env())
-        self._wait(lambda: BROKER in self.admin.list_topics(timeout=10).brokers)
+        self._wait(lambda brokers: BROKER in brokers)
 
     def kill(self) -> None:
         """Kill it and wait until the cluster has noticed."""
         self.process.kill()
         self.process.wait()
-        self._wait(lambda: BROKER not in self.admin.list_topics(timeout=10).brokers)
+        self._wait(lambda brokers: BROKER not in brokers)
 
-    def _wait(self, done: Callable[[], bool], timeout_s: float = 90) -> None:
+    def _wait(self, fits: Callable[[Collection[int]], bool], timeout_s: float = 90) -> None:
+        """Wait until what the cluster says of its brokers fits. On a busy machine it may be slow to say anything."""
         deadline = time.monotonic() + timeout_s
-        while not done():
+        while True:
+            with suppress(KafkaException):
+                if fits(self.admin.list_topics(timeout=10).brokers):
+                    return
             assert time.monotonic() < deadline
             time.sleep(0.2)

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from harness.pipeline import PEPPER, SQL
-from tests.crash.child import Children
+from tests.crash.child import Children, kill_points
 from tests.crash.conftest import World
 from warehouse.erasures import work_off
 from warehouse.session import Session
@@ -35,7 +35,7 @@ def test_an_erasure_killed_at_any_step_and_run_again_erases_the_same(world: Worl
     assert len(steps) > 12
     assert len(undisturbed["stg.erasures"]) == 1
     assert undisturbed["stg.erasure_requests"] == []
-    for number, name in enumerate(steps, start=1):
+    for number, name in kill_points(steps):
         begin(world)
         assert children.run(erase_all, die_at=number) == steps[:number]
         erase_all()

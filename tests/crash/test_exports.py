@@ -13,7 +13,7 @@ import pytest
 
 from harness.pipeline import SQL, Pipeline
 from local.stack import Stack
-from tests.crash.child import Children
+from tests.crash.child import Children, kill_points
 from tests.messages import order, restaurant, user
 from warehouse.audiences import DEFAULTS, apply_audiences
 from warehouse.export import Asked, Audience, export_audience
@@ -100,10 +100,7 @@ def test_an_export_killed_at_any_step_and_run_again_leaves_the_same_files(
     ]
     assert len(steps) > 25
     assert {step for step in steps if "file" in step} >= {"before the file add.csv", "after the file manifest.json"}
-    for number, name in enumerate(steps, start=1):
-        # All that stands between two commits is one: every fifth statement is enough.
-        if number % 5 and "commit" not in name and "file" not in name:
-            continue
+    for number, name in kill_points(steps):
         put_back(warehouse, root, kept, stored)
         assert content(warehouse, root) == before
         assert children.run(export, str(root), die_at=number) == steps[:number]

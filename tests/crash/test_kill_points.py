@@ -3,7 +3,7 @@
 import pytest
 
 from harness.runs import history_run, minute_run
-from tests.crash.child import Children
+from tests.crash.child import Children, kill_points
 from tests.crash.conftest import World
 from tests.messages import order
 
@@ -16,7 +16,7 @@ def test_a_minute_run_killed_at_any_step_and_run_again_is_as_if_nothing_had_happ
     world.assert_right()
     undisturbed = world.content()
     assert len(steps) > 60
-    for number, name in enumerate(steps, start=1):
+    for number, name in kill_points(steps):
         world.begin_again()
         assert children.run(minute_run, world.topic, die_at=number) == steps[:number]
         minute_run(world.topic)

@@ -704,8 +704,8 @@ def test_opening_a_tab_asks_for_little_and_nothing_is_refused(page: Page, airflo
         own = {address.split("/guest-tags/api/")[1] for address in watch.addresses if "/guest-tags/api/" in address}
         assert own >= {"freshness", "me"}
         assert len(own) <= (5 if tab == "rules" else 6), own
-        # Of Airflow: the minute run and its runs, the last check, and at which task a run has failed, with what words.
-        assert len([address for address in watch.addresses if "/api/v2/" in address]) <= 5
+        # Of Airflow: the minute run and its runs, the last checks, and of a run and a check that failed the task and its words.
+        assert len([address for address in watch.addresses if "/api/v2/" in address]) <= 7
     for tab in TABS:
         show(page, tab)
     assert watch.refused == []
@@ -760,7 +760,8 @@ def test_a_block_that_fails_says_why_and_can_be_tried_again(page: Page, airflow:
     assert "Error" not in page.locator("body").inner_text()
     show(page, "numbers")
     assert table(block(page, "categories")), "the others are not hurt"
-    page.get_by_role("tab", name="Rules").click()
+    with page.expect_response("**/api/rules"):  # a tab that is opened asks anew
+        page.get_by_role("tab", name="Rules").click()
     page.unroute("**/api/rules")
     alert.get_by_role("button", name="Try again").click()
     expect(block(page, "rules").get_by_role("table")).to_be_visible()
@@ -977,6 +978,12 @@ def test_check_now_asks_the_laws_and_the_strip_says_that_one_is_broken(
     page.reload()  # the answer of a run is waited for, whoever loads the page again
     row.get_by_role("button", name="Check now").click()
     said(page, "well")
+    mistaken = airflow.trigger("data_checks", {"layers": "all"})
+    while airflow.run_state("data_checks", mistaken) != "failed":
+        page.wait_for_timeout(200)
+    page.get_by_role("button", name="Refresh").click()
+    expect(row).to_contain_text("unknown parameter 'layers'")
+    assert said(page, "well").is_visible(), "who asks wrongly breaks no law"
 
 
 # --- rules, with the minute run on ------------------------------------------------------------------------------------

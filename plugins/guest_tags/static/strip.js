@@ -13,6 +13,7 @@ const RUNS = 60;
 const CHECKS = "data_checks";
 const REPLAY = "dead_letters_replay";
 const FAILURES_NAMED = 3;
+const CHECKS_ASKED = 2;
 
 const $ = (id) => document.getElementById(id);
 
@@ -65,13 +66,20 @@ async function lastCheck() {
     if (place.tab === "state") check.laws = (await once(key, () => result(CHECKS, last.dag_run_id, "laws"))).laws ?? null;
     return check;
   }
-  const failure = await once(key, () => taskOf(CHECKS, last.dag_run_id, ["failed"]));
   const firstWell = checks.findIndex(({ state }) => state === "success");
-  check.since = checks.at(firstWell === -1 ? -1 : firstWell - 1).end_date;
-  check.error = failure?.error ?? null;
-  check.broken = failure?.kind !== "UncheckedLawError"; // PostgreSQL has not answered: nothing is known of the laws
+  const failed = checks.slice(0, firstWell === -1 ? undefined : firstWell);
+  check.since = failed.at(-1).end_date;
+  for (const { dag_run_id, end_date } of failed.slice(0, CHECKS_ASKED)) {
+    const failure = await once(dag_run_id + end_date, () => taskOf(CHECKS, dag_run_id, ["failed"]));
+    check.error ??= failure?.error ?? null;
+    if (saysBroken(failure)) return { ...check, dag_run_id, broken: true, error: failure?.error ?? null };
+  }
   return check;
 }
+
+// A check that failed for another reason (PostgreSQL has not answered, a parameter that nobody knows) says nothing of the laws, and
+// the one before it counts. Where a log is gone, the worse is taken.
+const saysBroken = (failure) => !failure?.kind || failure.kind === "BrokenLawError";
 
 // Returns the facts of `judge`, and what State shows beside them.
 async function facts() {

@@ -1,6 +1,8 @@
 # One image for everything that runs our code: migrations, scheduler, DAG processor, API server, task pods.
+# A digest is asked for beside the version: --build-arg AIRFLOW_DIGEST=sha256:... (docs/deploy.md, "What it is made of").
 ARG AIRFLOW_VERSION=3.3.2
-FROM apache/airflow:${AIRFLOW_VERSION}
+ARG AIRFLOW_DIGEST=
+FROM apache/airflow:${AIRFLOW_VERSION}${AIRFLOW_DIGEST:+@${AIRFLOW_DIGEST}}
 ARG AIRFLOW_VERSION
 
 # The very files that the tests ran with, by their hashes. A requirements.txt of another Airflow fails here instead of replacing the
@@ -12,7 +14,7 @@ RUN grep --quiet "^apache-airflow==${AIRFLOW_VERSION} " /tmp/requirements.txt \
 
 # Laid out as in the repository: plugins/ finds sql/ beside it. Owned by root: uid 50000 runs this code and can't change it.
 WORKDIR /opt/airflow
-COPY alembic.ini ./
+COPY LICENSE THIRD_PARTY.md alembic.ini ./
 COPY migrations ./migrations
 COPY config ./config
 COPY sql ./sql

@@ -96,6 +96,12 @@ requirements: install ## Lock what pyproject.toml asks for; ARGS=--upgrade takes
 	@$(LOCK) --group pyproject.toml:dev -c requirements.txt -o requirements-dev.txt $(ARGS) \
 		$$(sed -nE 's/^([a-z0-9-]+)==.*/--no-emit-package=\1/p' requirements.txt)   # each package stands in one of the two
 
+jars: ## Lock the jars of local/NAME/pom.xml by their hashes, after a change of it; ARGS=kafka, ARGS=s3
+	@local/install.sh lock-jars $(ARGS)
+
+third-party: install ## Write THIRD_PARTY.md: what the locks bring, and its licences
+	@$(BIN)/python -m deploy.third_party
+
 screenshots: browser ## Take the pictures of README and docs/page.md from a demo in a stack of its own (about ten minutes)
 	@$(BIN)/python -m docs.pictures.screenshots $(ARGS)
 
@@ -109,6 +115,13 @@ secrets: ## Fill in .env at random: the secrets of the Docker and Kubernetes dep
 
 budget: install ## Say what each deployment costs a month; fails over 5,000 RUB
 	@$(BIN)/python -m deploy.budget
+
+sbom: | $(BIN) ## Write what the image installs, as CycloneDX, to sbom.cdx.json
+	@$(BIN)/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --output-reproducible -o sbom.cdx.json $(ARGS)
+
+# Strict: where the advisories can't be asked, that is a failure and no good news.
+audit: | $(BIN) ## Ask PyPI's advisories for known holes in both locks; needs the internet
+	@$(BIN)/pip-audit --strict --progress-spinner off --disable-pip --require-hashes -r requirements.txt -r requirements-dev.txt $(ARGS)
 
 e2e-k8s: install ## Try the deployment on the cluster of the kubeconfig: history, ten minutes, faults
 	@$(BIN)/python -m deploy.e2e $(ARGS)

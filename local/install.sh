@@ -28,17 +28,28 @@ if ! is_done $venv_stamp requirements.txt requirements-dev.txt; then
   fingerprint requirements.txt requirements-dev.txt > $venv_stamp
 fi
 
-# jars <name>: what local/<name>/pom.xml names, into .local/lib/<name>.
+# sums <folder>: the jars of a folder by name, each with its hash.
+sums() { (cd "$1" && sha256sum -- *.jar | LC_ALL=C sort -k 2); }
+
+# jars <name>: what local/<name>/pom.xml names, into .local/lib/<name>: those of local/<name>/jars.sha256 to the byte, and no others.
 jars() {
-  local pom=local/$1/pom.xml folder=.local/lib/$1 output
-  is_done "$folder/.installed" "$pom" && return
+  local pom=local/$1/pom.xml locked=local/$1/jars.sha256 folder=.local/lib/$1 output
+  is_done "$folder/.installed" "$pom" "$locked" && return
   command -v mvn >/dev/null || apt_get maven
   rm -rf "$folder" && mkdir -p "$folder"
   # Captured, because even a quiet Maven prints escape sequences.
-  output=$(mvn --batch-mode --quiet --file "$pom" dependency:copy-dependencies \
+  output=$(mvn --batch-mode --quiet --strict-checksums --file "$pom" dependency:copy-dependencies \
     -DoutputDirectory="$PWD/$folder" 2>&1) || fail "the jars of $1 could not be fetched: $output"
-  fingerprint "$pom" > "$folder/.installed"
+  output=$(diff "$locked" <(sums "$folder")) || fail "the jars of $1 are not those of $locked (< locked, > fetched). If it is you who
+changed $pom: make jars ARGS=$1. Else somebody else did.
+$output"
+  fingerprint "$pom" "$locked" > "$folder/.installed"
 }
+
+if [[ ${1:-} == lock-jars ]]; then
+  sums ".local/lib/${2:?kafka or s3}" > "local/$2/jars.sha256" && exit
+fi
+
 jars kafka
 
 if [[ ${1:-} == browser ]]; then

@@ -6,7 +6,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
 {{- define "guest-tags.image" -}}
-{{ .Values.image.repository }}:{{ required "image.tag is not set: say which build is to run" .Values.image.tag }}
+{{ .Values.image.repository }}
+{{- with .Values.image.digest }}@{{ . }}
+{{- else }}:{{ required "image.tag is not set: say which build is to run" .Values.image.tag }}
+{{- end }}
 {{- end }}
 
 {{/* Pod Security "restricted". Arguments: uid and gid, as the image made them; volumes are given to the group. */}}

@@ -2,6 +2,7 @@
 
     python3 -m deploy.make_secrets env                   # .env, from .env.example; what .env has already is kept
     python3 -m deploy.make_secrets manifest | kubectl apply --namespace dwh --filename -
+    python3 -m deploy.make_secrets manifest @helm-values/PLACE/services.txt --ca CA.pem | ...   # services of somebody else
 
 Each Kubernetes Secret holds what one kind of pod needs, so that a task's pod never sees the superuser's password.
 """
@@ -15,13 +16,26 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 from deploy import REPO
 
 EXAMPLE = REPO / ".env.example"
 DEFAULT_FILE = REPO / ".env"
+SERVICES = ("postgres", "kafka", "valkey")
+# The Secret of the CA, and where the pods have it: `tls.caSecret` of our chart, helm-values/tls.yaml.
+CA_SECRET, CA_FILE = "services-ca", "/run/services-ca/ca.crt"
+
+
+class Arguments(argparse.ArgumentParser):
+    """Takes arguments from @FILE as well, where # begins a comment."""
+
+    def convert_arg_line_to_args(self, arg_line: str) -> list[str]:
+        """Return the argument of a line, if it has one."""
+        return [] if arg_line.startswith("#") or not arg_line else [arg_line]
 
 
 def read_env(text: str) -> dict[str, str]:
@@ -69,19 +83,48 @@ def filled(example: str, known: Mapping[str, str]) -> str:
 
 
 def kubernetes_secrets(
-    env: Mapping[str, str], *, postgres: str = "postgres", kafka: str = "kafka:9092", valkey: str = "valkey"
+    env: Mapping[str, str],
+    *,
+    postgres: str = "postgres",
+    kafka: str = "kafka:9092",
+    kafka_user: str = "",
+    valkey: str = "valkey",
+    tls: Collection[str] = (),
+    ca: str = "",
 ) -> dict[str, dict[str, str]]:
-    """Return the data of each Kubernetes Secret by its name; the arguments are where the services answer."""
-    warehouse = {"conn_type": "postgres", "host": postgres, "port": 5432, "schema": "dwh"}
+    """Return the data of each Kubernetes Secret by its name.
+
+    `postgres`, `kafka` and `valkey` are where the services answer, `tls` which of them do so by TLS alone; `ca` is the text of
+    the CA by which they are believed. `kafka_user` logs in by SCRAM-SHA-512 with `KAFKA_PASSWORD`.
+    """
+    host, _, port = postgres.partition(":")
+    by_ca = {"sslmode": "verify-full", "sslrootcert": CA_FILE} if "postgres" in tls else {}
+    said = f"?{urlencode(by_ca, safe='/')}" if by_ca else ""
+    postgres = f"{host}:{port or 5432}"
+    warehouse: dict[str, Any] = {"conn_type": "postgres", "host": host, "port": int(port or 5432), "schema": "dwh"}
+    if by_ca:
+        warehouse["extra"] = by_ca
     etl = {**warehouse, "login": "dwh_etl", "password": env["DWH_ETL_PASSWORD"]}
     bi = {**warehouse, "login": "dwh_bi", "password": env["DWH_BI_PASSWORD"]}
-    orders = {"conn_type": "kafka", "extra": {"bootstrap.servers": kafka, "group.id": "dwh-orders"}}
+    brokers = {"bootstrap.servers": kafka, "group.id": "dwh-orders"}
+    if "kafka" in tls:
+        brokers |= {"security.protocol": "SSL", "ssl.ca.location": CA_FILE}
+    if kafka_user:
+        brokers["security.protocol"] = "SASL_SSL" if "kafka" in tls else "SASL_PLAINTEXT"
+        brokers |= {
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.username": kafka_user,
+            "sasl.password": env["KAFKA_PASSWORD"],
+        }
+    orders = {"conn_type": "kafka", "extra": brokers}
+    host, _, port = valkey.partition(":")
+    by_tls = {"ssl": True, "ssl_cert_reqs": "required", "ssl_ca_certs": CA_FILE} if "valkey" in tls else {}
     reference = {
         "conn_type": "redis",
-        "host": valkey,
-        "port": 6379,
+        "host": host,
+        "port": int(port or 6379),
         "password": env["VALKEY_PASSWORD"],
-        "extra": {"db": 0},
+        "extra": {"db": 0, **by_tls},
     }
     alerts = env.get("AIRFLOW_CONN_ALERTS")
     return {
@@ -89,12 +132,12 @@ def kubernetes_secrets(
         **({"alerts": {"AIRFLOW_CONN_ALERTS": alerts}} if alerts else {}),
         # The server and its bootstrap.
         "dwh-server": {
-            "DWH_ADMIN_URL": f"postgresql://postgres:{env['POSTGRES_PASSWORD']}@{postgres}:5432/postgres",
+            "DWH_ADMIN_URL": f"postgresql://postgres:{env['POSTGRES_PASSWORD']}@{postgres}/postgres{said}",
             **{name: env[name] for name in ("POSTGRES_PASSWORD", "AIRFLOW_DB_PASSWORD")},
             **{name: env[name] for name in ("DWH_OWNER_PASSWORD", "DWH_ETL_PASSWORD", "DWH_BI_PASSWORD")},
         },
         # The migrations of the warehouse, and its backup.
-        "dwh-owner": {"DWH_URL": f"postgresql://dwh_owner:{env['DWH_OWNER_PASSWORD']}@{postgres}:5432/dwh"},
+        "dwh-owner": {"DWH_URL": f"postgresql://dwh_owner:{env['DWH_OWNER_PASSWORD']}@{postgres}/dwh{said}"},
         # The pods of the tasks, and no others.
         "pipeline-connections": {
             "AIRFLOW_CONN_KAFKA_ORDERS": json.dumps(orders),
@@ -105,20 +148,19 @@ def kubernetes_secrets(
         "page-connection": {"AIRFLOW_CONN_POSTGRES_DWH_BI": json.dumps(bi)},
         # The exporter of the metrics; a URL, because it is no part of Airflow.
         "metrics-connection": {
-            "SQLEXPORTER_TARGET_DSN": f"postgres://dwh_bi:{env['DWH_BI_PASSWORD']}@{postgres}:5432/dwh"
+            "SQLEXPORTER_TARGET_DSN": f"postgres://dwh_bi:{env['DWH_BI_PASSWORD']}@{postgres}/dwh{said}"
         },
         # Who makes dumps can't read them; the weekly test can.
         "backup": {"BACKUP_AGE_RECIPIENTS": env["BACKUP_AGE_RECIPIENTS"]},
         "restore-test": {"BACKUP_AGE_IDENTITY": env["BACKUP_TEST_IDENTITY"]},
         "valkey": {"VALKEY_PASSWORD": env["VALKEY_PASSWORD"]},
-        # Airflow; names of keys as its chart wants them.
-        "airflow-metadata": {
-            "connection": f"postgresql://airflow:{env['AIRFLOW_DB_PASSWORD']}@{postgres}:5432/airflow"
-        },
+        # Airflow; names of keys as its chart wants them. Its way of TLS comes by the environment: helm-values/tls.yaml.
+        "airflow-metadata": {"connection": f"postgresql://airflow:{env['AIRFLOW_DB_PASSWORD']}@{postgres}/airflow"},
         "airflow-fernet-key": {"fernet-key": env["AIRFLOW_FERNET_KEY"]},
         "airflow-api-secret-key": {"api-secret-key": env["AIRFLOW_API_SECRET_KEY"]},
         "airflow-jwt-secret": {"jwt-secret": env["AIRFLOW_JWT_SECRET"]},
         "airflow-admin": {"AIRFLOW_ADMIN_PASSWORD": env["AIRFLOW_ADMIN_PASSWORD"]},
+        **({CA_SECRET: {"ca.crt": ca}} if ca else {}),
     }
 
 
@@ -133,12 +175,16 @@ def manifest(data: Mapping[str, Mapping[str, str]]) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Write .env or print the Kubernetes Secrets made of it."""
-    parser = argparse.ArgumentParser(prog="python3 -m deploy.make_secrets", description=main.__doc__)
+    about = f"{main.__doc__} @FILE stands for the arguments in a file, one a line."
+    parser = Arguments(prog="python3 -m deploy.make_secrets", description=about, fromfile_prefix_chars="@")
     parser.add_argument("command", choices=["env", "manifest"])
     parser.add_argument("--env", type=Path, default=DEFAULT_FILE, metavar="FILE", help="(default %(default)s)")
-    parser.add_argument("--postgres", default="postgres", metavar="HOST", help="(default %(default)s)")
+    parser.add_argument("--postgres", default="postgres", metavar="HOST[:PORT]", help="(default %(default)s)")
     parser.add_argument("--kafka", default="kafka:9092", metavar="HOST:PORT,...", help="(default %(default)s)")
-    parser.add_argument("--valkey", default="valkey", metavar="HOST", help="(default %(default)s)")
+    parser.add_argument("--kafka-user", default="", metavar="NAME", help="logs in by SCRAM; KAFKA_PASSWORD is in .env")
+    parser.add_argument("--valkey", default="valkey", metavar="HOST[:PORT]", help="(default %(default)s)")
+    parser.add_argument("--tls", nargs="*", choices=SERVICES, default=[], help="services that answer by TLS, by a CA")
+    parser.add_argument("--ca", type=Path, metavar="FILE", help=f"the CA: becomes the Secret {CA_SECRET}")
     options = parser.parse_args(arguments)
     known = read_env(options.env.read_text()) if options.env.exists() else {}
     if options.command == "env":
@@ -154,10 +200,18 @@ def main(arguments: list[str] | None = None) -> None:
     missing = [name for name in read_env(EXAMPLE.read_text()) if not known.get(name)]
     if missing:
         parser.error(f"{options.env} has no {', '.join(missing)}: run `make secrets` first")
-    print(
-        manifest(kubernetes_secrets(known, postgres=options.postgres, kafka=options.kafka, valkey=options.valkey)),
-        end="",
+    if options.kafka_user and not known.get("KAFKA_PASSWORD"):
+        parser.error(f"{options.env} has no KAFKA_PASSWORD, which is that of --kafka-user: write it there")
+    data = kubernetes_secrets(
+        known,
+        postgres=options.postgres,
+        kafka=options.kafka,
+        kafka_user=options.kafka_user,
+        valkey=options.valkey,
+        tls=options.tls,
+        ca=options.ca.read_text() if options.ca else "",
     )
+    print(manifest(data), end="")
 
 
 if __name__ == "__main__":

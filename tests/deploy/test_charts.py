@@ -164,20 +164,14 @@ def test_a_connection_of_one_component_is_known_to_it_alone_and_may_be_absent(
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_nobody_is_kept_from_going_out(place):
-    objects = render_airflow(place)
-    policies = [item["spec"] for item in [*objects, *rendered("warehouse", place)] if item["kind"] == "NetworkPolicy"]
-    assert {kind for policy in policies for kind in policy["policyTypes"]} == {"Ingress"}
-
-
-@pytest.mark.parametrize("place", PLACES)
 def test_no_door_is_open_to_everybody_and_none_is_walled_up(place):
     policies = [
         item for chart in ("warehouse", "airflow") for item in rendered(chart, place) if item["kind"] == "NetworkPolicy"
     ]
     for policy in policies:
-        if policy["metadata"]["name"].endswith("scheduler-policy"):
-            continue  # nobody calls the scheduler
+        name = policy["metadata"]["name"]
+        if name == "default-deny" or name.endswith("scheduler-policy") or policy["spec"]["policyTypes"] == ["Egress"]:
+            continue  # nobody calls the scheduler; who goes out: test_network.py
         rules = policy["spec"]["ingress"]
         assert rules, policy["metadata"]["name"]
         assert all(rule["from"] for rule in rules), policy["metadata"]["name"]
@@ -393,3 +387,30 @@ def test_checkov_finds_nothing_but_what_is_accepted(objects, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert "Passed checks: 0" not in done.stdout
+
+
+def test_the_ca_of_the_services_is_in_each_container_that_connects_to_one():
+    airflow = render_airflow("yandex-managed", "tls.yaml", "metrics.yaml")
+    objects = [*render_warehouse("yandex-managed", *WITH_EXTRAS), *airflow, task_pod(airflow)]
+    told = {
+        found["name"]
+        for _, spec, found in containers(objects)
+        if {"name": "services-ca", "secret": {"secretName": "services-ca"}} in (spec.get("volumes") or [])
+        and {"name": "services-ca", "mountPath": "/run/services-ca", "readOnly": True} in found.get("volumeMounts", [])
+    }
+    everybody = {found["name"] for _, _, found in containers(objects)}
+    assert everybody - told == {"valkey", "statsd"}, "who connects to none"
+    by_environment = {
+        found["name"]
+        for _, _, found in containers(objects)
+        if {"name": "PGSSLMODE", "value": "verify-full"} in found.get("env", [])
+    }
+    # A task has no database but the warehouse, whose connection says it.
+    assert told - by_environment == {"base", "scheduler-log-groomer"}
+
+
+def test_without_a_ca_nothing_of_one_is_there():
+    airflow = render_airflow("local")
+    assert not [
+        word for word in ("services-ca", "PGSSL") if word in str([*render_warehouse("local", *WITH_EXTRAS), *airflow])
+    ]

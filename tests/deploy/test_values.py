@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,20 @@ import jsonschema
 import pytest
 import yaml
 from airflow.configuration import conf
+from psycopg.conninfo import conninfo_to_dict
 
 from deploy import REPO
-from deploy.make_secrets import EXAMPLE, filled, kubernetes_secrets, main, manifest, random_value, read_env
+from deploy.make_secrets import (
+    CA_FILE,
+    CA_SECRET,
+    EXAMPLE,
+    filled,
+    kubernetes_secrets,
+    main,
+    manifest,
+    random_value,
+    read_env,
+)
 from deploy.sizes import CHART, VALUES, airflow_values, asked, load, merged, misfits, warehouse_values
 from local.services.postgres import SETTINGS
 from tests.deploy.charts import PLACES
@@ -33,6 +45,7 @@ OUR_SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 BASE_FILES = [
     VALUES / "base.yaml",
     VALUES / "metrics.yaml",
+    VALUES / "tls.yaml",
     CHART / "values.yaml",
     *sorted((CHART / "templates").iterdir()),
 ]
@@ -65,7 +78,7 @@ def airflow_schema() -> dict[str, Any]:
 @pytest.mark.parametrize("place", PLACES)
 def test_values_of_airflow_are_what_its_chart_knows(place):
     schema = airflow_schema()
-    values = airflow_values(place, "metrics.yaml")
+    values = airflow_values(place, "metrics.yaml", "tls.yaml")
     jsonschema.validate(values, schema)
     # helm lets a misspelt name at the top pass in silence.
     assert values.keys() <= schema["properties"].keys()
@@ -76,7 +89,7 @@ def test_no_file_of_values_holds_a_secret(file):
     if file.suffix != ".yaml" or file.parent.name == "templates":
         return
     for path, value in leaves(load(file)):
-        named = path[:1] == ("secrets",) or path[-2:-1] == ("s3",)  # the names of Secrets
+        named = path[:1] == ("secrets",) or path[-2:-1] in (("s3",), ("tls",))  # the names of Secrets
         assert named or not (isinstance(value, str) and SECRET_KEY.search(path[-1])), ".".join(path)
 
 
@@ -300,3 +313,68 @@ def test_the_roles_get_their_limits_wherever_a_warehouse_is_made():
         "local/services/postgres.py",
     ):
         assert program in (REPO / file).read_text(encoding="utf-8"), file
+
+
+# --- TLS to the services ----------------------------------------------------------------------------------------------
+
+
+def managed_secrets(tmp_path: Path, *arguments: str) -> dict[str, dict[str, str]]:
+    """Return the Secrets that the profile of the managed services makes."""
+    made = filled(EXAMPLE.read_text(), {"KAFKA_PASSWORD": "of-kafka"})
+    (tmp_path / ".env").write_text(made)
+    profile = f"@{VALUES / 'yandex-managed' / 'services.txt'}"
+    command = [
+        sys.executable,
+        "-m",
+        "deploy.make_secrets",
+        "manifest",
+        profile,
+        "--env",
+        str(tmp_path / ".env"),
+        *arguments,
+    ]
+    done = subprocess.run(command, cwd=REPO, check=True, capture_output=True, text=True)
+    return {document["metadata"]["name"]: document["stringData"] for document in yaml.safe_load_all(done.stdout)}
+
+
+def test_a_profile_says_where_managed_services_answer_and_by_whom_they_are_believed(tmp_path):
+    (tmp_path / "ca.pem").write_text("of the cloud\n")
+    made = managed_secrets(tmp_path, "--ca", str(tmp_path / "ca.pem"))
+    assert made[CA_SECRET] == {"ca.crt": "of the cloud\n"}
+    urls = [
+        made["dwh-owner"]["DWH_URL"],
+        made["dwh-server"]["DWH_ADMIN_URL"],
+        made["metrics-connection"]["SQLEXPORTER_TARGET_DSN"],
+    ]
+    for url in urls:
+        parts = conninfo_to_dict(url)
+        assert (parts["port"], parts["sslmode"], parts["sslrootcert"]) == ("6432", "verify-full", CA_FILE)
+    for secret in ("pipeline-connections", "page-connection"):
+        for name, value in made[secret].items():
+            if "POSTGRES" in name:
+                said = json.loads(value)
+                assert (said["port"], said["extra"]) == (6432, {"sslmode": "verify-full", "sslrootcert": CA_FILE})
+    kafka = json.loads(made["pipeline-connections"]["AIRFLOW_CONN_KAFKA_ORDERS"])["extra"]
+    assert kafka["security.protocol"] == "SASL_SSL"
+    assert (kafka["sasl.username"], kafka["sasl.password"], kafka["ssl.ca.location"]) == ("dwh", "of-kafka", CA_FILE)
+    assert "sslmode" not in made["airflow-metadata"]["connection"], "asyncpg does not know it"
+
+
+def test_where_kafka_asks_for_a_password_it_is_asked_for(tmp_path, capsys):
+    (tmp_path / ".env").write_text(filled(EXAMPLE.read_text(), {}))
+    with pytest.raises(SystemExit):
+        main(["manifest", "--env", str(tmp_path / ".env"), "--kafka-user", "dwh"])
+    assert "has no KAFKA_PASSWORD" in capsys.readouterr().err
+
+
+def test_the_ca_is_one_secret_at_one_place_in_both_charts():
+    overlay = load(VALUES / "tls.yaml")
+    (volume,), (mount,) = overlay["volumes"], overlay["volumeMounts"]
+    ours = warehouse_values("yandex-managed")["tls"]["caSecret"]
+    assert ours == volume["secret"]["secretName"] == CA_SECRET
+    assert f"{mount['mountPath']}/ca.crt" == CA_FILE
+    said = {item["name"]: item["value"] for item in overlay["env"]}
+    assert said == {item["name"]: item["value"] for item in load(VALUES / "base.yaml")["env"]} | {
+        "PGSSLMODE": "verify-full",
+        "PGSSLROOTCERT": CA_FILE,
+    }

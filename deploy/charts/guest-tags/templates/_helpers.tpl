@@ -65,3 +65,24 @@ resources: {requests: {storage: {{ .size }}}}
   securityContext: {{- include "guest-tags.containerSecurity" false | nindent 4 }}
   volumeMounts: [{name: passwords, mountPath: /passwords}]
 {{- end }}
+
+{{/* The CA of the services, of a pod: nothing where there is none. */}}
+{{- define "guest-tags.caVolume" -}}
+{{- with .Values.tls.caSecret }}
+- {name: services-ca, secret: {secretName: {{ . }}}}
+{{- end }}
+{{- end }}
+
+{{- define "guest-tags.caMount" -}}
+{{- if .Values.tls.caSecret }}
+- {name: services-ca, mountPath: /run/services-ca, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{/* Said beside the addresses as well, but for that of Airflow's database: asyncpg takes it from here only. */}}
+{{- define "guest-tags.caEnv" -}}
+{{- if and .Values.tls.caSecret (eq .Values.postgres.mode "external") }}
+- {name: PGSSLMODE, value: verify-full}
+- {name: PGSSLROOTCERT, value: /run/services-ca/ca.crt}
+{{- end }}
+{{- end }}

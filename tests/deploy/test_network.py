@@ -1,11 +1,12 @@
 """Who reaches whom in the namespace, by the network policies of both charts: what is needed, and nothing else."""
 
 from itertools import product
+from typing import Any
 
 import pytest
 
-from deploy.sizes import CHART, load
-from tests.deploy.charts import render_airflow, render_warehouse, task_pod
+from deploy.sizes import CHART, VALUES, load
+from tests.deploy.charts import containers, render_airflow, render_warehouse, task_pod
 from tests.deploy.network import OUTSIDE, Pod, may_connect, pods
 
 EVERYTHING = ("--set=watch.enabled=true", "--set=metrics.enabled=true")
@@ -49,6 +50,39 @@ def test_no_pod_reaches_any_other_port_of_another():
             assert port == PORTS.get(target.name), f"{source.name} -> {target.name}:{port}"
 
 
+def test_by_a_name_people_come_through_the_controller_alone_and_as_whom_they_are_elsewhere(monkeypatch):
+    objects = [*render_warehouse("local"), *render_airflow("local", "ingress.yaml")]
+    (door,) = [item["spec"] for item in objects if item["kind"] == "Ingress"]
+    ((host,),) = [said["hosts"] for said in door["tls"]]
+    assert [rule["host"] for rule in door["rules"]] == [host]
+    (policy,) = [item for item in objects if item["metadata"]["name"].endswith("api-server-policy")]
+    controller = {"app.kubernetes.io/name": "ingress-nginx"}
+    base = load(VALUES / "base.yaml")["apiServer"]["networkPolicy"]["ingress"]["from"]
+    *others, last = policy["spec"]["ingress"][0]["from"]
+    assert others == base
+    assert last["podSelector"]["matchLabels"] == controller
+    ((_, _, server),) = [found for found in containers(objects) if found[2]["name"] == "api-server"]
+    secret = {
+        item["name"]
+        for item in server["env"]
+        if item.get("valueFrom", {}).get("secretKeyRef", {}).get("name") == "oidc"
+    }
+    assert secret == {"OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"}
+    (config,) = [
+        item["data"]["webserver_config.py"] for item in objects if "webserver_config.py" in item.get("data", {})
+    ]
+    monkeypatch.setenv("OIDC_ISSUER", "https://id.invalid")
+    made: dict[str, Any] = {}
+    exec(config, made)
+    (provider,) = made["OAUTH_PROVIDERS"]
+    assert provider["remote_app"]["server_metadata_url"] == "https://id.invalid/.well-known/openid-configuration"
+    assert made["AUTH_TYPE"] == made["AUTH_OAUTH"]
+    assert made["AUTH_USER_REGISTRATION_ROLE"] == "Public", "who is in no group may do nothing"
+    (airflow,) = [item["data"]["airflow.cfg"] for item in objects if "airflow.cfg" in item.get("data", {})]
+    assert f"base_url = https://{host}" in airflow
+    assert "enable_proxy_fix = True" in airflow
+
+
 @pytest.mark.parametrize("source", [OUTSIDE, STRANGER], ids=lambda source: source.name)
 def test_from_outside_of_the_namespace_nothing_is_reached(source):
     policies, there = world()
@@ -59,7 +93,7 @@ def test_from_outside_of_the_namespace_nothing_is_reached(source):
 
 DUMPS = {"backup", "restore-test", "migrate"}
 CALLS = {"dag-processor", "watch"}
-LISTS_TO_A_BUCKET = '--set-json=networkPolicies.exports=[{"ipBlock": {"cidr": "0.0.0.0/0"}}]'
+ANYWHERE = '[{"ipBlock": {"cidr": "0.0.0.0/0"}}]'
 
 
 @pytest.mark.parametrize(
@@ -76,7 +110,12 @@ LISTS_TO_A_BUCKET = '--set-json=networkPolicies.exports=[{"ipBlock": {"cidr": "0
             443,
             {"scheduler", "dag-processor", "postgres", *DUMPS},
         ),
-        ((LISTS_TO_A_BUCKET, "--set=backup.s3.bucket="), 443, {"scheduler", *CALLS, TASK}),
+        (
+            (f"--set-json=networkPolicies.exports={ANYWHERE}", "--set=backup.s3.bucket="),
+            443,
+            {"scheduler", *CALLS, TASK},
+        ),
+        ((f"--set-json=networkPolicies.login={ANYWHERE}",), 443, {"scheduler", "api-server", *CALLS, *DUMPS}),
         (("--set=postgres.mode=external",), 6432, NEEDED["postgres"]),
         (("--set=kafka.mode=external",), 9091, {TASK}),
         (("--set=valkey.mode=external",), 6380, {TASK}),

@@ -46,6 +46,7 @@ BASE_FILES = [
     VALUES / "base.yaml",
     VALUES / "metrics.yaml",
     VALUES / "tls.yaml",
+    VALUES / "ingress.yaml",
     CHART / "values.yaml",
     *sorted((CHART / "templates").iterdir()),
 ]
@@ -78,7 +79,7 @@ def airflow_schema() -> dict[str, Any]:
 @pytest.mark.parametrize("place", PLACES)
 def test_values_of_airflow_are_what_its_chart_knows(place):
     schema = airflow_schema()
-    values = airflow_values(place, "metrics.yaml", "tls.yaml")
+    values = airflow_values(place, "metrics.yaml", "tls.yaml", "ingress.yaml")
     jsonschema.validate(values, schema)
     # helm lets a misspelt name at the top pass in silence.
     assert values.keys() <= schema["properties"].keys()

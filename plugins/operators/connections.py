@@ -14,7 +14,7 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.providers.redis.hooks.redis import RedisHook
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
-from confluent_kafka import Consumer, KafkaException, TopicCollection
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from warehouse import sources
@@ -41,7 +41,8 @@ def open_postgres(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
     except psycopg.OperationalError as error:
         raise UnreachableError(
             f"PostgreSQL refuses the Airflow connection {conn_id}: {str(error).strip()}. "
-            "Check its host, port, login, password and database, and that the server is up"
+            "Check its host, port, login, password and database, with TLS its sslmode and sslrootcert (the CA of the server, "
+            "whose certificate names that host), and that the server is up"
         ) from error
     try:
         yield connection  # type: ignore[misc]  # of psycopg 3, for the hook an older one, too
@@ -118,7 +119,8 @@ def open_redis(conn_id: str) -> Iterator[redis.Redis]:
         except redis.RedisError as error:
             raise UnreachableError(
                 f"Redis refuses the Airflow connection {conn_id}: {error}. "
-                "Check its host, port, login, password and db, and that the server is up"
+                "Check its host, port, login, password and db, with TLS its ssl and ssl_ca_certs (the CA of the server), and "
+                "that the server is up"
             ) from error
         yield client
     finally:
@@ -130,10 +132,19 @@ def _without(config: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 
 class TopicAdminHook(KafkaBaseHook):
-    """The provider's hook for questions about topics: the same connection without what only a consumer knows."""
+    """The provider's hook for questions about topics: the same connection without what only a consumer knows.
+
+    Why a broker was refused is told to `heard`, when the client is polled.
+    """
+
+    def __init__(self, kafka_config_id: str, heard: Callable[[KafkaError], None]) -> None:
+        """Take the connection, and who is told of its errors."""
+        super().__init__(kafka_config_id)  # type: ignore[no-untyped-call]
+        self.heard = heard
 
     def _get_client(self, config: dict[str, Any]) -> AdminClient:
-        return AdminClient({"log_level": 3, **_without(config, "group.id", *ORDERS_SETTINGS)})
+        own: dict[str, Any] = {"log_level": 3, "error_cb": self.heard}
+        return AdminClient({**own, **_without(config, "group.id", *ORDERS_SETTINGS)})
 
 
 class OrdersConsumerHook(KafkaConsumerHook):
@@ -144,6 +155,7 @@ class OrdersConsumerHook(KafkaConsumerHook):
         super().__init__([topic], kafka_config_id)
         self.topic = topic
         self.careful = careful
+        self._refusals: list[KafkaError] = []
 
     @property
     def brokers(self) -> str:
@@ -175,8 +187,14 @@ class OrdersConsumerHook(KafkaConsumerHook):
 
     def open_admin(self) -> AdminClient:
         """Return a client for questions about topics."""
-        client: AdminClient = TopicAdminHook(self.kafka_config_id).get_conn  # type: ignore[no-untyped-call]
+        hook = TopicAdminHook(self.kafka_config_id, self._hear)
+        client: AdminClient = hook.get_conn
         return client
+
+    def _hear(self, error: KafkaError) -> None:
+        """Keep what an answer that never comes does not say: whom the client does not believe, or who does not believe it."""
+        if error.code() in (KafkaError._SSL, KafkaError._AUTHENTICATION):  # noqa: SLF001 - librdkafka's own codes
+            self._refusals.append(error)
 
     def topic_id(self, admin: AdminClient, timeout_s: float) -> str:
         """Return the uuid of the topic, which is new when a topic is created again. Raises `DrainError`."""
@@ -184,6 +202,6 @@ class OrdersConsumerHook(KafkaConsumerHook):
             answer = admin.describe_topics(TopicCollection([self.topic]), request_timeout=timeout_s)
             return str(answer[self.topic].result().topic_id)
         except KafkaException as error:
-            raise DrainError(
-                f"the topic {self.topic} can't be described: {explained(error.args[0], self.brokers)}"
-            ) from error
+            admin.poll(0)
+            cause = self._refusals[-1] if self._refusals else error.args[0]
+            raise DrainError(f"the topic {self.topic} can't be described: {explained(cause, self.brokers)}") from error

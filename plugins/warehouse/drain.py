@@ -186,10 +186,11 @@ class Reading:
 def explained(error: KafkaError, brokers: str) -> str:
     """Return the text of an error of Kafka with what to check."""
     hints = {
-        KafkaError._ALL_BROKERS_DOWN: "is the broker up, and is the address right?",  # noqa: SLF001  # librdkafka's own codes
-        KafkaError._TRANSPORT: "is the broker up, and is the address right?",  # noqa: SLF001
+        KafkaError._ALL_BROKERS_DOWN: "is the broker up, and are address and security.protocol right?",  # noqa: SLF001  # librdkafka's own codes
+        KafkaError._TRANSPORT: "is the broker up, and are address and security.protocol right?",  # noqa: SLF001
+        KafkaError._SSL: "is ssl.ca.location (or ssl.ca.pem) the broker's CA, and the address that of its certificate?",  # noqa: SLF001
         KafkaError._RESOLVE: "is the host name right?",  # noqa: SLF001
-        KafkaError._TIMED_OUT: "is the broker up, and is the address right?",  # noqa: SLF001
+        KafkaError._TIMED_OUT: "is the broker up, and are address and security.protocol right?",  # noqa: SLF001
         KafkaError._AUTHENTICATION: "are sasl.username, sasl.password and sasl.mechanism right?",  # noqa: SLF001
         KafkaError.SASL_AUTHENTICATION_FAILED: "are sasl.username, sasl.password and sasl.mechanism right?",
         KafkaError.TOPIC_AUTHORIZATION_FAILED: "may this user read and describe the topic?",

@@ -886,7 +886,7 @@ def test_the_strip_says_what_the_last_run_failed_at_and_leads_to_its_log(
     wait_for(lambda: airflow.runs("orders_micro_batch", state="failed"), "failed run", within_s=300)
     opened(page, airflow)
     expect(said(page, "failing")).to_contain_text("The last run failed at «drain», ")
-    sentence = "is the broker up, and is the address right? (Airflow connection kafka_orders)."
+    sentence = "is the broker up, and are address and security.protocol right? (Airflow connection kafka_orders)."
     expect(strip(page)).to_contain_text(sentence)
     assert strip(page).get_attribute("data-level") == "red"
     expect(block(page, "state").locator('[data-row="runs"]')).to_contain_text(re.compile(r"[1-9]\d* failed"))

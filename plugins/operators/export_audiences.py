@@ -19,7 +19,6 @@ from warehouse.export import (
     Audience,
     ExportError,
     Outcome,
-    delete_old_files,
     export_audience,
     take_turn,
 )
@@ -34,7 +33,7 @@ class ExportAudiencesOperator(PipelineOperator):
 
     Each is planned and committed, its files are written, its manifest appears last, and only then its members change: whoever
     kills that gets the same files by running it again. A swing above what the audience allows is held until a run approves it;
-    removals of suppressed guests are not. A dry run only says what would go. Files older than thirty days are deleted.
+    removals of suppressed guests are not. A dry run only says what would go.
 
     What fails one audience does not keep the others from going; it fails the task at its end. A wrong request or file fails it
     at once. Returns, by audience, what has become of it.
@@ -68,7 +67,6 @@ class ExportAudiencesOperator(PipelineOperator):
                 else:
                     outcomes[audience.audience] = told
                     self.log.info("%s: %s", audience.audience, _in_words(told))
-            delete_old_files(session, files, now)
         if failures:
             raise (AirflowFailException if request["approve"] else AirflowException)("; ".join(failures))
         return outcomes

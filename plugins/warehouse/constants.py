@@ -4,6 +4,7 @@ from pathlib import Path
 
 SQL_FOLDER = str(Path(__file__).resolve().parents[2] / "sql")
 TAG_RULES_FILE = str(Path(__file__).resolve().parents[2] / "config" / "tag_rules.yaml")
+TERMS_FILE = str(Path(__file__).resolve().parents[2] / "config" / "terms.yaml")
 AUDIENCES_FILE = str(Path(__file__).resolve().parents[2] / "config" / "audiences.yaml")
 
 # Who is called when a DAG fails; Airflow shows it beside each.

@@ -8,7 +8,7 @@ same number, by the suppressions of then.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import psycopg
@@ -44,14 +44,13 @@ EXPORT_FILES = (
         *AUDIENCE_MEMBERS,
         AUDIENCE_EXPORTS_OPEN,
     ),
-    *(AUDIENCE_EXPORTS_PUBLISHED, AUDIENCE_EXPORTS_OLD, AUDIENCE_EXPORTS_DELETED),
+    AUDIENCE_EXPORTS_PUBLISHED,
 )
 FORCED, REMOVE, ADD = "forced", "remove", "add"
 PARTS = (FORCED, REMOVE, ADD)
 NOTHING, PLANNED, HELD, WAITING, PUBLISHED = "nothing", "planned", "held", "waiting", "published"
 SKIPPED = ("control", "suppressed", "no_consent", "no_identifier", "invalid", "already_hashed", "shared")
 GUARDED_FROM = 100
-FILES_KEPT = timedelta(days=30)
 LOCK_TIMEOUT_MS = 60_000
 # Of HMAC: the block of SHA-256, and what its key is mixed with.
 BLOCK, INNER, OUTER = 64, 0x36, 0x5C
@@ -182,14 +181,19 @@ def finish_what_was_begun(session: Session, files: ExportFiles, audience: Audien
             _publish(session, audience, export, now)
 
 
-def delete_old_files(session: Session, files: ExportFiles, now: datetime) -> int:
-    """Delete the files that have been there for `FILES_KEPT`; return of how many exports."""
-    old = session.ask(AUDIENCE_EXPORTS_OLD, {"published_before": now - FILES_KEPT})
-    for audience, seq in old:
+def old_exports(session: Session, published_before: datetime) -> list[tuple[str, int]]:
+    """Return audience and number of the exports whose files are still there and older than that."""
+    return [
+        (audience, seq) for audience, seq in session.ask(AUDIENCE_EXPORTS_OLD, {"published_before": published_before})
+    ]
+
+
+def delete_files(session: Session, files: ExportFiles, exports: Sequence[tuple[str, int]], now: datetime) -> None:
+    """Delete the files of exports, and note it."""
+    for audience, seq in exports:
         files.delete(audience, seq)
         with session.transaction():
             session.run([AUDIENCE_EXPORTS_DELETED], {"audience": audience, "seq": seq, "deleted_dt": now})
-    return len(old)
 
 
 def _open(session: Session, audience: Audience) -> list[Export]:

@@ -173,6 +173,7 @@ INCOMING_REFERENCES = "batch/stg/incoming_references.sql"
 INCOMING_DEAD_LETTERS = "batch/stg/incoming_dead_letters.sql"
 DEAD_LETTERS = "stg/dead_letters.sql"
 DEAD_LETTERS_TRIED = "settle/stg/dead_letters_tried.sql"
+DEAD_LETTERS_BLANKED = "settle/stg/dead_letters_blanked.sql"
 STG_SUMS = "rebuild/stg/sums.sql"
 
 # What becomes of an accepted message, and of an accepted document.

@@ -244,6 +244,7 @@ AS_OF: Mapping[str, Field] = {
 FORMS: Mapping[str, Mapping[str, Field]] = {
     "orders_micro_batch": AS_OF,
     "suppressions_load": {},
+    "retention": {},
     "guest_erase": {
         "action": one_of(
             WORK_OFF,

@@ -31,7 +31,8 @@ from deploy.make_secrets import (
 from deploy.sizes import CHART, VALUES, airflow_values, asked, load, merged, misfits, warehouse_values
 from local.services.postgres import SETTINGS
 from tests.deploy.charts import PLACES
-from warehouse.constants import POSTGRES_LIMITS
+from warehouse.constants import POSTGRES_LIMITS, TERMS_FILE
+from warehouse.terms import parse_terms
 
 # `aws:amz` is how curl calls the signature that every S3 wants.
 CLOUD = re.compile(
@@ -222,6 +223,17 @@ def test_a_cluster_in_compose_is_that_of_the_chart():
         assert f'docker-entrypoint.sh "$$@" {settings}\n' in node["entrypoint"][2]
         assert "ports" not in node
         assert all(str(value).startswith("${") for name, value in node["environment"].items() if "PASSWORD" in name)
+
+
+def test_airflow_forgets_after_the_terms_wherever_it_runs():
+    terms = parse_terms(Path(TERMS_FILE).read_text(encoding="utf-8"))
+    values = airflow_values("single-vm")
+    assert values["databaseCleanup"]["retentionDays"] == terms.airflow_runs.days
+    assert values["scheduler"]["logGroomerSidecar"]["retentionDays"] == terms.airflow_logs.days
+    services = load(REPO / "docker-compose.yaml")["services"]
+    assert [name for name, service in services.items() if "deploy.clean_airflow" in service.get("command", [])] == [
+        "clean"
+    ]
 
 
 # --- Docker, secrets: the same names everywhere ----------------------------------------------------------------------

@@ -1,8 +1,12 @@
 """The whole path under a real Airflow: its scheduler, API server and DAG processor, as `make up` starts them."""
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from harness.pipeline import Pipeline
@@ -18,6 +22,7 @@ from warehouse.staging import content_hash
 from warehouse.tag_rules import parse_rules
 from witness.model import Model
 
+REPO = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 
@@ -185,3 +190,25 @@ def test_airflow_tells_what_rules_and_dashboard_are_made_of(
         assert time.monotonic() < deadline, f"Airflow does not tell {sorted(wanted.items() - told.items())}"
         time.sleep(0.5)
     airflow.pause("orders_micro_batch")
+
+
+def test_what_airflow_remembers_of_runs_and_its_logs_go_after_their_terms(airflow: AirflowApi, stack: Stack) -> None:
+    airflow.unpause("retention")
+    old, young = (airflow.trigger("retention", {}) for _ in range(2))
+    assert [finished(airflow, "retention", run_id) for run_id in (old, young)] == ["success", "success"]
+    env = stack.env()
+    metadata = env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("+psycopg2", "")
+    with psycopg.connect(metadata) as connection:
+        before = "now() - interval '15 days'"
+        connection.execute(f"update dag_run set start_date = {before}, run_after = {before} where run_id = %s", [old])
+    logs = Path(env["AIRFLOW_HOME"], "logs")
+    files = [logs / "made_up" / name for name in ("old/task.log", "young.log")]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    os.utime(files[0], (time.time() - 8 * 86_400,) * 2)
+    subprocess.run([sys.executable, "-m", "deploy.clean_airflow"], env=os.environ | env, cwd=REPO, check=True)
+    with psycopg.connect(metadata) as connection:
+        runs = connection.execute("select run_id from dag_run where run_id in (%s, %s)", [old, young]).fetchall()
+    assert runs == [(young,)]
+    assert [(file.parent.exists(), file.exists()) for file in files] == [(False, False), (True, True)]

@@ -23,8 +23,9 @@ from warehouse.export import (
     Audience,
     ExportError,
     Outcome,
-    delete_old_files,
+    delete_files,
     export_audience,
+    old_exports,
     take_turn,
 )
 from warehouse.export_files import ExportFiles
@@ -442,9 +443,11 @@ def test_files_are_deleted_after_their_term_and_what_was_exported_stays(world: W
     world.audience()
     world.export()
     session = world.pipeline.session
-    assert delete_old_files(session, world.files, at("04-09 11:00:00")) == 0
-    assert delete_old_files(session, world.files, at("04-09 13:00:00")) == 1
-    assert (world.bytes(), delete_old_files(session, world.files, at("05-01 13:00:00"))) == ({}, 0)
+    assert old_exports(session, at("03-10 11:00:00")) == []
+    old = old_exports(session, at("03-10 13:00:00"))
+    assert len(old) == 1
+    delete_files(session, world.files, old, at("04-09 13:00:00"))
+    assert (world.bytes(), old_exports(session, at("05-01 13:00:00"))) == ({}, [])
     assert world.export("04-10 12:00:00").export.status == "nothing"
 
 

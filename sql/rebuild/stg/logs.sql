@@ -15,6 +15,9 @@ when matched and stored.solved_dt is not null then update set
     attempts = stored.attempts + 1,
     attempt_dt = %(load_dt)s::timestamptz,
     solved_dt = null,
+    -- Of one that was solved long ago they are gone: the log that it leaves has them.
+    raw = coalesce(stored.raw, refused.raw),
+    message_key = coalesce(stored.message_key, refused.message_key),
     reason = refused.reason,
     detail = refused.detail
 when not matched then insert (

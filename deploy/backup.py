@@ -215,7 +215,8 @@ def write_dump(url: str, snapshot: str | None, recipients: Iterable[str], file: 
     """
     address, password = without_password(url)
     options = ["--format=custom", f"--lock-wait-timeout={REBUILD_WAIT_S * 1000}", f"--dbname={address}"]
-    options += [f"--snapshot={snapshot}"] if snapshot else []
+    # Rights on what every database has are the bootstrap's: who restores may not give or take them.
+    options += ["--exclude-schema=pg_catalog", *([f"--snapshot={snapshot}"] if snapshot else [])]
     with TemporaryFile() as listed, running() as start:
         source = start("pg_dump", *options, stdin=subprocess.DEVNULL, password=password)
         age = start("age", *[f"--recipient={key}" for key in recipients], stdout=file)

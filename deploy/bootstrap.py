@@ -12,7 +12,7 @@ the admin may not alter is left as it is. DWH_WORKERS names the workers of a Cit
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import LiteralString
 
 import psycopg
@@ -39,10 +39,26 @@ LIMITS = {
         "connection limit 20",
         "set statement_timeout = '30s'",
         "set idle_in_transaction_session_timeout = '60s'",
+        # The only one of these that a session can't lift: it is a superuser's setting.
+        "set temp_file_limit = '1GB'",
         "set default_transaction_read_only = on",
         "set timezone = 'UTC'",
     ),
 }
+# What PUBLIC may do by default and a reader needs not: write large objects, and the server's log of writes.
+WRITING = """
+    select oid::regprocedure::text
+    from pg_proc
+    where
+        pronamespace = 'pg_catalog'::regnamespace
+        and proname in (
+            'lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import', 'lo_open', 'lo_put', 'lo_truncate', 'lo_truncate64',
+            'lo_unlink', 'lowrite', 'pg_logical_emit_message'
+        )
+        and has_function_privilege('public', oid, 'execute')
+"""
+# Databases that every server has, and that everybody may connect to and make temporary tables in.
+EVERY_SERVERS = ("postgres", "template1")
 ONE_AT_A_TIME = "select pg_advisory_lock(hashtext('dwh.bootstrap'))"
 
 
@@ -61,8 +77,10 @@ def main() -> None:
             limit_role(connection, role, limits)
         let_owner_see_sessions(connection)
         ensure_database(connection)
+        close_other_databases(connection)
     with as_admin("the warehouse", DATABASE) as connection:
         grant_rights(connection)
+        take_writing_functions(connection)
 
 
 @contextmanager
@@ -161,6 +179,43 @@ def grant_rights(connection: psycopg.Connection) -> None:
             connection.execute(
                 sql.SQL("grant {} on database {} to {}").format(sql.SQL(rights), database, sql.Identifier(role))
             )
+
+
+def take_writing_functions(connection: psycopg.Connection) -> None:
+    """Take from PUBLIC what writes without a right to any table; where the admin may not, say how somebody who may can do it."""
+    functions = [name for (name,) in connection.execute(WRITING)]
+    refused = []
+    for function in functions:
+        statement = f"revoke execute on function {function} from public"
+        try:
+            connection.execute(statement.encode())
+        except psycopg.errors.InsufficientPrivilege:
+            refused.append(statement)
+    if refused:
+        print(f"not allowed: {'; '.join(refused)}. Do this in {DATABASE} as a superuser", file=sys.stderr)
+
+
+def close_other_databases(connection: psycopg.Connection) -> None:
+    """Close the databases that every server has to PUBLIC; name those that readers of the warehouse may still write in."""
+    for database in EVERY_SERVERS:
+        statement = sql.SQL("revoke all on database {} from public").format(sql.Identifier(database))
+        with suppress(psycopg.errors.InsufficientPrivilege):
+            connection.execute(statement)
+    open_to_readers = connection.execute(
+        """
+        select datname
+        from pg_database
+        where datallowconn and datname <> %s and has_database_privilege('public', oid, 'connect')
+        order by datname
+        """,
+        [DATABASE],
+    )
+    names = [name for (name,) in open_to_readers]
+    if names:
+        print(
+            f"dwh_bi may connect to {', '.join(names)}, too: revoke all on database ... from public, as the owner of each",
+            file=sys.stderr,
+        )
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ NOISE = re.compile(
 def dump(url: str) -> str:
     """Return the definition of everything in the database at this URL but the migrations' own table."""
     pg_dump = str(find_programs() / "pg_dump")
-    command = [pg_dump, "--schema-only", "--no-owner", "--exclude-schema=migration", f"--dbname={url}"]
+    # What the bootstrap takes from PUBLIC is no migration's.
+    left_out = ["--exclude-schema=migration", "--exclude-schema=pg_catalog"]
+    command = [pg_dump, "--schema-only", "--no-owner", *left_out, f"--dbname={url}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"pg_dump failed: {done.stderr.strip()}")

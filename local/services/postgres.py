@@ -105,12 +105,12 @@ class Postgres(Service):
 
     def _create_airflow_database(self) -> None:
         with psycopg.connect(self.url("postgres", "postgres"), autocommit=True) as connection:
-            if connection.execute("select 1 from pg_database where datname = 'airflow'").fetchone():
-                return
-            password = sql.Literal(self.state.secret("airflow"))
-            connection.execute("drop role if exists airflow")
-            connection.execute(sql.SQL("create role airflow with login password {}").format(password))
-            connection.execute("create database airflow owner airflow encoding 'UTF8' template template0")
+            if not connection.execute("select 1 from pg_database where datname = 'airflow'").fetchone():
+                password = sql.Literal(self.state.secret("airflow"))
+                connection.execute("drop role if exists airflow")
+                connection.execute(sql.SQL("create role airflow with login password {}").format(password))
+                connection.execute("create database airflow owner airflow encoding 'UTF8' template template0")
+            connection.execute("revoke all on database airflow from public")
 
     def _run(self, what: str, command: list[str]) -> None:
         """Run a one-shot program of the repository against the warehouse; its output goes to `<home>/log/<what>.log`."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
+import psycopg
 import pytest
 from airflow.api_fastapi.app import create_auth_manager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
@@ -441,9 +442,15 @@ def test_a_missing_connection_is_said(client: TestClient, monkeypatch: pytest.Mo
     refused(client, "not_connected")
 
 
-def test_missing_views_are_said(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    changed_connection(monkeypatch, schema="postgres")
-    refused(client, "not_migrated")
+def test_missing_views_are_said(client: TestClient, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    with psycopg.connect(pipeline.env["DWH_ADMIN_URL"], autocommit=True) as admin:
+        admin.execute("create database not_migrated template template0")
+        try:
+            changed_connection(monkeypatch, schema="not_migrated")
+            refused(client, "not_migrated")
+        finally:
+            reader._engine.cache_clear()
+            admin.execute("drop database not_migrated with (force)")
 
 
 def test_a_slow_answer_is_cut_off(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

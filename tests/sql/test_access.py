@@ -34,6 +34,19 @@ REFUSED = (
     "copy (select 1) to program 'true'",
     "set role dwh_owner",
     "alter view cdm.v_tags reset (security_barrier)",
+    "select lo_creat(-1)",
+    "select lo_create(0)",
+    "select lo_from_bytea(0, 'mine')",
+    "select lo_import('/etc/passwd')",
+    "select lo_put(1, 0, 'mine')",
+    "select lo_unlink(1)",
+    "select lo_open(1, 131072)",
+    "select lowrite(0, 'mine')",
+    "select lo_truncate(0, 1)",
+    "select pg_logical_emit_message(false, 'mine', 'x')",
+    "select pg_logical_emit_message(false, 'mine', 'x'::bytea)",
+    "set temp_file_limit = -1",
+    "set session_replication_role = replica",
 )
 
 
@@ -76,6 +89,7 @@ LIMITS = (
         "default_transaction_read_only=on",
         "idle_in_transaction_session_timeout=60s",
         "statement_timeout=30s",
+        "temp_file_limit=1GB",
     ],
 )
 
@@ -200,6 +214,28 @@ def test_a_guest_is_found_by_an_index_behind_the_barrier(pipeline: Pipeline, bi:
         pipeline.owner.execute("set enable_seqscan = off; set enable_bitmapscan = off")
         plan = pipeline.rows(f"explain (verbose) select * from cdm.{view} where {column} = 'x'")
         assert any("h_user_user_id_key" in line for (line,) in plan), view
+
+
+def test_the_bi_role_has_no_other_database_to_write_in(pipeline: Pipeline, bi: psycopg.Connection) -> None:
+    names = pipeline.rows("select datname from pg_database where datallowconn and datname <> 'dwh'")
+    found = {name for (name,) in names}
+    assert {"postgres", "template1", "airflow"} <= found
+    for name in found:
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            psycopg.connect(of_database(pipeline.env["DWH_BI_URL"], name))
+
+
+def test_a_sort_of_the_bi_role_fills_no_disk(pipeline: Pipeline) -> None:
+    series = "select count(*) from (select g, md5(g::text) as m from generate_series(1, 300000) as g order by m) as s"
+    with psycopg.connect(Broom.admin_url(pipeline), autocommit=True) as admin:
+        admin.execute("alter role dwh_bi set temp_file_limit = '2MB'")
+        try:
+            with psycopg.connect(pipeline.env["DWH_BI_URL"], options="-c work_mem=64kB") as connection:
+                with pytest.raises(psycopg.errors.ConfigurationLimitExceeded, match="temp_file_limit"):
+                    connection.execute(series)
+                connection.rollback()
+        finally:
+            admin.execute("alter role dwh_bi set temp_file_limit = '1GB'")
 
 
 # --- limits --------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import msgspec
 import psycopg
 
 from warehouse.distribution import order_key
-from warehouse.fields import MAX_VALUE_BYTES
+from warehouse.fields import MAX_VALUE_BYTES, parse_object
 from warehouse.layers import STG_LOCK, Files, Intake
 from warehouse.ledger import (
     ERASED_ID,
@@ -235,10 +235,35 @@ def judge_documents(documents: Iterable[Sought], zone: tzinfo, ledger: Ledger = 
                 raise _not_read(document)
             version = parse_reference(document.object_type, document.object_id, document.value, zone)
         except RejectedError as error:
-            judged.refuse(document, identity, error)
+            if isinstance(document, Document) and not _is_of_its_key(document):
+                judged.refuse(_unkept(document), identity, _unquoted(document, error))
+            else:
+                judged.refuse(document, identity, error)
         else:
             judged.accepted.append(_reference_row(document, version))
     return judged
+
+
+def _is_of_its_key(document: Document) -> bool:
+    """Tell whether a refused document says that it is the one that was asked for.
+
+    An order may name any key of the app's Redis as its guest: what is there need not be a guest, nor anything of ours.
+    """
+    try:
+        return parse_object(document.value).get("_id") == document.object_id
+    except RejectedError:
+        return False
+
+
+def _unkept(document: Document) -> Record:
+    """Return what stands for a document in `stg.dead_letters` without what it holds."""
+    return Record(None, document.object_id.encode(), REDIS_TOPIC, None, None)
+
+
+def _unquoted(document: Document, error: RejectedError) -> RejectedError:
+    """Return the refusal of a document that quotes nothing of it: what is wrong, its size and its hash."""
+    told = f"{error.told}; not kept: {len(document.value)} bytes, SHA-256 {hashlib.sha256(document.value).hexdigest()}"
+    return RejectedError(error.reason, told, told=error.told)
 
 
 def _not_read(document: UnreadDocument) -> RejectedError:

@@ -1,5 +1,6 @@
 """Reference data from a real Redis: whom it asks for, what it does with the answers."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -100,23 +101,31 @@ def test_a_bad_document_is_a_dead_letter_and_costs_no_neighbour(pipeline: Pipeli
 
 
 UNREADABLE = {
-    "no UTF-8": (b"\xff", "invalid_utf8"),
-    "nothing": (b"", "broken_json"),
-    "no object": (b"[]", "not_an_object"),
-    "another document": (user("other"), "wrong_document"),
-    "a field of another type": (user(name=7), "wrong_type"),
+    "no UTF-8": (b"\xffsecret", "invalid_utf8", False),
+    "nothing": (b"", "broken_json", False),
+    "no JSON": (b"secret", "broken_json", False),
+    "no object": (b'["secret"]', "not_an_object", False),
+    "another document": (user("secret"), "wrong_document", False),
+    "no id": (b'{"token": "secret"}', "missing_field", False),
+    "an id of another type": (b'{"_id": {"guest": "secret"}}', "wrong_type", False),
+    "a restaurant": (restaurant("guest", menu={}), "wrong_document", True),
+    "a field of another type": (user(name=7), "wrong_type", True),
 }
 
 
-@pytest.mark.parametrize(("value", "reason"), UNREADABLE.values(), ids=UNREADABLE)
-def test_a_document_that_can_not_be_read_is_a_dead_letter_and_not_missing(
-    pipeline: Pipeline, value: bytes, reason: str
+@pytest.mark.parametrize(("value", "reason", "is_its_own"), UNREADABLE.values(), ids=UNREADABLE)
+def test_a_document_that_can_not_be_read_is_a_dead_letter_and_is_kept_where_it_says_that_it_was_asked_for(
+    pipeline: Pipeline, value: bytes, reason: str, *, is_its_own: bool
 ) -> None:
     pipeline.redis.mset({"guest": value, "diner": restaurant(menu={})})
     pipeline.stage([order(1)])
     assert refresh()["found"] == 2
-    assert pipeline.dead_letters() == [(reason, value)]
+    assert pipeline.dead_letters() == [(reason, value if is_its_own else None)]
+    detail = str(pipeline.value("select detail from stg.dead_letters"))
+    told = f"{len(value)} bytes, SHA-256 {hashlib.sha256(value).hexdigest()}"
+    assert ("secret" in detail, told in detail) == (False, not is_its_own)
     assert known(pipeline) == {("restaurant", "diner")}
+    assert refresh()["documents"] == 0, "it is known"
 
 
 OTHER_TYPES: dict[str, Callable[[redis.Redis], object]] = {

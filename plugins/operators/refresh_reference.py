@@ -134,11 +134,15 @@ class RefreshReferenceOperator(PipelineOperator):
                     questions.type(wanted.key)
                 elif isinstance(size, Exception):
                     raise size
-            kinds = iter(questions.execute())
+            # Here, too, errors one by one: what redis-py raises by itself quotes the key, which is a guest's id.
+            kinds = iter(questions.execute(raise_on_error=False))
         answers: list[int | UnreadDocument] = []
         for (object_type, object_id, _), size in zip(keys, sizes, strict=True):
             if isinstance(size, redis.ResponseError):
-                kind = next(kinds).decode()
+                answer = next(kinds)
+                if isinstance(answer, Exception):
+                    raise answer
+                kind = answer.decode()
                 is_changed = kind in ("none", "string")  # meanwhile
                 answers.append(0 if is_changed else UnreadDocument(object_type, object_id, kind, 0))
             elif size > MAX_VALUE_BYTES:

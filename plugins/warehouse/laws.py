@@ -25,6 +25,7 @@ from warehouse.constants import SQL_FOLDER
 from warehouse.errors import without_rows
 from warehouse.gather import CANNOT, bring
 from warehouse.layers import CHECK_PROGRESS, CHECKED, CHECKED_BEFORE, LAW_CHECKS, WHOLE
+from warehouse.rejection import described
 from warehouse.session import Session
 from warehouse.sql_files import is_distributed, read_sql, run_sql, with_own_names
 
@@ -40,6 +41,13 @@ MAX_LATE = 4 * HOUR
 # How much of what changed a check looks at besides its slice; and what a load may take from its time stamp to its commit.
 MAX_CHANGED = 20_000
 OVERLAP = 2 * HOUR
+
+
+# Columns whose texts are ours, or of who runs the warehouse. Any other text may be what a message or a document has brought: more
+# people read logs than may read rows.
+OWN_TEXTS = frozenset(
+    "audience detail event event_before grp kind last_event object_type op source tag topic who why withdrawn_by".split()  # noqa: SIM905
+)
 
 
 class RebuildIsOnError(Exception):
@@ -180,7 +188,8 @@ def check_laws(
 ) -> tuple[dict[str, int], dict[str, str]]:
     """Check all laws of everything in one snapshot; return the broken ones (law: rows) and those without an answer (law: error).
 
-    Each law is logged with its rows and seconds, the first `max_rows` offending rows as JSON. A law that PostgreSQL does not
+    Each law is logged with its rows and seconds, the first `max_rows` offending rows as JSON, by their keys: of texts
+    that are not ours the kind and the length. A law that PostgreSQL does not
     answer (a statement timeout, a table that is gone) costs none of the others. Nothing is written.
     """
     with one_snapshot(session, params):
@@ -271,7 +280,7 @@ def _offending_rows(
     max_rows: int,
     brought: dict[tuple[str, str], str],
 ) -> tuple[int, list[str]]:
-    """Return how many rows break the law, and the first of them as JSON; the rest is counted as it streams by.
+    """Return how many rows break the law, and the first of them as they may be told; the rest is counted as it streams by.
 
     `brought`: what has come to the coordinator for the laws before, where the warehouse is distributed.
     """
@@ -281,12 +290,21 @@ def _offending_rows(
             with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
                 cursor.execute("set transaction read only")
                 rows = cursor.stream(with_own_names(connection, text), params)
-                shown = [json.dumps(row, default=str, ensure_ascii=False) for row in islice(rows, max_rows)]
+                shown = [_told(row) for row in islice(rows, max_rows)]
                 return len(shown) + sum(1 for _ in rows), shown
         except CANNOT:
             if text is not law.text or not is_distributed(connection):
                 raise
         text = bring(connection, law.text, law.over, brought)
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    """Return a row as JSON, of texts that are not ours only what they are."""
+    told = {
+        name: described(value) if isinstance(value, str | list | dict) and name not in OWN_TEXTS else value
+        for name, value in row.items()
+    }
+    return json.dumps(told, default=str, ensure_ascii=False)
 
 
 def _log_broken(law: Law, rows: int, shown: Sequence[str], log: logging.Logger) -> None:

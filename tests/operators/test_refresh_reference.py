@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import PIPE
@@ -126,6 +127,19 @@ def test_a_document_that_can_not_be_read_is_a_dead_letter_and_is_kept_where_it_s
     assert ("secret" in detail, told in detail) == (False, not is_its_own)
     assert known(pipeline) == {("restaurant", "diner")}
     assert refresh()["documents"] == 0, "it is known"
+
+
+def test_an_error_of_redis_does_not_quote_the_key(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline.redis.hset("a-guests-id", "name", "Guest")
+    pipeline.stage([order(1, user="a-guests-id")])
+    pipeline.redis.acl_setuser("reader", enabled=True, passwords=["+pass"], keys=["*"], commands=["+@all", "-type"])
+    try:
+        change_connection(monkeypatch, "redis_reference", login="reader", password="pass")
+        with pytest.raises(UnreachableError, match="no permissions to run the 'type' command") as raised:
+            refresh()
+    finally:
+        pipeline.redis.acl_deluser("reader")
+    assert "a-guests-id" not in "".join(traceback.format_exception(raised.value))
 
 
 OTHER_TYPES: dict[str, Callable[[redis.Redis], object]] = {

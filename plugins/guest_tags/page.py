@@ -62,6 +62,9 @@ async def add_security_headers(request: Request, call_next: Any) -> Response:
     """Put the headers on every answer, refusals included."""
     response: Response = await call_next(request)
     response.headers.update(SECURITY_HEADERS)
+    # Ids of guests are among the answers: they stay in no cache, nor on a disk.
+    if "/api/" in request.url.path:
+        response.headers["Cache-Control"] = "no-store"
     return response
 
 

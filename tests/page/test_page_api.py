@@ -120,6 +120,9 @@ def test_the_page_and_its_files_come_with_a_policy_that_allows_nothing_foreign(l
         assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
         assert "unsafe" not in policy
         assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-cache"
+    answer = login.post("/api/why", json={"guest_id": "x"}, headers=FROM_THE_PAGE)
+    assert answer.headers["cache-control"] == "no-store", "what is said of a guest stays nowhere"
 
 
 @pytest.mark.parametrize(

@@ -119,12 +119,13 @@ def kubernetes_secrets(
     orders = {"conn_type": "kafka", "extra": brokers}
     host, _, port = valkey.partition(":")
     by_tls = {"ssl": True, "ssl_cert_reqs": "required", "ssl_ca_certs": CA_FILE} if "valkey" in tls else {}
+    no_guests = {"guests": False} if env.get("LOAD_GUESTS") == "false" else {}
     reference = {
         "conn_type": "redis",
         "host": host,
         "port": int(port or 6379),
         "password": env["VALKEY_PASSWORD"],
-        "extra": {"db": 0, **by_tls},
+        "extra": {"db": 0, **by_tls, **no_guests},
     }
     alerts = env.get("AIRFLOW_CONN_ALERTS")
     return {

@@ -39,7 +39,8 @@ class RefreshReferenceOperator(PipelineOperator):
 
     Asks for the guests and restaurants of the orders that DDS has still to load, for those still missing (at most
     `max_missing` a run, each has its turn), and for all restaurants known, so that a changed menu counts before that restaurant's
-    next order. Keys, zone and how often quiet restaurants are asked for are settings of the connection (`warehouse.sources`).
+    next order. Keys, zone, whether guests are asked for at all, and how often quiet restaurants are: settings of the connection
+    (`warehouse.sources`).
 
     A key that is not there is no error: the order counts by dish, and by category as soon as the document arrives. Redis being
     down is one (`UnreachableError`), for then nothing is known of what is missing. Returns counts: wanted, found, documents
@@ -66,8 +67,12 @@ class RefreshReferenceOperator(PipelineOperator):
         settings = reference_settings(self.redis_conn_id)
         with self.open_session() as session, open_redis(self.redis_conn_id) as client:
             store = DocumentStore(session, REFERENCE, settings.zone, ledger_pepper)
-            limits = {"restaurants_every_runs": settings.restaurants_every_runs, "max_missing": self.max_missing}
-            asked = session.ask(REFERENCE_WANTED, limits)
+            params = {
+                "object_types": settings.object_types,
+                "restaurants_every_runs": settings.restaurants_every_runs,
+                "max_missing": self.max_missing,
+            }
+            asked = session.ask(REFERENCE_WANTED, params)
             wanted = [
                 Wanted(object_type, object_id, settings.key_prefix + object_id) for object_type, object_id in asked
             ]

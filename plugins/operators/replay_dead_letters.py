@@ -1,7 +1,7 @@
 """`ReplayDeadLettersOperator`: what was refused, through the same door again."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,6 @@ from operators.base import PipelineOperator, request_of
 from operators.connections import ledger_pepper, orders_zone, reference_settings
 from warehouse.constants import KAFKA_CONN_ID, REDIS_CONN_ID
 from warehouse.layers import DEAD_LETTERS_LAST, DEAD_LETTERS_WANTED, REPLAYED_ORDERS, REPLAYED_REFERENCE
-from warehouse.reference import RESTAURANT, USER
 from warehouse.requests import IDS
 from warehouse.session import Session
 from warehouse.staging import Document, DocumentStore, Record, RecordStore, Store, refusal_hash
@@ -56,22 +55,22 @@ class ReplayDeadLettersOperator(PipelineOperator):
         name = f"{context['dag'].dag_id}:{run.run_id}:{run.start_date.isoformat()}"  # type: ignore[union-attr]
         totals: Counter[str] = Counter(tried=0, solved=0, refused=0, not_whole=0)
         with self.open_session() as session:
+            settings = reference_settings(REDIS_CONN_ID)
             stores: dict[str, Store[Any]] = {
                 MESSAGES: RecordStore(session, REPLAYED_ORDERS, orders_zone(KAFKA_CONN_ID), ledger_pepper),
-                DOCUMENTS: DocumentStore(
-                    session, REPLAYED_REFERENCE, reference_settings(REDIS_CONN_ID).zone, ledger_pepper
-                ),
+                DOCUMENTS: DocumentStore(session, REPLAYED_REFERENCE, settings.zone, ledger_pepper),
             }
             ((last_id,),) = session.ask(DEAD_LETTERS_LAST)
             for kind, store in stores.items():
-                for items in self._batches(session, request, kind, {"last_id": last_id, "run": name}, totals):
+                sought = settings.object_types if kind == DOCUMENTS else []
+                for items in self._batches(session, request, sought, {"last_id": last_id, "run": name}, totals):
                     counts = self._try(store, items, name)
                     tried = counts.pop(kind)
                     totals.update(counts, tried=tried, solved=tried - counts["refused"])
         self.log.info("%(tried)d dead letters tried: %(solved)d are solved, %(refused)d refused again", totals)
         if totals["not_whole"]:
             self.log.warning(
-                "%d dead letters do not hold the whole of what was refused and can't be tried: read it again from its source",
+                "%d dead letters can't be tried: they do not hold all that was refused, or are of guests, who are not loaded",
                 totals["not_whole"],
             )
         if request["ids"] is not None and totals["tried"] < len(set(request["ids"])):
@@ -85,14 +84,17 @@ class ReplayDeadLettersOperator(PipelineOperator):
         self,
         session: Session,
         request: Mapping[str, Any],
-        kind: str,
+        sought: Sequence[str],
         run: dict[str, Any],
         totals: Counter[str],
     ) -> Iterator[list[Any]]:
-        """Yield what the dead letters of one kind that the request names hold, by id; count those that do not hold all of it."""
+        """Yield what the dead letters that the request names hold, by id; count those that can't be tried.
+
+        They are messages, or documents `sought` as one of these: not those of guests where these are not loaded.
+        """
         params = {
             **run,
-            "is_reference": kind == DOCUMENTS,
+            "is_reference": bool(sought),
             "reason": request["reason"],
             "ids": request["ids"],
             "after_id": 0,
@@ -104,7 +106,7 @@ class ReplayDeadLettersOperator(PipelineOperator):
             if not letters:
                 return
             params["after_id"] = letters[-1][0]
-            items = [item for letter in letters if (item := _item(kind, letter)) is not None]
+            items = [item for letter in letters if (item := _item(sought, letter)) is not None]
             totals["not_whole"] += len(letters) - len(items)
             if items:
                 yield items
@@ -114,15 +116,15 @@ class ReplayDeadLettersOperator(PipelineOperator):
         return store.store(items, {"run": run})
 
 
-def _item(kind: str, letter: tuple[Any, ...]) -> Record | Document | None:
+def _item(sought: Sequence[str], letter: tuple[Any, ...]) -> Record | Document | None:
     """Return what a dead letter holds; None where that is not the whole of what was refused, by which a letter is known.
 
     What a document was sought as is told by its identity too, which is made from that.
     """
     _, identity, raw, topic, partition, offset, key = letter
     items: list[Record | Document] = []
-    if kind == MESSAGES:
+    if not sought:
         items = [Record(raw, key, topic, partition, offset)]
     elif raw is not None:
-        items = [Document(object_type, key.decode(), raw) for object_type in (USER, RESTAURANT)]
+        items = [Document(object_type, key.decode(), raw) for object_type in sought]
     return next((item for item in items if UUID(refusal_hash(item)) == identity), None)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from warehouse.reference import RESTAURANT, USER
+
 # In the extra of `kafka_orders`, whose other entries are settings of Kafka's client.
 ORDERS_SETTINGS = ("zone",)
 EVERY_RUNS = range(1, 100_001)
@@ -14,11 +16,20 @@ class BadSettingError(ValueError):
 
 
 class ReferenceSettings(NamedTuple):
-    """How Redis is read. Keys are `key_prefix` and the id; quiet restaurants are asked for in one of so many runs."""
+    """How Redis is read. Keys are `key_prefix` and the id; quiet restaurants are asked for in one of so many runs.
+
+    Without `guests` only restaurants are: no name, login, phone or e-mail of anybody is loaded.
+    """
 
     zone: ZoneInfo
     key_prefix: str
     restaurants_every_runs: int
+    guests: bool = True
+
+    @property
+    def object_types(self) -> list[str]:
+        """What is asked for."""
+        return [USER, RESTAURANT] if self.guests else [RESTAURANT]
 
 
 class Zones(NamedTuple):
@@ -45,7 +56,11 @@ def reference_settings(extra: Mapping[str, Any]) -> ReferenceSettings:
         raise BadSettingError(
             f"restaurants_every_runs must be a whole number from {EVERY_RUNS[0]} to {EVERY_RUNS[-1]}, not {every!r}"
         )
-    return ReferenceSettings(_zone(extra), prefix, number)
+    guests = extra.get("guests", True)
+    guests = {"true": True, "false": False}.get(guests, guests) if isinstance(guests, str) else guests
+    if not isinstance(guests, bool):
+        raise BadSettingError(f"guests must be true or false, not {guests!r}")
+    return ReferenceSettings(_zone(extra), prefix, number, guests)
 
 
 def _zone(extra: Mapping[str, Any]) -> ZoneInfo:

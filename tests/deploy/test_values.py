@@ -262,6 +262,13 @@ def test_compose_holds_no_secret_and_opens_no_port_to_the_network():
                 assert str(value).startswith("${"), f"{name}: {variable}"
 
 
+def test_an_env_file_says_that_no_names_are_loaded():
+    env = read_env(filled(EXAMPLE.read_text(), {}))
+    for said, extra in ((env, {"db": 0}), ({**env, "LOAD_GUESTS": "false"}, {"db": 0, "guests": False})):
+        connection = json.loads(kubernetes_secrets(said)["pipeline-connections"]["AIRFLOW_CONN_REDIS_REFERENCE"])
+        assert connection["extra"] == extra
+
+
 def test_secrets_are_filled_in_once_and_kept():
     first = filled(EXAMPLE.read_text(), {})
     assert all(read_env(first).values())

@@ -19,6 +19,7 @@ from operators.connections import UnreachableError
 from operators.refresh_reference import RefreshReferenceOperator
 from tests.connections import change_connection
 from tests.messages import order, restaurant, user
+from tests.streams import broken_laws
 from warehouse.fields import MAX_VALUE_BYTES
 
 REPO = Path(__file__).resolve().parents[2]
@@ -86,6 +87,25 @@ def test_a_key_prefix_is_a_setting_of_the_connection(pipeline: Pipeline, monkeyp
     pipeline.stage([order(1)])
     assert refresh()["documents"] == 1
     assert known(pipeline) == {("user", "guest")}
+
+
+def test_where_guests_are_not_loaded_nobody_has_a_name_and_all_else_is_as_it_was(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.owner.execute("insert into cdm.tag_rules (tag, category_name, threshold) values ('fan', 'Pizza', 0)")
+    change_connection(monkeypatch, "redis_reference", extra={"guests": False})
+    pipeline.redis.mset(
+        {"guest": user(name="Secret"), "diner": restaurant(menu={"pizza": "Pizza"}), "bad": b'{"_id": "bad"}'}
+    )
+    pipeline.stage([order(1), order(2, user="bad")])
+    assert (refresh(max_missing=1)["wanted"], known(pipeline)) == (1, {("restaurant", "diner")})
+    assert pipeline.dead_letters() == []
+    pipeline.stage([order(3, restaurant="cafe")])
+    pipeline.load()
+    assert refresh(max_missing=1)["wanted"] == 2, "no guest takes the place of a restaurant that is missing"
+    assert pipeline.user_tags()
+    assert not [table for table, rows in pipeline.snapshot().items() if "Secret" in str(rows)]
+    assert broken_laws(pipeline.etl) == {}
 
 
 def test_a_bad_document_is_a_dead_letter_and_costs_no_neighbour(pipeline: Pipeline) -> None:

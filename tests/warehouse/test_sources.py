@@ -35,6 +35,18 @@ def test_a_number_of_runs_that_is_none_is_refused(every: Any) -> None:
         reference_settings({"restaurants_every_runs": every})
 
 
+def test_guests_are_loaded_unless_it_says_otherwise() -> None:
+    assert reference_settings({}).object_types == ["user", "restaurant"]
+    assert reference_settings({"guests": False}).object_types == ["restaurant"]
+    assert reference_settings({"guests": "false"}).object_types == ["restaurant"], "in a URI all is text"
+
+
+@pytest.mark.parametrize("said", [None, 0, "no", "False", []])
+def test_neither_true_nor_false_is_refused(said: Any) -> None:
+    with pytest.raises(BadSettingError, match="guests must be true or false, not "):
+        reference_settings({"guests": said})
+
+
 @pytest.mark.parametrize("prefix", [None, 7, ["ref:"]])
 def test_a_prefix_that_is_no_text_is_refused(prefix: Any) -> None:
     with pytest.raises(BadSettingError, match="key_prefix must be a text, not "):

@@ -2,7 +2,7 @@
 -- From: stg.reference_keys, stg.load_queue, stg.order_event_log
 -- Grain: object_type, object_id
 -- Rerun: reads only
--- Params: restaurants_every_runs, max_missing
+-- Params: object_types, restaurants_every_runs, max_missing
 select
     named.object_type,
     named.object_id
@@ -13,7 +13,9 @@ cross join lateral (
     ('user', orders.user_id),
     ('restaurant', orders.restaurant_id)
 ) as named (object_type, object_id)
-where queue.source = 'order_event_log'
+where
+    queue.source = 'order_event_log'
+    and named.object_type = any(%(object_types)s::text[])
 
 union
 
@@ -38,7 +40,9 @@ union
         missing.object_type,
         missing.object_id
     from stg.reference_keys as missing
-    where not missing.is_found
+    where
+        not missing.is_found
+        and missing.object_type = any(%(object_types)s::text[])
     order by random()
     limit %(max_missing)s
 );

@@ -2,7 +2,7 @@
 -- From: stg.reference_keys, stg.load_queue, stg.order_event_log
 -- Grain: object_type, object_id
 -- Rerun: reads only
--- Params: restaurants_every_runs, max_missing
+-- Params: object_types, restaurants_every_runs, max_missing
 with waiting as materialized (
     select distinct
         orders.user_id,
@@ -24,6 +24,7 @@ cross join lateral (
     ('user', orders.user_id),
     ('restaurant', orders.restaurant_id)
 ) as named (object_type, object_id)
+where named.object_type = any(%(object_types)s::text[])
 
 union
 
@@ -48,7 +49,9 @@ union
         missing.object_type,
         missing.object_id
     from stg.reference_keys as missing
-    where not missing.is_found
+    where
+        not missing.is_found
+        and missing.object_type = any(%(object_types)s::text[])
     order by random()
     limit %(max_missing)s
 );

@@ -4042,6 +4042,8 @@ CREATE INDEX l_product_restaurant_h_product_pk ON dds.l_product_restaurant USING
 
 CREATE INDEX s_order_cost_h_order_pk ON dds.s_order_cost USING btree (h_order_pk);
 
+CREATE INDEX s_order_status_effective_dttm ON dds.s_order_status USING brin (effective_dttm);
+
 CREATE INDEX s_order_status_version ON dds.s_order_status USING btree (h_order_pk, effective_dttm);
 
 CREATE UNIQUE INDEX s_product_names_version ON dds.s_product_names USING btree (h_product_pk, is_from_menu, effective_dttm, sent_dttm, restaurant_id, value_hash);

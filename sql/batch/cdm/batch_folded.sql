@@ -1,6 +1,7 @@
 -- Temporary: whose orders are folded: the guests of the batch under all timed rules (no tag); under a timed rule that has changed
 -- whoever may carry its tag: enough orders count for them now, or they carry it, or a version of an order of theirs is dated ahead;
--- and whoever gets or loses a tag by the counters, for the evidence.
+-- and whoever gets or loses a tag by the counters, for the evidence. Enough: by the counters, and, where all rules that have changed
+-- have windows, so many were CLOSED within the longest of these.
 -- From: batch_guests, batch_judged, batch_tags, batch_clock, cdm.user_category_counters, cdm.user_tags, dds.s_order_status,
 -- dds.es_order_user
 -- Grain: user_id, tag
@@ -21,13 +22,39 @@ with changed as (
         and is_changed
 ),
 
+longest as (
+    select
+        min(as_of - window_days * interval '24 hours') as from_dt,
+        min(leaves_over) as leaves_over
+    from changed
+    having bool_and(window_days is not null)
+),
+
+lately as materialized (
+    select owner.h_user_pk as user_id
+    from dds.s_order_status as status
+    inner join dds.es_order_user as owner on status.h_order_pk = owner.h_order_pk
+    where
+        -- Asked first, as below.
+        exists (select 1 from longest)
+        and status.status = 'CLOSED'
+        and status.effective_dttm > (select longest.from_dt from longest)
+    group by owner.h_user_pk
+    having count(distinct status.h_order_pk) > (select longest.leaves_over from longest)
+),
+
 candidates as (
     select
         counters.user_id,
         changed.tag
     from changed
     inner join cdm.user_category_counters as counters on changed.category_id = counters.category_id
-    where counters.order_cnt > changed.leaves_over
+    where
+        counters.order_cnt > changed.leaves_over
+        and (
+            not exists (select 1 from longest)
+            or counters.user_id in (select lately.user_id from lately)
+        )
 
     union
 

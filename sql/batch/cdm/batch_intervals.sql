@@ -18,18 +18,93 @@ with guests as materialized (
     from batch_folded
 ),
 
+-- Of the rules under which they are folded: where one was changed, its category and not that of each rule.
+asked as materialized (
+    select distinct rule.category_id
+    from batch_judged as rule
+    where
+        rule.tag in (select folded.tag from batch_folded as folded)
+        or (
+            rule.is_timed
+            and exists (
+                select 1
+                from batch_folded as folded
+                where folded.tag is null
+            )
+        )
+),
+
 owned as materialized (
     select distinct owner.h_order_pk
     from guests
     inner join dds.es_order_user as owner on guests.user_id = owner.h_user_pk
 ),
 
+lines as materialized (
+    select
+        held.h_order_pk,
+        held.h_product_pk,
+        held.is_active,
+        held.effective_dttm,
+        held.sent_dttm,
+        held.value_hash
+    from owned
+    inner join dds.es_order_product as held on owned.h_order_pk = held.h_order_pk
+),
+
+products as materialized (
+    select
+        ordered.h_product_pk,
+        category.h_category_pk
+    from (
+        select distinct h_product_pk
+        from lines
+    ) as ordered
+    cross join lateral (
+        select es.h_category_pk
+        from dds.es_product_category as es
+        where es.h_product_pk = ordered.h_product_pk
+        order by es.effective_dttm desc, es.restaurant_id desc, es.value_hash desc
+        limit 1
+    ) as category
+    where category.h_category_pk in (select asked.category_id from asked)
+),
+
+baskets as (
+    select distinct on (lines.h_order_pk, lines.h_product_pk)
+        lines.h_order_pk,
+        lines.is_active,
+        products.h_category_pk
+    from lines
+    inner join products on lines.h_product_pk = products.h_product_pk
+    order by
+        lines.h_order_pk asc,
+        lines.h_product_pk asc,
+        lines.effective_dttm desc,
+        lines.sent_dttm desc,
+        lines.value_hash desc
+),
+
+categories as materialized (
+    select distinct
+        h_order_pk,
+        h_category_pk as category_id
+    from baskets
+    where is_active
+),
+
+-- Of the orders that hold no such dish nothing more is read.
+meant as materialized (
+    select distinct h_order_pk
+    from categories
+),
+
 owners as (
     select distinct on (owner.h_order_pk)
         owner.h_order_pk,
         owner.h_user_pk
-    from owned
-    inner join dds.es_order_user as owner on owned.h_order_pk = owner.h_order_pk
+    from meant
+    inner join dds.es_order_user as owner on meant.h_order_pk = owner.h_order_pk
     order by owner.h_order_pk asc, owner.effective_dttm desc, owner.sent_dttm desc, owner.value_hash desc
 ),
 
@@ -44,8 +119,8 @@ versions as (
             partition by status.h_order_pk
             order by status.effective_dttm asc, status.sent_dttm asc, status.value_hash asc
         ) as was_closed
-    from owned
-    inner join dds.s_order_status as status on owned.h_order_pk = status.h_order_pk
+    from meant
+    inner join dds.s_order_status as status on meant.h_order_pk = status.h_order_pk
 ),
 
 closed as (
@@ -59,45 +134,6 @@ closed as (
         ) as to_dt
     from versions
     where is_closed <> was_closed
-),
-
-baskets as (
-    select distinct on (held.h_order_pk, held.h_product_pk)
-        held.h_order_pk,
-        held.h_product_pk,
-        held.is_active
-    from owned
-    inner join dds.es_order_product as held on owned.h_order_pk = held.h_order_pk
-    order by
-        held.h_order_pk asc,
-        held.h_product_pk asc,
-        held.effective_dttm desc,
-        held.sent_dttm desc,
-        held.value_hash desc
-),
-
-products as (
-    select distinct on (es.h_product_pk)
-        es.h_product_pk,
-        es.h_category_pk
-    from (
-        select distinct h_product_pk
-        from baskets
-        where is_active
-    ) as ordered
-    inner join dds.es_product_category as es on ordered.h_product_pk = es.h_product_pk
-    order by es.h_product_pk asc, es.effective_dttm desc, es.restaurant_id desc, es.value_hash desc
-),
-
-categories as (
-    select distinct
-        baskets.h_order_pk,
-        products.h_category_pk as category_id
-    from baskets
-    inner join products on baskets.h_product_pk = products.h_product_pk
-    where
-        baskets.is_active
-        and products.h_category_pk in (select rule.category_id from batch_judged as rule)
 )
 
 select

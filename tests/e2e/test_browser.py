@@ -1071,14 +1071,25 @@ def test_a_rule_is_made_by_keyboard_alone_comes_into_force_and_is_taken_back(
     opened(page, airflow)
     press, type_ = page.keyboard.press, page.keyboard.type
     others = table(block(page, "rules"))
+    menus: list[Route] = []
+
+    def hold(route: Route) -> None:
+        menus.append(route)
+
+    page.route("**/api/categories", hold)
     page.locator("#new-rule").focus()
     press("Enter")
     expect(page.locator("#form-tag")).to_be_focused()
-    type_("soup_new")
-    press("Tab")
+    type_("soup_")
+    while not menus:
+        page.wait_for_timeout(50)
+    menus.pop().continue_()
+    page.unroute("**/api/categories")
     category = page.locator("#form-category")
-    expect(category).to_be_focused()
     expect(category.locator('option[value="Супы"]')).to_have_count(1)  # the menus have come
+    type_("new")
+    press("Tab")
+    expect(category).to_be_focused()
     while category.input_value() != "Супы":
         press("ArrowDown")
     press("Tab")

@@ -190,7 +190,7 @@ function optional(name, label, fallback, type, unit) {
 
 function build() {
   const box = $("rule-form");
-  const focused = box.contains(document.activeElement) ? document.activeElement.id : null;
+  const { id: focused, selectionStart, selectionEnd } = box.contains(document.activeElement) ? document.activeElement : {};
   const title = form.of ? t("form.change", form.of.tag) : t("form.new.title");
   const tag = form.of ? el("input", { value: form.written.tag, disabled: true }) : input("tag", { maxlength: 250, spellcheck: "false" });
   const from = el("input", { type: "date", value: form.from, id: "form-from" });
@@ -219,7 +219,10 @@ function build() {
     el("div", { id: "form-rehearsal" }),
   );
   drawAnswers();
-  if (focused) $(focused)?.focus();
+  if (!focused || !$(focused)) return;
+  $(focused).focus();
+  // Whoever is typing while the menus come goes on where they were.
+  if (Number.isInteger(selectionStart)) $(focused).setSelectionRange(selectionStart, selectionEnd);
 }
 
 function buttons() {

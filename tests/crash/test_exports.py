@@ -3,7 +3,6 @@
 import logging
 import os
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import psycopg
 import pytest
 
 from harness.pipeline import SQL, Pipeline
-from local.stack import Stack
 from tests.crash.child import Children, kill_points
 from tests.messages import order, restaurant, user
 from warehouse.audiences import DEFAULTS, apply_audiences
@@ -32,16 +30,8 @@ def export(root: str) -> None:
         export_audience(session, ExportFiles(root), FANS, Asked(), NOW)
 
 
-@pytest.fixture
-def warehouse(stack: Stack) -> Iterator[Pipeline]:
-    """Ann has gone to the channel and must go from it, Bob has another phone, Zoe is new."""
-    with Pipeline() as pipeline:
-        pipeline.clear()
-        yield pipeline
-        pipeline.clear()
-
-
 def begin(pipeline: Pipeline, root: Path) -> None:
+    """Ann has gone to the channel and must go from it, Bob has another phone, Zoe is new."""
     shutil.rmtree(root, ignore_errors=True)
     pipeline.clear()
     pipeline.owner.execute("insert into cdm.tag_rules (tag, category_name, threshold) values ('fan', 'Pizza', 0)")
@@ -87,22 +77,22 @@ def content(pipeline: Pipeline, root: Path) -> dict[str, Any]:
 
 @pytest.mark.timeout(600)
 def test_an_export_killed_at_any_step_and_run_again_leaves_the_same_files(
-    warehouse: Pipeline, children: Children, tmp_path: Path
+    pipeline: Pipeline, children: Children, tmp_path: Path
 ) -> None:
     root = tmp_path / "exports"
-    begin(warehouse, root)
-    before, stored, kept = content(warehouse, root), rows(warehouse), tmp_path / "kept"
+    begin(pipeline, root)
+    before, stored, kept = content(pipeline, root), rows(pipeline), tmp_path / "kept"
     shutil.copytree(root, kept)
     steps = children.run(export, str(root))
-    undisturbed = content(warehouse, root)
+    undisturbed = content(pipeline, root)
     assert sorted(name for name in undisturbed if name.startswith("fans/000002/")) == [
         *("fans/000002/add.csv", "fans/000002/manifest.json", "fans/000002/remove.csv"),
     ]
     assert len(steps) > 25
     assert {step for step in steps if "file" in step} >= {"before the file add.csv", "after the file manifest.json"}
     for number, name in kill_points(steps):
-        put_back(warehouse, root, kept, stored)
-        assert content(warehouse, root) == before
+        put_back(pipeline, root, kept, stored)
+        assert content(pipeline, root) == before
         assert children.run(export, str(root), die_at=number) == steps[:number]
         export(str(root))
-        assert content(warehouse, root) == undisturbed, f"after a death at step {number}, {name}"
+        assert content(pipeline, root) == undisturbed, f"after a death at step {number}, {name}"

@@ -13,7 +13,7 @@ from harness.runs import run
 from operators.load_layer import LoadLayerOperator
 from operators.rehearse_tag_rule import RehearseTagRuleOperator
 from source.generate import Generator
-from warehouse.layers import CDM
+from warehouse.layers import CDM, MINUTE_RULES
 from warehouse.requests import FORMS
 
 WINDOW_DAYS, THRESHOLD = 90, 2
@@ -103,7 +103,8 @@ def _minutes(world: World, generator: Generator, runs: int, salt: int) -> dict[s
 
 
 def _marts(**parameters: Any) -> None:
-    run(LoadLayerOperator(task_id="cdm", layer=CDM, parameters=parameters))
+    """Judge all that waits, a batch after the other as minutes would."""
+    run(LoadLayerOperator(task_id="cdm", layer=CDM, parameters=MINUTE_RULES | parameters))
 
 
 def _rehearse() -> None:

@@ -25,7 +25,7 @@ from operators.dag import form, usual
 from operators.drain_orders import DrainOrdersOperator
 from operators.load_layer import LoadLayerOperator
 from operators.refresh_reference import RefreshReferenceOperator
-from warehouse.layers import BATCH, CDM, DDS
+from warehouse.layers import BATCH, CDM, DDS, MINUTE_RULES
 
 with DAG(
     dag_id="orders_micro_batch",
@@ -50,6 +50,7 @@ with DAG(
         task_id="cdm",
         trigger_rule=TriggerRule.ALL_DONE,
         layer=CDM,
+        parameters=MINUTE_RULES,
         max_batches=1,
         asks_as_of=True,
     )

@@ -104,9 +104,12 @@ class Pipeline:
         }
         return load_layer(self.session, DDS, params, max_batches=max_batches)
 
-    def load_cdm(self, as_of: datetime | None = None) -> dict[str, int]:
+    def load_cdm(
+        self, as_of: datetime | None = None, max_rule_guests: int | None = None, max_batches: int | None = None
+    ) -> dict[str, int]:
         """Load the marts from the queue, as of now or another moment."""
-        return load_layer(self.session, CDM, {"as_of": as_of})
+        params = {"as_of": as_of, "max_rule_guests": max_rule_guests}
+        return load_layer(self.session, CDM, params, max_batches=max_batches)
 
     def load(self, as_of: datetime | None = None) -> None:
         """Load both layers."""

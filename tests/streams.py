@@ -178,10 +178,11 @@ class LoadDds(Brief):
 @dataclass(frozen=True, repr=False)
 class LoadCdm(Brief):
     """A load of the marts. `crash_at`: the number of statements after which it fails; `overtaken_at`: after which another
-    session loads all that waits for the vault."""
+    session loads all that waits for the vault; `max_rule_guests`: one batch, with the first of the changed rules for so many."""
 
     crash_at: int | None = None
     overtaken_at: int | None = None
+    max_rule_guests: int | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -280,7 +281,7 @@ DDS_CRASHES = st.builds(
     crash_at=st.integers(0, len(layers.DDS.claim + layers.DDS.load + layers.DDS.settle)),
 )
 CDM_CRASHES = st.builds(LoadCdm, crash_at=st.integers(0, len(layers.CDM.claim + layers.CDM.load)))
-CDM_LOADS = st.just(LoadCdm())
+CDM_LOADS = st.sampled_from([LoadCdm(), LoadCdm(max_rule_guests=1)])
 CDM_OVERTAKEN = st.builds(LoadCdm, overtaken_at=st.integers(0, len(layers.CDM.claim + layers.CDM.load) - 1))
 
 
@@ -649,7 +650,8 @@ class Run:
         TALLY.baskets += sum(baskets for is_recounted, baskets in waiting if not is_recounted)
         # A first load of the vault waits, for as long as it may, until nobody looks at it.
         if step.overtaken_at is None or not self.pipeline.value("select exists (select from dds.h_order)"):
-            TALLY.batches += self.pipeline.load_cdm(self.as_of)["batches"]
+            limits = {"max_rule_guests": step.max_rule_guests, "max_batches": step.max_rule_guests and 1}
+            TALLY.batches += self.pipeline.load_cdm(self.as_of, **limits)["batches"]
         else:
             TALLY.batches += load_cdm_overtaken(self.pipeline, step.overtaken_at, self.as_of)
         after, history = self.pipeline.user_tags(), self.pipeline.tag_events()

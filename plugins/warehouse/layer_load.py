@@ -19,9 +19,13 @@ TOLD = {
     "dds.batch_events": ("version loaded", "versions loaded"),
     "cdm.batch_guests": ("guest counted", "guests counted"),
     "cdm.batch_rules": ("rule applied to all guests", "rules applied to all guests"),
+    "cdm.batch_waiting": ("rule left to the next run", "rules left to the next run"),
     "cdm.tag_events": ("tag given", "tags given"),
     "cdm.tag_events_revoked": ("tag taken back", "tags taken back"),
 }
+
+# Said only where there is something to say.
+SELDOM = {"cdm.batch_waiting"}
 
 
 def load_layer(
@@ -31,14 +35,14 @@ def load_layer(
 
     A transaction runs what prepares the layer, then its claim, which takes a batch out of the queue; where that takes nothing the
     work is done, else its load follows and the transaction commits. A first load is one transaction, too, whatever its parts.
-    Parameters of the files: `params`, `as_of` where `params` has none, and `load_dt`, one a transaction.
+    Parameters of the files: `params`, with `as_of` and `max_rule_guests` NULL where it has none, and `load_dt`, one a transaction.
 
     A batch that fails is rolled back whole, its claim with it: nothing is lost and the error goes up.
     """
     totals: Counter[str] = Counter()
     batches = 0
     while max_batches is None or batches < max_batches:
-        values = {"as_of": None, **params, "load_dt": datetime.now(UTC)}
+        values = {"as_of": None, "max_rule_guests": None, **params, "load_dt": datetime.now(UTC)}
         with session.transaction():
             session.run(layer.prepare, values)
             parts = session.look(layer.first.parts, values) if layer.first else []
@@ -81,5 +85,5 @@ def in_words(batches: int, totals: Mapping[str, int]) -> str:
     """Return what a run has changed, the last line of its log: `1 batch: 12 guests counted, 3 tags given, 1 tag taken back`."""
     if not batches:
         return "nothing waited"
-    parts = [f"{totals[table]:,} {words[totals[table] != 1]}" for table, words in TOLD.items() if table in totals]
+    parts = [f"{totals[table]:,} {words[totals[table] != 1]}" for table, words in TOLD.items() if table in totals.keys() - SELDOM or totals.get(table)]
     return f"{batches:,} batch{'es' * (batches != 1)}: {', '.join(parts)}"

@@ -277,6 +277,7 @@ CDM = Layer(
     claim=("batch/cdm/batch_claims.sql", "batch/cdm/batch_rules.sql"),
     load=(
         "settle/cdm/tag_clock_judged.sql",
+        "batch/cdm/batch_waiting.sql",
         "batch/cdm/batch_guests.sql",
         "batch/cdm/batch_closed_lines.sql",
         "batch/cdm/batch_products.sql",
@@ -301,6 +302,9 @@ CDM = Layer(
         "cdm/guest_due.sql",
     ),
 )
+# A minute's run judges changed rules of at most about so many guests, and leaves the rest to the next: orders and time don't wait
+# for a file of hundreds of rules, nor does the task run into its limit over it.
+MINUTE_RULES = {"max_rule_guests": 500_000}
 # A rule is rehearsed by the same fold; what comes of it.
 RULE_TO_REHEARSE = "ask/cdm/rule_to_rehearse.sql"
 REHEARSAL = (

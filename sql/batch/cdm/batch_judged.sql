@@ -1,7 +1,7 @@
 -- Temporary: the rules by which this transaction judges: those in force and, of tags whose rule has changed, the version before, which
 -- says whether the rule or the orders are the reason. A tag whose rule has a window or an exit threshold is timed: it is judged by
 -- folding the orders as of the clock. Others are judged by the counters, which count what is dated ahead as well.
--- From: batch_rules, batch_clock, cdm.tag_rules, cdm.tag_rule_versions, dds.h_category
+-- From: batch_rules, batch_waiting, batch_clock, cdm.tag_rules, cdm.tag_rule_versions, dds.h_category
 -- Grain: rule_id; tag, among those in force
 -- Rerun: dropped at the end of the transaction
 -- Params: none
@@ -34,7 +34,9 @@ with rules as (
         changed.tag is not null as is_changed
     from cdm.tag_rules as rule
     left join batch_rules as changed on rule.tag = changed.tag
-    where rule.active
+    where
+        rule.active
+        and rule.tag not in (select waiting.tag from batch_waiting as waiting)
 
     union all
 

@@ -1,7 +1,7 @@
 -- Temporary: the verdicts of this run, one for each guest and tag in question: the guests of the batch under every rule, and all
 -- guests under the rules that have changed. A tag in question that the guest carries and no rule gives has no rule_version.
 -- Here those by the counters; those of timed rules come by batch_timed.
--- From: batch_guests, batch_rules, batch_judged, cdm.user_category_counters, cdm.user_tags
+-- From: batch_guests, batch_rules, batch_waiting, batch_judged, cdm.user_category_counters, cdm.user_tags
 -- Grain: user_id, tag
 -- Rerun: dropped at the end of the transaction
 -- Params: none
@@ -62,6 +62,7 @@ in_question as (
         tags.tag
     from batch_guests as guest
     inner join cdm.user_tags as tags on guest.h_user_pk = tags.user_id
+    where tags.tag not in (select waiting.tag from batch_waiting as waiting)
 
     union
 

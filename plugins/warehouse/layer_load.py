@@ -35,7 +35,7 @@ def load_layer(
 
     A transaction runs what prepares the layer, then its claim, which takes a batch out of the queue; where that takes nothing the
     work is done, else its load follows and the transaction commits. A first load is one transaction, too, whatever its parts.
-    Parameters of the files: `params`, with `as_of` and `max_rule_guests` NULL where it has none, and `load_dt`, one a transaction.
+    Parameters of the files: `params`, `as_of` and `max_rule_guests` where `params` has none, and `load_dt`, one a transaction.
 
     A batch that fails is rolled back whole, its claim with it: nothing is lost and the error goes up.
     """
@@ -85,5 +85,6 @@ def in_words(batches: int, totals: Mapping[str, int]) -> str:
     """Return what a run has changed, the last line of its log: `1 batch: 12 guests counted, 3 tags given, 1 tag taken back`."""
     if not batches:
         return "nothing waited"
-    parts = [f"{totals[table]:,} {words[totals[table] != 1]}" for table, words in TOLD.items() if table in totals.keys() - SELDOM or totals.get(table)]
+    told = [table for table in TOLD if table in totals and (totals[table] or table not in SELDOM)]
+    parts = [f"{totals[table]:,} {TOLD[table][totals[table] != 1]}" for table in told]
     return f"{batches:,} batch{'es' * (batches != 1)}: {', '.join(parts)}"

@@ -7,7 +7,7 @@ consented where that is needed, or is in the control group. docs/audiences.md sa
 
 **Start it** by the page *Guest tags*, by the form, or by
 `airflow dags trigger audience_export --conf '{"audience": "pizza-yandex", "mode": "dry run"}'`; it also runs each hour. A
-swing that is larger than the audience allows is held: look at it and approve it by its number and plan hash.
+swing that is larger than the audience allows is held: look at it; `audience_approve` lets it go.
 
 **Rerun**: harmless: nothing new, no file; what a killed run has begun ends in the same files.
 

@@ -29,7 +29,10 @@ DAY_H = 24
 # Longer windows of orders are told by the day: more bars than pixels say nothing.
 HOURS_UP_TO_DAYS = 7
 # What the page's buttons start.
-DAGS = ("tag_rules", "tag_rule_rehearse", "data_checks", "dead_letters_replay", "orders_micro_batch", "audience_export")
+DAGS = (
+    *("tag_rules", "tag_rule_rehearse", "audience_export", "audience_approve"),
+    *("data_checks", "dead_letters_replay", "orders_micro_batch"),
+)
 
 SECURITY_HEADERS = {
     # Everything comes from here: no foreign script, style or font, nothing inline, and only Airflow may frame it.

@@ -266,9 +266,9 @@ FORMS: Mapping[str, Mapping[str, Field]] = {
             description="What has changed since the last export; everybody anew, which whoever reads the files asks for after a "
             "gap; or only say what would go",
         ),
-        "approve": flag(
-            False, title="Approve", description="Let the held export go that has the number and the plan hash below"
-        ),
+    },
+    "audience_approve": {
+        "audience": optional_text(title="Audience", description="Whose held export may go"),
         "seq": optional_number(
             VERSIONS, title="Export", description="The number of the held export, as you have seen it"
         ),

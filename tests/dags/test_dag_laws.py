@@ -24,7 +24,8 @@ MAX_LINES = 80
 # Runbooks, alerts and people's scripts know them by these names.
 DAG_IDS = {
     *("orders_micro_batch", "orders_backfill", "marts_rebuild", "dead_letters_replay", "data_checks"),
-    *("tag_rules", "tag_rule_rehearse", "audience_export", "suppressions_load", "guest_erase", "retention"),
+    *("tag_rules", "tag_rule_rehearse", "audience_export", "audience_approve", "suppressions_load"),
+    *("guest_erase", "retention"),
 }
 
 

@@ -17,7 +17,8 @@ from tests.programs import free_port
 
 DAGS = (
     *("orders_micro_batch", "orders_backfill", "marts_rebuild", "dead_letters_replay", "data_checks"),
-    *("tag_rules", "tag_rule_rehearse", "audience_export", "suppressions_load", "guest_erase", "retention"),
+    *("tag_rules", "tag_rule_rehearse", "audience_export", "audience_approve", "suppressions_load"),
+    *("guest_erase", "retention"),
 )
 
 

@@ -12,13 +12,13 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from harness.pipeline import Pipeline
 from harness.runs import run
 from local.stack import Stack
+from operators.approve_export import ApproveExportOperator
 from operators.export_audiences import ExportAudiencesOperator
 from operators.load_suppressions import LoadSuppressionsOperator
 from tests.messages import order, restaurant, user
 from warehouse.export import take_turn
 from warehouse.requests import DRY_RUN, FORMS, FULL
 
-FORM = {name: field.default for name, field in FORMS["audience_export"].items()}
 PIZZA = (
     "{audience: pizza, channel: yandex, include_tags: [fan], identifier: phone_sha256, format: yandex, "
     "requires_consent: false, salt: s}"
@@ -43,9 +43,20 @@ class World:
         self.file.write_text("audiences:\n" + "".join(f"  - {line}\n" for line in audiences) or " []", encoding="utf-8")
 
     def export(self, **form: Any) -> dict[str, Any]:
-        operator = ExportAudiencesOperator(task_id="export", audiences_file=str(self.file))
-        dag_run = SimpleNamespace(conf=form, triggering_user_name="maria")
-        return run(operator, dag=SimpleNamespace(dag_id="audience_export"), params={**FORM, **form}, dag_run=dag_run)
+        return self._run(ExportAudiencesOperator, "audience_export", "maria", form)
+
+    def approve(self, **form: Any) -> dict[str, Any]:
+        return self._run(ApproveExportOperator, "audience_approve", "boris", form)
+
+    def _run(
+        self, operator: type[ExportAudiencesOperator], dag_id: str, by: str, form: dict[str, Any]
+    ) -> dict[str, Any]:
+        return run(
+            operator(task_id="task", audiences_file=str(self.file)),
+            dag=SimpleNamespace(dag_id=dag_id),
+            params={name: field.default for name, field in FORMS[dag_id].items()} | form,
+            dag_run=SimpleNamespace(conf=form, triggering_user_name=by),
+        )
 
     def manifests(self) -> list[str]:
         return sorted(str(path.relative_to(self.root).parent) for path in self.root.glob("*/*/manifest.json"))
@@ -106,11 +117,7 @@ def test_a_dry_run_and_a_full_one_by_the_form(world: World) -> None:
     ("form", "said"),
     [
         ({"audience": "piza"}, "'audience' must be one of the file, not 'piza'; did you mean 'pizza'?"),
-        ({"approve": True}, "'audience', 'seq' and 'plan_hash' must say what you have seen"),
-        (
-            {"audience": "pizza", "approve": True, "seq": 1, "plan_hash": "old"},
-            "the plan has changed: it is export 1 now",
-        ),
+        ({"audience": "pizza", "approve": True, "seq": 1, "plan_hash": "old"}, "unknown parameter 'approve'"),
         ({"mode": "all"}, "'mode' must be one of diff, full, dry run"),
     ],
 )
@@ -120,6 +127,43 @@ def test_a_wrong_request_fails_at_once_and_says_what_is_allowed(world: World, fo
         world.export(**form)
     assert said in str(refusal.value)
     assert world.manifests() == []
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({}, "'audience', 'seq' and 'plan_hash' must say what you have seen"),
+        ({"audience": "pizza", "seq": 1}, "'audience', 'seq' and 'plan_hash' must say what you have seen"),
+        ({"audience": "all", "seq": 1, "plan_hash": "old"}, "'audience', 'seq' and 'plan_hash' must say"),
+        ({"audience": "piza", "seq": 1, "plan_hash": "old"}, "did you mean 'pizza'?"),
+        ({"audience": "pizza", "seq": 1, "plan_hash": "old"}, "the plan has changed: it is export 1 now"),
+    ],
+)
+def test_an_approval_says_what_was_seen_or_nothing_goes(world: World, form: dict[str, Any], said: str) -> None:
+    world.write(PIZZA)
+    with pytest.raises(AirflowFailException) as refusal:
+        world.approve(**form)
+    assert said in str(refusal.value)
+    assert world.manifests() == []
+
+
+def test_who_approves_is_named_and_what_they_saw_is_out_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.write(PIZZA)
+    monkeypatch.setattr("warehouse.export.GUARDED_FROM", 0)
+    world.export()
+    held = world.pipeline.rows("select seq, plan_hash from cdm.v_exports where status = 'held'")
+    assert len(held) == 1, "a list of nobody may not grow at once"
+    ((seq, plan_hash),) = held
+    with world.pipeline.session.transaction():
+        assert take_turn(world.pipeline.session, "yandex")
+        with pytest.raises(AirflowException, match="another export to yandex is on") as later:
+            world.approve(audience="pizza", seq=seq, plan_hash=plan_hash)
+    assert not isinstance(later.value, AirflowFailException), "the hour's run is over soon: it is tried again"
+    assert world.approve(audience="pizza", seq=seq, plan_hash=plan_hash)["pizza"]["status"] == "published"
+    assert world.manifests() == ["pizza/000001"]
+    assert world.pipeline.rows("select planned_by, status from cdm.v_exports") == [("boris", "published")]
+    with pytest.raises(AirflowFailException, match="the plan has changed"):
+        world.approve(audience="pizza", seq=seq, plan_hash=plan_hash)
 
 
 def test_a_mistake_in_the_file_keeps_everybody_in(world: World) -> None:

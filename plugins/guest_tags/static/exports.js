@@ -1,5 +1,5 @@
 // The tab Exports: each audience, what was handed over last, and what is held; what is asked for goes to Airflow as a run of
-// audience_export. No identifier and no guest stands here.
+// audience_export, an approval as one of audience_approve: that takes a right of its own. No identifier and no guest stands here.
 
 import { Act, may, reason } from "./act.js";
 import { Block, notice } from "./block.js";
@@ -8,13 +8,14 @@ import { el } from "./dom.js";
 import { number, t, time } from "./texts.js";
 
 const EXPORT = "audience_export";
+const APPROVE = "audience_approve";
 const HALF = 0.5; // who removes more than this types the number
 const signed = (adds, removes) => `+${number(adds)} −${number(removes)}`;
 const percent = (row) => number(Math.max(row.next_adds, row.next_removes) / Math.max(1, row.members), { style: "percent" });
 
 function list({ rows: all }) {
   if (!all.length) return notice(t("exports.empty"));
-  return [...(reason(EXPORT) ? [el("p", { class: "warn" }, reason(EXPORT))] : []), send.answer(), ...all.map(audience)];
+  return [...(reason(EXPORT) ? [el("p", { class: "warn" }, reason(EXPORT))] : []), send.answer(), release.answer(), ...all.map(audience)];
 }
 
 function audience(row) {
@@ -43,20 +44,20 @@ function next(row) {
     el("p", { class: row.next_status === "held" ? "bad" : "warn", "data-name": "next", "data-state": row.next_status }, said),
     ...(skipped.length ? [el("p", { class: "quiet" }, t("exports.skipped", skipped.join(", ")))] : []),
     ...(row.reasons ?? []).map((why) => el("p", { class: "quiet" }, t(`exports.why.${why.event}`, why.tag, why.rule_version, number(why.guests)))),
-    ...(row.next_status === "held" ? [el("div", { class: "does" }, button(row, "approve", () => approve(row)))] : []),
+    ...(row.next_status === "held" ? [el("div", { class: "does" }, button(row, "approve", () => approve(row), APPROVE)), ...(reason(APPROVE) ? [el("p", { class: "warn" }, reason(APPROVE))] : [])] : []),
   ];
 }
 
-const button = (row, what, act) =>
-  el("button", { type: "button", "data-key": `${what}-${row.audience}`, disabled: send.busy || !may(EXPORT), title: reason(EXPORT), onclick: act }, t(`exports.do.${what}`));
+const button = (row, what, act, dag = EXPORT) =>
+  el("button", { type: "button", "data-key": `${what}-${row.audience}`, disabled: send.busy || release.busy || !may(dag), title: reason(dag), onclick: act }, t(`exports.do.${what}`));
 
 export const block = new Block("exports", () => "exports", list);
 export const blocks = { exports: block };
 
 // --- what is asked for -------------------------------------------------------------------------------------------------
 
-const send = new Act({
-  name: "export", dag: EXPORT, task: "export", changed: () => block.draw(), over: () => block.load(),
+const act = (name, dag, task) => new Act({
+  name, dag, task, changed: () => block.draw(), over: () => block.load(),
   done: (counts, about) => {
     const told = counts?.[about.audience];
     if (!told) return t("exports.nothing");
@@ -66,8 +67,14 @@ const send = new Act({
     return (told.status === "published" ? t("exports.done", told.seq, counted) : t("exports.nothing")) + later;
   },
 });
+const send = act("export", EXPORT, "export");
+const release = act("approve", APPROVE, "approve");
 
-const ask = (row, conf, sentence) => send.send({ audience: row.audience, ...conf }, `${row.audience}: ${sentence}`, { about: { audience: row.audience, dry: conf.mode === "dry run" } });
+// One answer stands there: that of what was asked for last.
+function ask(row, conf, sentence, by = send) {
+  (by === send ? release : send).forget();
+  by.send({ audience: row.audience, ...conf }, `${row.audience}: ${sentence}`, { about: { audience: row.audience, dry: conf.mode === "dry run" } });
+}
 
 function full(row) {
   dialog.open({
@@ -91,10 +98,10 @@ function approve(row) {
     yes: t("exports.do.approve"),
     act: async () => {
       if (many && typed.value.replace(/\D/g, "") !== String(row.next_removes)) return t("exports.type", number(row.next_removes));
-      ask(row, { mode: "diff", approve: true, seq: row.next_seq, plan_hash: row.next_hash }, t("exports.do.approve"));
+      ask(row, { seq: row.next_seq, plan_hash: row.next_hash }, t("exports.approve", row.next_seq), release);
       return null;
     },
   });
 }
 
-export const begin = () => send.resume();
+export const begin = () => Promise.all([send.resume(), release.resume()]);

@@ -26,7 +26,7 @@ COPY deploy ./deploy
 USER root
 RUN apt-get update && apt-get install --yes --no-install-recommends age && rm -rf /var/lib/apt/lists/* \
     && age --version && pg_dump --version && pg_restore --version && pg_basebackup --version && psql --version && curl --version \
-    && install --directory --owner=airflow --group=0 --mode=0770 /backup
+    && install --directory --owner=airflow --group=0 --mode=0770 /backup /exports
 # The bytecode is ours, too: a task's pod has a read-only file system and could not keep it.
 RUN /home/airflow/.local/bin/python -m compileall -q plugins dags migrations deploy
 USER airflow

@@ -30,8 +30,11 @@ from deploy.make_secrets import (
 )
 from deploy.sizes import CHART, VALUES, airflow_values, asked, load, merged, misfits, warehouse_values
 from local.services.postgres import SETTINGS
+from local.stack import SERVICES
+from local.state import State
+from operators.connections import export_settings
 from tests.deploy.charts import PLACES
-from warehouse.constants import POSTGRES_LIMITS, TERMS_FILE
+from warehouse.constants import EXPORTS_CONN_ID, POSTGRES_LIMITS, TERMS_FILE
 from warehouse.terms import parse_terms
 
 # `aws:amz` is how curl calls the signature that every S3 wants.
@@ -248,9 +251,35 @@ def test_compose_and_kubernetes_know_the_same_secrets():
     secrets = kubernetes_secrets(read_env(filled(EXAMPLE.read_text(), by_hand)))
     connections = set(re.findall(r"AIRFLOW_CONN_\w+", compose))
     owners = ("pipeline-connections", "page-connection", "alerts")
-    assert {name for owner in owners for name in secrets[owner]} == connections
+    in_kubernetes_by_hand = {"AIRFLOW_CONN_AUDIENCE_EXPORTS", "AIRFLOW_CONN_ERASURE_LEDGER"}
+    assert {name for owner in owners for name in secrets[owner]} | in_kubernetes_by_hand == connections
+    assert "ERASURE_PEPPER" in names
+    assert read_env(filled(EXAMPLE.read_text(), {}))["ERASURE_PEPPER"] not in str(secrets), (
+        "it would replace that of the ledger"
+    )
     assert secrets["alerts"] == by_hand
     assert "alerts" not in kubernetes_secrets(read_env(filled(EXAMPLE.read_text(), {})))
+
+
+def test_the_tasks_of_compose_have_each_connection_that_those_of_the_native_stack_have(tmp_path):
+    state = State(tmp_path / "state.json")
+    native = {
+        name for service in SERVICES for name in service(tmp_path, state).env() if name.startswith("AIRFLOW_CONN_")
+    }
+    services = load(REPO / "docker-compose.yaml")["services"]
+    tasks, page = (set(services[name]["environment"]) for name in ("scheduler", "api-server"))
+    assert {"AIRFLOW_CONN_AUDIENCE_EXPORTS", "AIRFLOW_CONN_ERASURE_LEDGER", "AIRFLOW_CONN_POSTGRES_DWH"} <= native
+    assert native - page <= tasks
+
+
+def test_lists_of_guests_go_to_a_volume_of_compose_that_its_tasks_may_write(monkeypatch):
+    scheduler = load(REPO / "docker-compose.yaml")["services"]["scheduler"]
+    said = re.fullmatch(r"\$\{(\w+):-(.+)\}", scheduler["environment"]["AIRFLOW_CONN_AUDIENCE_EXPORTS"])
+    assert said
+    monkeypatch.setenv(said[1], said[2])
+    settings = export_settings(EXPORTS_CONN_ID)
+    assert f"exports:{settings.url}" in scheduler["volumes"]
+    assert re.search(rf"install .*--owner=airflow .*{settings.url}\b", (REPO / "Dockerfile").read_text())
 
 
 def test_compose_holds_no_secret_and_opens_no_port_to_the_network():

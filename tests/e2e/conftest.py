@@ -1,15 +1,18 @@
 """One Airflow for all tests of this folder: its start takes half a minute."""
 
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from confluent_kafka import OFFSET_END, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from local.airflow_api import AirflowApi
+from local.services.base import REPO
 from local.stack import Stack
 from local.state import HOST
 from source.seed import TOPIC
@@ -58,7 +61,18 @@ def told() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="package")
-def airflow(stack: Stack, told: dict[str, str]) -> Iterator[AirflowApi]:
+def audiences_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What this Airflow reads as config/audiences.yaml, for a test to write to: it runs a copy of the repository."""
+    copy = tmp_path_factory.mktemp("code")
+    for room in ("dags", "plugins", "config", "sql"):
+        shutil.copytree(REPO / room, copy / room, ignore=shutil.ignore_patterns("__pycache__"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("local.services.airflow.REPO", copy)
+        yield copy / "config" / "audiences.yaml"
+
+
+@pytest.fixture(scope="package")
+def airflow(stack: Stack, told: dict[str, str], audiences_file: Path) -> Iterator[AirflowApi]:
     """Airflow beside the other servers of the test stack; its DAGs are paused until a test switches them on."""
     stack.start(["airflow"])
     # For Airflow alone: what the tests run in this process tells nothing.

@@ -1705,7 +1705,7 @@ COMMENT ON COLUMN stg.dead_letters.id IS 'Serial number, a parameter of dead_let
 
 COMMENT ON COLUMN stg.dead_letters.value_hash IS 'Identity: the first 16 bytes of the SHA-256 of the value (docs/messages.md says of what where there is none)';
 
-COMMENT ON COLUMN stg.dead_letters.raw IS 'The value, byte by byte; of one of more than 8 MiB the first 64 KiB. NULL = there was none, or it was not read: a tombstone, a batch of Kafka that can''t be read, a key of Redis that holds too much or no string';
+COMMENT ON COLUMN stg.dead_letters.raw IS 'The value, byte by byte; of one of more than 8 MiB the first 64 KiB. NULL = there is none, or it is not kept: docs/messages.md';
 
 COMMENT ON COLUMN stg.dead_letters.topic IS 'Kafka topic, or redis for a reference document';
 

@@ -11,8 +11,9 @@ import psycopg
 import pytest
 
 from harness.pipeline import Pipeline
-from tests.sql.scratch import scratch_database
+from tests.sql.scratch import migrate, scratch_database
 from tests.waiting import wait_for
+from warehouse.staging import Document, content_hash, refusal_hash
 
 REPO = Path(__file__).resolve().parents[2]
 OLD = "dwh_0007"
@@ -95,3 +96,44 @@ def test_two_migrations_at_once_take_turns(old_url: str) -> None:
     with migration(old_url) as one, migration(old_url) as other:
         assert [one.wait(120), other.wait(120)] == [0, 0]
     assert revision_of(old_url) == HEAD
+
+
+def letter(url: str, key: str, raw: bytes | None, topic: str = "redis") -> None:
+    """Put a letter into stg.dead_letters, as releases before 0036 did."""
+    identity = refusal_hash(Document("user", key, raw or b""))
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "insert into stg.dead_letters"
+            " (value_hash, raw, topic, message_key, reason, detail, attempts, load_dt, attempt_dt)"
+            " values (%s, %s, %s, %s, 'wrong_document', 'it says _id=secret', 1, now(), now())",
+            [identity, raw, topic, key.encode()],
+        )
+
+
+def test_old_letters_lose_documents_that_nobody_asked_for_and_keep_the_others(pipeline: Pipeline) -> None:
+    foreign = (
+        *(b'{"_id": "other", "token": "secret"}', b'{"token": "secret"}', b'{"_id": 5}', b'["secret"]', b'"_id"'),
+        *(b"secret", b"\xff\xfe", b"", b"[" * 200_000, b'{"_id": "key", "_id": "other"}', b'{"_id": null}'),
+    )
+    own = (
+        b'{"_id": "key", "update_ts_utc": "never"}',
+        b'{"_id": "other", "_id": "\\u006bey"}',
+        b'{"_id": "key", "name": "\\u0000"}',
+    )
+    with scratch_database(pipeline, "dwh_0035", "0035") as url:
+        for raw in (*foreign, *own):
+            letter(url, "key", raw)
+        letter(url, "unread", None)
+        letter(url, "message", b"secret", topic="orders")
+        migrate(url)
+        with psycopg.connect(url) as connection:
+            letters = connection.execute("select raw, detail, value_hash from stg.dead_letters order by id").fetchall()
+    # A document is tried again by the name that it got from what it held.
+    names = [refusal_hash(Document("user", "key", raw)) for raw in (*foreign, *own)]
+    assert [value_hash.hex for _, _, value_hash in letters[: len(names)]] == names
+    gone, kept = letters[: len(foreign)], letters[len(foreign) :]
+    assert [raw for raw, _, _ in gone] == [None] * len(foreign)
+    for raw, (_, detail, _) in zip(foreign, gone, strict=True):
+        assert detail.startswith(f"not kept: {len(raw)} bytes, SHA-256 {content_hash(raw)}"), raw[:40]
+    assert [raw for raw, _, _ in kept] == [*own, None, b"secret"]
+    assert {detail for _, detail, _ in kept} == {"it says _id=secret"}

@@ -1,8 +1,8 @@
 """Random histories of the warehouse: what the sources send, how it is cut into loads, what breaks in between.
 
 A stream is a list of steps. `Run` puts it through a real PostgreSQL and tells `witness.model` the same; `settle` loads what is
-left and compares everything: the vault's current rows, counters, tags and their events. The worlds are tiny on purpose (three
-orders, two guests, three dishes, five moments), so that versions collide all the time.
+left and compares everything: the vault's current rows, counters, tags and their events; an export, what its channel holds then.
+The worlds are tiny on purpose (three orders, two guests, three dishes, five moments), so that versions collide all the time.
 """
 
 import dataclasses
@@ -19,12 +19,16 @@ import psycopg
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from harness.pipeline import LOG, SQL, Pipeline
+from harness.pipeline import LOG, PEPPER, SQL, Pipeline
 from tests import messages
+from tests.channels import AUDIENCES, TELLS, Channels
 from warehouse import layers
 from warehouse.constants import SQL_FOLDER
+from warehouse.erasures import work_off
 from warehouse.laws import Law, check_laws, read_laws
 from warehouse.layer_load import load_layer
+from warehouse.ledger import subject_of
+from warehouse.requests import DIFF, FULL
 from warehouse.session import NONE, Session
 from warehouse.sql_files import SqlFile
 from warehouse.staging import Record, RecordStore
@@ -200,6 +204,37 @@ class Tick(Brief):
 
 
 @dataclass(frozen=True, repr=False)
+class Erase(Brief):
+    """A guest is erased, whatever of them still waits."""
+
+    user: str = "ann"
+
+
+@dataclass(frozen=True, repr=False)
+class Return(Brief):
+    """A guest who was erased has come back: orders that began at `at` or later are theirs."""
+
+    user: str = "ann"
+    at: int = 0
+
+
+@dataclass(frozen=True, repr=False)
+class Tell(Brief):
+    """A file says of a guest that they are `suppressed`, that one of their phones is (`hidden`), `consents` or `withdraws`."""
+
+    user: str = "ann"
+    what: str = "suppressed"
+
+
+@dataclass(frozen=True, repr=False)
+class Export(Brief):
+    """Everything is loaded, and an audience is handed over."""
+
+    audience: str = "fans"
+    mode: str = DIFF
+
+
+@dataclass(frozen=True, repr=False)
 class Settle(Brief):
     """Everything is loaded and compared."""
 
@@ -216,7 +251,22 @@ class Rebuild(Brief):
     layer: str = "cdm"
 
 
-Step = Stage | Refer | Rule | LoadDds | LoadCdm | Minute | Tick | Settle | Replay | Rebuild
+Step = (
+    Stage
+    | Refer
+    | Rule
+    | LoadDds
+    | LoadCdm
+    | Minute
+    | Tick
+    | Erase
+    | Return
+    | Tell
+    | Export
+    | Settle
+    | Replay
+    | Rebuild
+)
 
 # --- what can happen -----------------------------------------------------------------------------------------------------
 
@@ -251,7 +301,7 @@ GUESTS = st.builds(
     at=MINUTES,
     name=st.sampled_from(["Ann", "Bob", None]),
     login=st.sampled_from(["ann", None]),
-    phone=st.sampled_from(["+7 999 123-45-67", None]),
+    phone=st.sampled_from(["+7 999 123-45-67", "8 999 123 45 67", "8 999 765-43-21", None]),
     email=st.sampled_from(["ann@example.com", "", None]),
 )
 MENUS = st.builds(
@@ -284,6 +334,10 @@ CDM_CRASHES = st.builds(LoadCdm, crash_at=st.integers(0, len(layers.CDM.claim + 
 CDM_LOADS = st.sampled_from([LoadCdm(), LoadCdm(max_rule_guests=1)])
 CDM_OVERTAKEN = st.builds(LoadCdm, overtaken_at=st.integers(0, len(layers.CDM.claim + layers.CDM.load) - 1))
 
+ERASURES = st.builds(Erase, user=USERS)
+RETURNS = st.builds(Return, user=USERS, at=MINUTES)
+TOLD = st.builds(Tell, user=USERS, what=st.sampled_from(TELLS))
+EXPORTS = st.builds(Export, audience=st.sampled_from(list(AUDIENCES)), mode=st.sampled_from([DIFF, DIFF, FULL]))
 
 # Guests and dishes that are known are counted by baskets from here on; who and what is new is counted whole.
 KNOWN: list[Step] = [
@@ -292,10 +346,19 @@ KNOWN: list[Step] = [
     LoadDds(),
     LoadCdm(),
 ]
+# Guests who are at the channels.
+PEOPLE: list[Step] = [
+    *KNOWN,
+    Refer((Guest("ann", phone="+7 999 123-45-67"), Guest("bob", phone="8 999 765-43-21"))),
+    Rule(),
+    Stage((Order(3, user="bob", basket=(("a", None),)),)),
+    Tell("bob", "consents"),
+    Export(),
+]
 
 
-def steps(chunk: int) -> st.SearchStrategy[Step]:
-    """Return what can happen, with chunks of up to `chunk` messages."""
+def steps(chunk: int, *, people: bool) -> st.SearchStrategy[Step]:
+    """Return what can happen, with chunks of up to `chunk` messages; with `people`, guests are handed over and forgotten, too."""
     stages = st.builds(
         Stage,
         orders=st.lists(ORDERS, min_size=1, max_size=chunk).map(tuple),
@@ -320,13 +383,14 @@ def steps(chunk: int) -> st.SearchStrategy[Step]:
         CDM_CRASHES,
         st.just(Settle()),
         st.sampled_from([Replay(), Rebuild("cdm"), Rebuild("dds")]),
+        *((st.one_of(ERASURES, ERASURES, RETURNS), TOLD, EXPORTS, EXPORTS) if people else ()),
     )
 
 
-def streams(length: int = 16, chunk: int = 5) -> st.SearchStrategy[list[Step]]:
+def streams(length: int = 16, chunk: int = 5, *, people: bool = True) -> st.SearchStrategy[list[Step]]:
     """Return histories of up to `length` steps, and of no less than half of that: in shorter ones hardly anything changes."""
-    begin = st.sampled_from([[], KNOWN, KNOWN])
-    return st.tuples(begin, st.lists(steps(chunk), min_size=length // 2, max_size=length)).map(
+    begin = st.sampled_from([[], KNOWN, PEOPLE if people else KNOWN])
+    return st.tuples(begin, st.lists(steps(chunk, people=people), min_size=length // 2, max_size=length)).map(
         lambda parts: [*parts[0], *parts[1]]
     )
 
@@ -445,6 +509,9 @@ class Tally:
     crashes: int = 0
     comparisons: int = 0
     replays: int = 0
+    erasures: int = 0
+    exports: int = 0
+    removals: int = 0
 
     def __str__(self) -> str:
         return ", ".join(f"{value:,} {name}" for name, value in vars(self).items())
@@ -522,6 +589,10 @@ class Run:
     values: list[bytes] = field(default_factory=list)
     documents: list[tuple[str, str, bytes]] = field(default_factory=list)
     as_of: datetime = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    channels: Channels = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.channels = Channels(self.pipeline, self.model)
 
     def play(self, stream: Iterable[Step]) -> None:
         """Take the steps one by one."""
@@ -550,6 +621,21 @@ class Run:
                 self.send([order.value() for order in step.orders])
                 self._load_dds(LoadDds())
                 self._load_cdm(LoadCdm())
+            case Erase() | Return() | Tell() | Export():
+                self._take_people(step)
+
+    def _take_people(self, step: Erase | Return | Tell | Export) -> None:
+        match step:
+            case Erase():
+                self.erase(step.user)
+            case Return():
+                self._reopen(step)
+            case Tell():
+                self.channels.tell(step.user, step.what)
+            case Export():
+                self.settle()
+                TALLY.exports += 1
+                TALLY.removals += self.channels.export(step.audience, step.mode)
 
     def _take_whole(self, step: Settle | Replay | Rebuild) -> None:
         match step:
@@ -584,7 +670,7 @@ class Run:
     def send(self, values: Sequence[bytes], *, crash: bool = False) -> None:
         """Stage messages as one chunk; with `crash` the first try fails."""
         if crash:
-            store = RecordStore(self._session(), layers.ORDERS._replace(finish=(CRASH.name,)), UTC)
+            store = RecordStore(self._session(), layers.ORDERS._replace(finish=(CRASH.name,)), UTC, lambda: PEPPER)
             self._crash(lambda: store.store([Record(value, None, "test", 0, n) for n, value in enumerate(values)]))
         self.pipeline.stage(values)
         self.model.messages(values)
@@ -596,6 +682,25 @@ class Run:
         for document in documents:
             self.model.document(*document)
         self.documents += documents
+
+    def erase(self, guest: str) -> None:
+        """Erase a guest, whatever of them still waits."""
+        self.pipeline.owner.execute("select stg.request_erasure(%s)", [guest])
+        assert len(list(work_off(self.pipeline.session, lambda: PEPPER))) == 1
+        TALLY.erasures += 1
+        self.channels.forget(guest)
+        self.model.erase(guest)
+
+    def _reopen(self, step: Return) -> None:
+        moment = datetime(2026, 1, 1, 12, step.at, tzinfo=UTC)
+        reopened = self.pipeline.owner.execute(
+            "update stg.erasures set reopened_dt = %s where subject_hmac = %s and reopened_dt is null",
+            [moment, subject_of(PEPPER, step.user)],
+        )
+        if reopened.rowcount:
+            self.model.reopen(step.user, moment)
+            # What Redis held of them before would be read again.
+            self.documents = [told for told in self.documents if told[:2] != ("user", step.user)]
 
     def rule(
         self, tag: str, category: str, threshold: int | None, window: int | None = None, leaves: int | None = None

@@ -176,7 +176,8 @@ class Model:
     """the moment as of which tags with a window or an exit threshold stand"""
     _unasked: set[tuple[str, str]] = field(default_factory=set)
     _withdrawn: set[bytes] = field(default_factory=set)
-    _erased: set[str] = field(default_factory=set)
+    _erased: dict[str, datetime | None] = field(default_factory=dict)
+    """who was erased -> orders that began from then on are theirs again"""
 
     # --- what it is told -----------------------------------------------------------------------------------------
 
@@ -206,7 +207,7 @@ class Model:
 
     def document(self, kind: str, key: str, value: bytes) -> str:
         """Take what Redis holds under a key asked for as a `user` or `restaurant`. Returns "accepted", "erased" or the reason."""
-        if kind == "user" and key in self._erased:
+        if kind == "user" and self.is_erased(key):
             return "erased"
         try:
             version = read_document(kind, key, value, self.zone)
@@ -233,14 +234,25 @@ class Model:
 
     def erase(self, guest: str) -> None:
         """Forget a guest, now and whenever something of theirs comes again: their orders are nobody's."""
-        self._erased.add(guest)
+        self._erased[guest] = None
         self._versions = {content: self._scrubbed(version) for content, version in self._versions.items()}
         self._documents = {
             content: known for content, known in self._documents.items() if (known.kind, known.key) != ("user", guest)
         }
 
+    def reopen(self, guest: str, moment: datetime) -> None:
+        """Take back a guest who was erased: what comes of orders from a moment on is theirs, what is nobody's stays so."""
+        self._erased[guest] = moment
+
+    def is_erased(self, guest: str) -> bool:
+        """Tell whether a guest was erased and has not come back."""
+        return guest in self._erased and self._erased[guest] is None
+
     def _scrubbed(self, version: OrderVersion) -> OrderVersion:
-        return replace(version, user_id=NOBODY) if version.user_id in self._erased else version
+        if version.user_id not in self._erased:
+            return version
+        back = self._erased[version.user_id]
+        return version if back is not None and version.order_dt >= back else replace(version, user_id=NOBODY)
 
     def add_rule(
         self, tag: str, category: str, threshold: int, window_days: int | None = None, exit_threshold: int | None = None
@@ -289,6 +301,10 @@ class Model:
             "es_order_product": {i: {"product_ids": frozenset(o.dishes)} for i, o in orders.items() if o.dishes},
             "es_product_category": {dish: {"category_name": c} for dish, c in self.product_categories().items()},
         }
+
+    def phones(self, guest: str) -> set[str]:
+        """Every phone that a document of a guest has ever said."""
+        return {d.phone for d in self._by_age("user") if d.key == guest and d.phone is not None}
 
     def _contacts(self) -> dict[str, dict[str, str | None]]:
         """Guest -> phone and e-mail now; who never had any is not in it."""

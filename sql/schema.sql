@@ -748,6 +748,44 @@ $$;
 
 COMMENT ON FUNCTION stg.request_erasure(guest_id text) IS 'Asks for the erasure of a guest, by the app''s own id: pass it as a parameter, so that no log has it';
 
+CREATE FUNCTION stg.restore_erasures(acts jsonb) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+with restored as (
+    insert into stg.erasures as known (subject_hmac, requested_dt, done_dt, reopened_dt, reason, counts)
+    select distinct on (subject_hmac)
+        decode(subject_hmac, 'hex'),
+        requested_dt,
+        done_dt,
+        reopened_dt,
+        reason,
+        counts
+    from jsonb_to_recordset(acts) as act (
+        subject_hmac text,
+        requested_dt timestamptz,
+        done_dt timestamptz,
+        reopened_dt timestamptz,
+        reason text,
+        counts jsonb
+    )
+    order by subject_hmac asc, done_dt desc, reopened_dt desc nulls last
+    on conflict (subject_hmac) do update set
+        done_dt = excluded.done_dt,
+        reopened_dt = excluded.reopened_dt,
+        reason = excluded.reason,
+        counts = excluded.counts
+    where
+        (excluded.done_dt, coalesce(excluded.reopened_dt, '-infinity'))
+        > (known.done_dt, coalesce(known.reopened_dt, '-infinity'))
+    returning 1
+)
+
+select count(*) from restored
+$$;
+
+COMMENT ON FUNCTION stg.restore_erasures(acts jsonb) IS 'Puts back what a copy of the ledger knows and the table does not, or knows as it was before. Returns the number of rows';
+
 CREATE FUNCTION stg.see_transactions() RETURNS TABLE(kind text, who text, since timestamp with time zone, detail text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4185,27 +4223,30 @@ GRANT ALL ON FUNCTION stg.read_otherwise(chunk regclass, log regclass, judged an
 REVOKE ALL ON FUNCTION stg.request_erasure(guest_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION stg.request_erasure(guest_id text) TO dwh_etl;
 
+REVOKE ALL ON FUNCTION stg.restore_erasures(acts jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION stg.restore_erasures(acts jsonb) TO dwh_etl;
+
 REVOKE ALL ON FUNCTION stg.see_transactions() FROM PUBLIC;
 GRANT ALL ON FUNCTION stg.see_transactions() TO dwh_etl;
 GRANT ALL ON FUNCTION stg.see_transactions() TO dwh_bi;
 
 REVOKE ALL ON FUNCTION stg.withdraw(content uuid, reason text) FROM PUBLIC;
 
-GRANT SELECT,INSERT,DELETE ON TABLE cdm.audience_export_rows TO dwh_etl;
+GRANT SELECT,INSERT,DELETE,MAINTAIN ON TABLE cdm.audience_export_rows TO dwh_etl;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.audience_exports TO dwh_etl;
 
-GRANT SELECT,INSERT,DELETE ON TABLE cdm.audience_member_changes TO dwh_etl;
+GRANT SELECT,INSERT,DELETE,MAINTAIN ON TABLE cdm.audience_member_changes TO dwh_etl;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.audience_members TO dwh_etl;
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE cdm.audience_members TO dwh_etl;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE cdm.audiences TO dwh_etl;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.category_histogram TO dwh_etl;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE cdm.consents TO dwh_etl;
+GRANT SELECT,INSERT,MAINTAIN,UPDATE ON TABLE cdm.consents TO dwh_etl;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.guest_due TO dwh_etl;
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE cdm.guest_due TO dwh_etl;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.product_totals TO dwh_etl;
 
@@ -4219,28 +4260,28 @@ GRANT SELECT,INSERT ON TABLE cdm.rehearsals TO dwh_etl;
 
 GRANT SELECT,INSERT,DELETE ON TABLE cdm.rule_queue TO dwh_etl;
 
-GRANT SELECT,INSERT ON TABLE cdm.suppressions TO dwh_etl;
+GRANT SELECT,INSERT,MAINTAIN ON TABLE cdm.suppressions TO dwh_etl;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE cdm.tag_clock TO dwh_etl;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.tag_days TO dwh_etl;
 
-GRANT SELECT,INSERT ON TABLE cdm.tag_events TO dwh_etl;
+GRANT SELECT,INSERT,MAINTAIN ON TABLE cdm.tag_events TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.tag_rule_versions TO dwh_etl;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.tag_rules TO dwh_etl;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.user_category_counters TO dwh_etl;
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE cdm.user_category_counters TO dwh_etl;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.user_product_counters TO dwh_etl;
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE cdm.user_product_counters TO dwh_etl;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE cdm.user_tags TO dwh_etl;
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE cdm.user_tags TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_audience_daily TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_audience_daily TO dwh_etl;
 
-GRANT SELECT,INSERT ON TABLE dds.h_user TO dwh_etl;
+GRANT SELECT,INSERT,MAINTAIN ON TABLE dds.h_user TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_audience_groups TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_audience_groups TO dwh_etl;
@@ -4259,7 +4300,7 @@ GRANT SELECT ON TABLE cdm.v_category_thresholds TO dwh_etl;
 GRANT SELECT ON TABLE cdm.v_clock TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_clock TO dwh_etl;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE stg.dead_letters TO dwh_etl;
+GRANT SELECT,INSERT,MAINTAIN,UPDATE ON TABLE stg.dead_letters TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_dead_letters TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_dead_letters TO dwh_etl;
@@ -4267,15 +4308,15 @@ GRANT SELECT ON TABLE cdm.v_dead_letters TO dwh_etl;
 GRANT SELECT ON TABLE cdm.v_exports TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_exports TO dwh_etl;
 
-GRANT SELECT,INSERT,DELETE ON TABLE dds.counter_queue TO dwh_etl;
+GRANT SELECT,INSERT,DELETE,MAINTAIN ON TABLE dds.counter_queue TO dwh_etl;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE stg.drain_ends TO dwh_etl;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.drain_progress TO dwh_etl;
 
-GRANT SELECT,INSERT,DELETE ON TABLE stg.load_queue TO dwh_etl;
+GRANT SELECT,INSERT,DELETE,MAINTAIN ON TABLE stg.load_queue TO dwh_etl;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.order_events TO dwh_etl;
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE stg.order_events TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_freshness TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_freshness TO dwh_etl;
@@ -4286,7 +4327,7 @@ GRANT SELECT ON TABLE dds.closed_intervals TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE dds.es_order_product TO dwh_etl;
 
-GRANT SELECT,INSERT ON TABLE dds.es_order_user TO dwh_etl;
+GRANT SELECT,INSERT,MAINTAIN ON TABLE dds.es_order_user TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE dds.es_product_category TO dwh_etl;
 
@@ -4381,17 +4422,17 @@ GRANT SELECT,INSERT ON TABLE dds.s_order_cost TO dwh_etl;
 
 GRANT SELECT ON TABLE dds.current_order_cost TO dwh_etl;
 
-GRANT SELECT,INSERT ON TABLE dds.s_user_contacts TO dwh_etl;
+GRANT SELECT,INSERT,MAINTAIN ON TABLE dds.s_user_contacts TO dwh_etl;
 
 GRANT SELECT ON TABLE dds.current_user_contacts TO dwh_etl;
 
-GRANT SELECT,INSERT ON TABLE dds.s_user_names TO dwh_etl;
+GRANT SELECT,INSERT,MAINTAIN ON TABLE dds.s_user_names TO dwh_etl;
 
 GRANT SELECT ON TABLE dds.current_user_names TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE dds.l_order_product TO dwh_etl;
 
-GRANT SELECT,INSERT ON TABLE dds.l_order_user TO dwh_etl;
+GRANT SELECT,INSERT,MAINTAIN ON TABLE dds.l_order_user TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE dds.l_product_category TO dwh_etl;
 
@@ -4401,7 +4442,7 @@ GRANT SELECT ON TABLE dds.suspended_keys TO dwh_etl;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE stg.check_progress TO dwh_etl;
 
-GRANT SELECT ON TABLE stg.erasure_requests TO dwh_etl;
+GRANT SELECT,MAINTAIN ON TABLE stg.erasure_requests TO dwh_etl;
 
 GRANT SELECT ON TABLE stg.erasures TO dwh_etl;
 
@@ -4409,15 +4450,15 @@ GRANT SELECT,INSERT ON TABLE stg.judged_orders TO dwh_etl;
 
 GRANT SELECT,INSERT ON TABLE stg.judged_references TO dwh_etl;
 
-GRANT SELECT,INSERT ON TABLE stg.order_event_log TO dwh_etl;
+GRANT SELECT,INSERT,MAINTAIN ON TABLE stg.order_event_log TO dwh_etl;
 
-GRANT SELECT,INSERT ON TABLE stg.reference_log TO dwh_etl;
+GRANT SELECT,INSERT,MAINTAIN ON TABLE stg.reference_log TO dwh_etl;
 
 GRANT SELECT ON TABLE stg.queued_documents TO dwh_etl;
 
 GRANT SELECT ON TABLE stg.queued_orders TO dwh_etl;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.reference_keys TO dwh_etl;
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE stg.reference_keys TO dwh_etl;
 
 GRANT USAGE ON SEQUENCE stg.reference_rounds TO dwh_etl;
 

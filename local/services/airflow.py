@@ -50,7 +50,11 @@ class Airflow(Service):
                 {"conn_type": "generic", "extra": {"url": str(self.home / "exports")}}
             ),
             "AIRFLOW_CONN_ERASURE_LEDGER": json.dumps(
-                {"conn_type": "generic", "password": self.state.secret("erasure_pepper")}
+                {
+                    "conn_type": "generic",
+                    "password": self.state.secret("erasure_pepper"),
+                    "extra": {"copy": str(self.home / "ledger")},
+                }
             ),
             "AIRFLOW__API__BASE_URL": self.address(),
             "AIRFLOW__API__HOST": HOST,

@@ -22,6 +22,7 @@ from warehouse.careful import CarefulConsumer
 from warehouse.constants import CONSUMER_GROUP, ERASURES_CONN_ID, POSTGRES_LIMITS
 from warehouse.drain import DEFAULT_SETTINGS, FORCED_SETTINGS, DrainError, explained
 from warehouse.ledger import no_pepper
+from warehouse.ledger_copy import LedgerCopy
 from warehouse.sources import ORDERS_SETTINGS, BadSettingError, ReferenceSettings
 
 Said = TypeVar("Said")
@@ -100,6 +101,23 @@ def ledger_pepper() -> str:
     except AirflowNotFoundException:
         pepper = None
     return pepper or no_pepper()
+
+
+def ledger_copy() -> LedgerCopy | None:
+    """Return where the ledger is copied to, None where nobody says. Raises `AirflowFailException` where that is wrong."""
+    try:
+        extra = BaseHook.get_connection(ERASURES_CONN_ID).extra_dejson
+    except AirflowNotFoundException:
+        return None
+    url, options = extra.get("copy"), extra.get("options", {})
+    if url is None:
+        return None
+    if not isinstance(url, str) or not url or not isinstance(options, dict):
+        raise AirflowFailException(
+            f"the extra of the Airflow connection {ERASURES_CONN_ID}: copy must be a folder or such as s3://bucket/ledger, and "
+            "options those of fsspec"
+        )
+    return LedgerCopy(url, **options)
 
 
 def _said(conn_id: str, read: Callable[[Mapping[str, Any]], Said]) -> Said:

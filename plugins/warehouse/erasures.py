@@ -14,6 +14,7 @@ from warehouse.layers import (
     ERASURE_REQUESTS,
     ERASURES,
     ERASURES_DONE,
+    ERASURES_VACUUMED,
     STG_LOCK,
 )
 from warehouse.ledger import ERASED_ID, Pepper, names_any, scrubbed, subject_of
@@ -21,7 +22,7 @@ from warehouse.session import Session
 
 ERASURE_FILES = (
     *(STG_LOCK, DDS_LOCK, CDM_LOCK, ERASURES, ERASURE_REQUESTS, ERASURE_GUESTS),
-    *(ERASURE_MESSAGES, ERASURE_NAMES, ERASURE_LETTERS, ERASURES_DONE),
+    *(ERASURE_MESSAGES, ERASURE_NAMES, ERASURE_LETTERS, ERASURES_DONE, ERASURES_VACUUMED),
 )
 REQUEST, RESTORE = "request", "restore"
 
@@ -46,6 +47,11 @@ def apply_ledger(session: Session, pepper: Pepper) -> Iterator[dict[str, int]]:
         subject = subject_of(secret, guest_id)
         if subject in erased and guest_id != ERASED_ID:
             yield erase(session, guest_id, subject, RESTORE, erased[subject])
+
+
+def vacuum(session: Session) -> None:
+    """Remove what erased rows have left in the files of the tables they were in, as far as no open transaction may see them."""
+    session.run_alone(ERASURES_VACUUMED)
 
 
 def erase(session: Session, guest_id: str, subject: bytes, reason: str, requested_dt: datetime) -> dict[str, int]:

@@ -98,6 +98,10 @@ ERASURE_MESSAGES = "ask/stg/erasure_messages.sql"
 ERASURE_NAMES = "ask/stg/erasure_names.sql"
 ERASURE_LETTERS = "ask/stg/erasure_letters.sql"
 ERASURES_DONE = "settle/stg/erasures_done.sql"
+ERASURES_VACUUMED = "settle/stg/erasures_vacuumed.sql"
+# The ledger to a place outside the database, and from there.
+ERASURES_ACTS = "ask/stg/erasures_acts.sql"
+ERASURES_RESTORED = "settle/stg/erasures_restored.sql"
 
 # How far a drain has come: what is stored with its chunks and beside them.
 DRAIN_POSITIONS = "ask/stg/drain_positions.sql"

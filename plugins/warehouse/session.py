@@ -49,6 +49,15 @@ class Session:
         """Run files in the transaction that is open; return the rows that each has written, by table."""
         return run_sql(self.connection, [self.files[name] for name in names], {**self.params, **params}, self.log)
 
+    def run_alone(self, name: str) -> None:
+        """Run a file of one statement outside of any transaction; none is open."""
+        before = self.connection.autocommit
+        self.connection.autocommit = True
+        try:
+            self.connection.execute(self.files[name].text.encode())
+        finally:
+            self.connection.autocommit = before
+
     def look(self, name: str, params: Mapping[str, Any] = NONE) -> list[tuple[Any, ...]]:
         """Return the rows of a question, in the transaction that is open."""
         with psycopg.ClientCursor(self.connection) as cursor:

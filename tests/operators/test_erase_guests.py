@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from tests.streams import broken_laws
 from warehouse.audiences import DEFAULTS, apply_audiences
 from warehouse.export import Asked, Audience, export_audience
 from warehouse.export_files import ExportFiles
-from warehouse.layers import AUDIENCES_NOW, ORDERS
+from warehouse.layers import AUDIENCES_NOW, ERASURES_VACUUMED, ORDERS
 from warehouse.ledger import PepperError, subject_of
 from warehouse.requests import APPLY_LEDGER, STG_DDS_AND_CDM, WORK_OFF
 from warehouse.staging import Record, RecordStore
@@ -243,6 +244,72 @@ def test_after_a_restore_the_ledger_is_applied_again_and_twice_finds_nothing(pip
     assert erase() == {"guests": 1}, "nothing was left of them"
     assert pipeline.snapshot(HIDDEN) == erased
     assert pipeline.value("select counts <> '{}' from stg.erasures"), "the act stays"
+
+
+@pytest.fixture
+def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder beside the dumps that the ledger is copied to."""
+    folder = tmp_path / "ledger"
+    said = {"conn_type": "generic", "password": PEPPER, "extra": {"copy": str(folder)}}
+    monkeypatch.setenv("AIRFLOW_CONN_ERASURE_LEDGER", json.dumps(said))
+    return folder
+
+
+def test_a_restored_warehouse_that_lacks_the_ledger_learns_it_from_its_copy(
+    pipeline: Pipeline, topic: str, copies: Path
+) -> None:
+    request(pipeline, A)
+    assert erase()["copied"] == 1
+    erased = pipeline.snapshot(HIDDEN)
+    (file,) = copies.iterdir()
+    assert file.name.startswith(LEDGER_OF_A)
+    assert not [text for text in OF_THE_GUEST if text in file.read_text(encoding="utf-8")]
+    begin(pipeline)
+    minute_run(topic)  # as the backup has it: from before the erasure, its ledger empty
+    assert pipeline.rows("select * from stg.erasures") == []
+    assert traces(pipeline)
+    counts = erase(APPLY_LEDGER)
+    assert (counts["restored"], counts["guests"]) == (1, 1)
+    assert traces(pipeline) == {}
+    assert pipeline.snapshot(HIDDEN) == erased
+    assert erase(APPLY_LEDGER) == {"guests": 0, "restored": 0, "copied": 0}
+    assert file in copies.iterdir(), "files are only added"
+
+
+def test_what_a_run_has_not_copied_the_next_one_copies_and_the_newest_state_comes_back(
+    pipeline: Pipeline, topic: str, copies: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request(pipeline, A)
+    with monkeypatch.context() as killed:
+        killed.setattr("operators.erase_guests.copy_ledger", lambda *_: 0)
+        erase()
+    assert not copies.exists()
+    assert erase() == {"guests": 0, "copied": 1}
+    pipeline.owner.execute("update stg.erasures set reopened_dt = '2026-03-20 00:00:00Z'")
+    assert erase() == {"guests": 0, "copied": 1}
+    assert len(list(copies.iterdir())) == 2
+    ledger = "select subject_hmac, requested_dt, done_dt, reopened_dt, reason, counts from stg.erasures"
+    before = pipeline.rows(ledger)
+    pipeline.owner.execute("update stg.erasures set reopened_dt = null")
+    assert erase(APPLY_LEDGER)["restored"] == 1
+    assert pipeline.rows(ledger) == before
+    pipeline.owner.execute("delete from stg.erasures")
+    assert erase(APPLY_LEDGER)["restored"] == 1
+    assert pipeline.rows(ledger) == before
+
+
+def test_the_tables_of_an_erasure_are_vacuumed_at_once(pipeline: Pipeline, topic: str) -> None:
+    if pipeline.owner.info.server_version < 170_000:
+        pytest.skip("only the owner may vacuum there; autovacuum does it")
+    vacuumed = "select schemaname || '.' || relname from pg_stat_user_tables where last_vacuum >= %s"
+    began = pipeline.value("select clock_timestamp()")
+    assert erase() == {"guests": 0}
+    assert pipeline.rows(vacuumed, [began]) == [], "nobody was erased"
+    request(pipeline, A)
+    erase()
+    tables = set(re.findall(r"\b(?:stg|dds|cdm)\.\w+", (REPO / "sql" / ERASURES_VACUUMED).read_text(encoding="utf-8")))
+    assert len(tables) > 20
+    assert {table for (table,) in pipeline.rows(vacuumed, [began])} == tables
 
 
 def test_who_is_at_a_channel_is_removed_by_the_next_export_and_then_gone(

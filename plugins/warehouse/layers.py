@@ -308,7 +308,7 @@ CDM = Layer(
 )
 # A minute's run judges changed rules of at most about so many guests, and leaves the rest to the next: orders and time don't wait
 # for a file of hundreds of rules, nor does the task run into its limit over it.
-MINUTE_RULES = {"max_rule_guests": 500_000}
+MINUTE_RULES = {"max_rule_guests": 200_000}
 # A rule is rehearsed by the same fold; what comes of it.
 RULE_TO_REHEARSE = "ask/cdm/rule_to_rehearse.sql"
 REHEARSAL = (

@@ -11,6 +11,7 @@ create temporary table batch_category_histogram (
     guests bigint
 ) on commit drop;
 
+-- Said without a union: of one the workers would send the rows, of this their sums.
 insert into batch_category_histogram
 select
     category_id,
@@ -21,21 +22,11 @@ from (
     select
         category_id,
         category_name,
-        order_cnt,
-        1 as guests
+        unnest(array[order_cnt, order_cnt_before]) as order_cnt,
+        unnest(array[1, -1]) as guests
     from batch_category_changes
-    where order_cnt > 0
-
-    union all
-
-    select
-        category_id,
-        category_name,
-        order_cnt_before,
-        -1
-    from batch_category_changes
-    where order_cnt_before > 0
 ) as moved
+where order_cnt > 0
 group by category_id, order_cnt
 having sum(guests) <> 0;
 

@@ -9,30 +9,17 @@ create temporary table batch_product_totals (
     order_cnt bigint
 ) on commit drop;
 
+-- Said without a union: of one the workers would send the rows, of this their sums.
 insert into batch_product_totals
 select
     product_id,
-    sum(guests) as guests,
-    sum(order_cnt) as order_cnt
-from (
-    select
-        product_id,
-        1 as guests,
-        order_cnt
-    from batch_product_changes
-    where order_cnt > 0
-
-    union all
-
-    select
-        product_id,
-        -1,
-        -order_cnt_before
-    from batch_product_changes
-    where order_cnt_before > 0
-) as moved
+    sum((order_cnt > 0)::integer - (order_cnt_before > 0)::integer) as guests,
+    sum(order_cnt - order_cnt_before) as order_cnt
+from batch_product_changes
 group by product_id
-having sum(guests) <> 0 or sum(order_cnt) <> 0;
+having
+    sum((order_cnt > 0)::integer - (order_cnt_before > 0)::integer) <> 0
+    or sum(order_cnt - order_cnt_before) <> 0;
 
 merge into cdm.product_totals as stored
 using batch_product_totals as change

@@ -30,8 +30,10 @@ with entering as not materialized (
         > (known.update_ts, known.sent_dttm, known.value_hash)
 ),
 
+-- The key is in both parts of the union: without it the workers would send the rows, and not their sums.
 moved as (
     select
+        h_order_pk,
         date_trunc('hour', order_dt, 'UTC') as order_hour,
         restaurant_id,
         status,
@@ -43,6 +45,7 @@ moved as (
     union all
 
     select
+        log.h_order_pk,
         date_trunc('hour', log.order_dt, 'UTC'),
         log.restaurant_id,
         log.final_status,

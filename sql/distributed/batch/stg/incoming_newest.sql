@@ -28,7 +28,7 @@ select
     final_status,
     cost,
     cardinality(item_ids) = 0,
-    value -> 'payload',
+    value::json -> 'payload',
     h_order_pk
 from (
     select distinct on (h_order_pk) *

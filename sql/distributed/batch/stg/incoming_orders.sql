@@ -1,4 +1,5 @@
--- Beside the order's key, by which the rows find their worker, as they come in.
+-- Beside the order's key, by which the rows find their worker, as they come in. The message is a text on its way: so the coordinator,
+-- through which all of them pass, does not read it.
 -- Grain: a message of Kafka; the same content may stand in it twice
 -- Rerun: emptied at the end of the transaction
 -- Params: none
@@ -15,7 +16,7 @@ create temporary table incoming_orders (
     payment numeric,
     item_ids text[],
     item_names text[],
-    value json,
+    value text,
     topic text,
     "partition" integer,
     "offset" bigint,

@@ -6,7 +6,7 @@
 insert into incoming_dead_letters (value_hash, raw, topic, "partition", "offset", reason, detail)
 select
     incoming.value_hash,
-    convert_to(incoming.value::text, 'UTF8'),
+    convert_to(incoming.value, 'UTF8'),
     incoming.topic,
     incoming."partition",
     incoming."offset",

@@ -65,6 +65,9 @@ def main(arguments: Iterable[str] = ()) -> None:
 def distribute(connection: psycopg.Connection) -> str:
     """Give each table of the list its place, make the tables of batches, and let the views be read; return what was done."""
     check_cluster(connection)
+    in_columns = os.environ.get("DWH_COLUMNAR_LOG", "").lower() == "true"
+    if in_columns:
+        check_columns(connection)
     take_turns(connection)
     found = connection.execute(
         "select table_name::text, distribution_column from citus_tables where citus_table_type = 'distributed'"
@@ -82,9 +85,8 @@ def distribute(connection: psycopg.Connection) -> str:
     kept = neighbours(connection) if missing else []
     for table in missing:
         prepare(connection, table)
-    if LOG in missing and os.environ.get("DWH_COLUMNAR_LOG", "").lower() == "true":
-        connection.execute(f"alter table {LOG} set access method columnar")
-        note(connection, 1, f"alter table {LOG} set access method heap")
+    if LOG in missing and in_columns:
+        lay_in_columns(connection)
     for table in missing:
         spread(connection, table, DISTRIBUTED[table])
     for statement in kept:
@@ -115,12 +117,21 @@ def check_cluster(connection: psycopg.Connection) -> None:
             "the coordinator knows no worker: select citus_add_node('host', 5432) for each, as its admin"
         )
     unreachable = connection.execute(
-        "select to_nodename || ':' || to_nodeport from citus_check_cluster_node_health() where result is not true"
+        "select to_nodename || ':' || to_nodeport from citus_check_cluster_node_health() where not result"
     ).fetchall()
     if unreachable:
         nodes = ", ".join(sorted({node for (node,) in unreachable}))
         raise CannotDistributeError(
             f"these nodes can't be reached: {nodes}. Start them, or take them off with citus_remove_node"
+        )
+
+
+def check_columns(connection: psycopg.Connection) -> None:
+    """Raise where the log can't lie in columns."""
+    if not connection.execute("select 1 from pg_extension where extname = 'citus_columnar'").fetchone():
+        raise CannotDistributeError(
+            "the log is to lie in columns, and this database has no extension citus_columnar: create extension citus_columnar, "
+            "as its admin, or take columnarLog off (DWH_COLUMNAR_LOG)"
         )
 
 
@@ -221,6 +232,15 @@ def prepare(connection: psycopg.Connection, table: str) -> None:
             change(f"create index {name} on {table} ({listed})", f"drop index {table.split('.')[0]}.{name}", 2)
 
 
+def lay_in_columns(connection: psycopg.Connection) -> None:
+    """Lay the log in columns, which know the least and the greatest value of each part themselves: so they take no such index."""
+    for name, definition in connection.execute(RANGES, [LOG]).fetchall():
+        connection.execute(f"drop index {name}")
+        note(connection, 5, definition)
+    connection.execute(f"alter table {LOG} set access method columnar")
+    note(connection, 1, f"alter table {LOG} set access method heap")
+
+
 def neighbours(connection: psycopg.Connection) -> list[str]:
     """Return the statements that make the foreign keys to a table beside its own: those by which both are distributed."""
     found = connection.execute(FOREIGN_KEYS).fetchall()
@@ -246,6 +266,13 @@ inner join pg_attribute as here on here.attrelid = conrelid and here.attnum = co
 inner join pg_attribute as there on there.attrelid = confrelid and there.attnum = confkey[1]
 where contype = 'f' and connamespace in ('stg'::regnamespace, 'dds'::regnamespace, 'cdm'::regnamespace)
 order by 1, 2
+"""
+RANGES = """
+select indexrelid::regclass::text, pg_get_indexdef(indexrelid)
+from pg_index
+inner join pg_class on indexrelid = pg_class.oid
+inner join pg_am on relam = pg_am.oid
+where indrelid = %s::regclass and amname = 'brin'
 """
 KEYS = """
 select conname, contype, pg_get_constraintdef(oid), array(

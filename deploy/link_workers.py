@@ -11,6 +11,8 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 PORT = "5432"
+# The second comes with the first: the log may lie in columns.
+EXTENSIONS = ("citus", "citus_columnar")
 
 
 def wanted_workers() -> list[tuple[str, str]]:
@@ -48,4 +50,5 @@ def _make_database(node: str, database: str) -> None:
             make = sql.SQL("create database {} encoding 'UTF8' template template0")
             connection.execute(make.format(sql.Identifier(database)))
     with psycopg.connect(make_conninfo(node, dbname=database), autocommit=True) as connection:
-        connection.execute("create extension if not exists citus")
+        for extension in EXTENSIONS:
+            connection.execute(sql.SQL("create extension if not exists {}").format(sql.Identifier(extension)))

@@ -107,9 +107,9 @@ def work() -> None:
     class CpuClock(worlds.Clock):
         @contextmanager
         def stage(self, name: str) -> Iterator[None]:
-            before = _cpu_seconds(server)
+            before = server_seconds(server) + sum(os.times()[:2])
             yield
-            self.seconds[name] = _cpu_seconds(server) - before
+            self.seconds[name] = server_seconds(server) + sum(os.times()[:2]) - before
 
     worlds.Clock = CpuClock  # type: ignore[misc]
     home = Path(".local-pair")
@@ -138,12 +138,12 @@ def work() -> None:
         world.close()
 
 
-def _cpu_seconds(server: int) -> float:
-    """Return what this process and PostgreSQL, with its sessions, those that have ended too, have used so far."""
+def server_seconds(server: int) -> float:
+    """Return the CPU seconds that a PostgreSQL, with its sessions, those that have ended too, has used so far."""
     ticks = sum(_ticks(server)[:4])
     for session in Path(f"/proc/{server}/task/{server}/children").read_text().split():
         ticks += sum(_ticks(int(session))[:2])
-    return ticks / TICKS + sum(os.times()[:2])
+    return ticks / TICKS
 
 
 def _ticks(process: int) -> list[int]:

@@ -66,6 +66,17 @@ def test_a_database_without_workers_is_told_so(spare: str) -> None:
             distribute.distribute(connection)
 
 
+def test_a_log_in_columns_is_refused_where_nobody_has_made_them(spare: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with psycopg.connect(nodes()[1]) as connection:
+        worker = (connection.info.host, str(connection.info.port))
+    link_workers(make_conninfo(nodes()[0], dbname="postgres"), [worker], spare, "dwh_owner")
+    monkeypatch.setenv("DWH_COLUMNAR_LOG", "true")
+    with psycopg.connect(make_conninfo(nodes()[0], dbname=spare)) as connection:
+        connection.execute("drop extension citus_columnar")
+        with pytest.raises(distribute.CannotDistributeError, match="create extension citus_columnar"):
+            distribute.distribute(connection)
+
+
 def test_a_worker_that_is_away_is_named_and_nothing_is_half_distributed(seen: SeenPipeline) -> None:
     with psycopg.connect(os.environ["DWH_URL"]) as owner:
         distribute.gather(owner)

@@ -211,7 +211,15 @@ def prepare(connection: psycopg.Connection, table: str) -> None:
             f"alter table {table} alter column id add generated always as identity",
             3,
         )
+        # Given anew, some are numbers that other rows have from when the warehouse was plain: meanwhile without the key.
+        note(connection, 1, f"alter table {table} drop constraint {table.split('.')[1]}_pkey")
         note(connection, 2, renumber(table))
+        # Numbers go on behind those that are there.
+        note(
+            connection,
+            4,
+            f"select setval(pg_get_serial_sequence('{table}', 'id'), greatest(max(id), 1), max(id) is not null) from {table}",
+        )
     for name, is_constraint, definition, columns in connection.execute(KEYS, [table]).fetchall():
         if column in columns:
             continue

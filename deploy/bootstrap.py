@@ -2,8 +2,9 @@
 
 Reads DWH_ADMIN_URL (a superuser; or a role with CREATEROLE and CREATEDB, as managed clouds give; or `dwh_owner` itself
 where the cloud's console has made the roles and the database), and the passwords DWH_OWNER_PASSWORD, DWH_ETL_PASSWORD,
-DWH_BI_PASSWORD. Safe to run again and in parallel: what exists is kept, passwords and rights are set anew; a role that
-the admin may not alter is left as it is. DWH_WORKERS names the workers of a Citus cluster that is to hold the warehouse
+DWH_BI_PASSWORD, DWH_PAGE_PASSWORD (without it that of dwh_bi: a deployment that is older than the role has no other).
+Safe to run again and in parallel: what exists is kept, passwords and rights are set anew; a role that the admin may not
+alter is left as it is. DWH_WORKERS names the workers of a Citus cluster that is to hold the warehouse
 (deploy/link_workers.py); DWH_ADMIN_URL is its coordinator's then.
 
     python -m deploy.bootstrap
@@ -28,7 +29,10 @@ ROLES = {
     OWNER: ("DWH_OWNER_PASSWORD", None),
     "dwh_etl": ("DWH_ETL_PASSWORD", "connect, temporary"),
     "dwh_bi": ("DWH_BI_PASSWORD", "connect"),
+    "dwh_page": ("DWH_PAGE_PASSWORD", "connect"),
 }
+# What a variable is where it is not set.
+INSTEAD = {"DWH_PAGE_PASSWORD": "DWH_BI_PASSWORD"}
 # What keeps a dashboard, or a transaction that somebody has forgotten, from holding up the loads. Defaults of a session: what the
 # role may see and do is said by grants, and the pipeline sets limits of its own (sql/turn/transaction.sql, sql/turn/*/lock.sql).
 LIMITS = {
@@ -40,6 +44,15 @@ LIMITS = {
         "set statement_timeout = '30s'",
         "set idle_in_transaction_session_timeout = '60s'",
         # The only one of these that a session can't lift: it is a superuser's setting.
+        "set temp_file_limit = '1GB'",
+        "set default_transaction_read_only = on",
+        "set timezone = 'UTC'",
+    ),
+    # The page "Guest tags": three connections of each process of the API server, 5 s a question; and the watcher outside.
+    "dwh_page": (
+        "connection limit 20",
+        "set statement_timeout = '10s'",
+        "set idle_in_transaction_session_timeout = '60s'",
         "set temp_file_limit = '1GB'",
         "set default_transaction_read_only = on",
         "set timezone = 'UTC'",
@@ -72,7 +85,7 @@ def main() -> None:
     with as_admin("the warehouse", DATABASE if workers else None) as connection:
         connection.execute(ONE_AT_A_TIME)
         for role, (variable, _) in ROLES.items():
-            ensure_role(connection, role, os.environ.get(variable), variable)
+            ensure_role(connection, role, password_of(variable), variable)
         for role, limits in LIMITS.items():
             limit_role(connection, role, limits)
         let_owner_see_sessions(connection)
@@ -97,6 +110,11 @@ def as_admin(what: str, database: str | None = None) -> Iterator[psycopg.Connect
             yield connection
     except psycopg.Error as error:
         raise SystemExit(f"bootstrap of {what} failed: {error}") from error
+
+
+def password_of(variable: str) -> str | None:
+    """Return the password that a variable holds, or the one that stands for it."""
+    return os.environ.get(variable) or os.environ.get(INSTEAD.get(variable, ""))
 
 
 def ensure_role(connection: psycopg.Connection, role: str, password: str | None, variable: str) -> None:
@@ -170,7 +188,7 @@ def become_member(connection: psycopg.Connection, role: str) -> None:
 
 
 def grant_rights(connection: psycopg.Connection) -> None:
-    """Let in the three roles and nobody else; schemas and tables are the migrations' business."""
+    """Let in the roles of the warehouse and nobody else; schemas and tables are the migrations' business."""
     database = sql.Identifier(DATABASE)
     connection.execute(sql.SQL("revoke all on database {} from public").format(database))
     connection.execute("revoke create on schema public from public")
@@ -213,7 +231,8 @@ def close_other_databases(connection: psycopg.Connection) -> None:
     names = [name for (name,) in open_to_readers]
     if names:
         print(
-            f"dwh_bi may connect to {', '.join(names)}, too: revoke all on database ... from public, as the owner of each",
+            f"dwh_bi and dwh_page may connect to {', '.join(names)}, too: revoke all on database ... from public, as the "
+            "owner of each",
             file=sys.stderr,
         )
 

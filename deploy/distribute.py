@@ -30,7 +30,7 @@ from warehouse.distribution import (
     work_columns,
 )
 
-ROLES_THAT_READ_VIEWS = ("dwh_bi",)
+ROLES_THAT_READ_VIEWS = ("dwh_bi", "dwh_page")
 OWNERS_FUNCTIONS = ("dds.clear_vault()",)
 VAULT = sorted(table for table in {*DISTRIBUTED, *LOCAL} if re.match(r"dds\.(h|l|s|es)_", table))
 LOG = "stg.order_event_log"

@@ -105,7 +105,7 @@ def kubernetes_secrets(
     if by_ca:
         warehouse["extra"] = by_ca
     etl = {**warehouse, "login": "dwh_etl", "password": env["DWH_ETL_PASSWORD"]}
-    bi = {**warehouse, "login": "dwh_bi", "password": env["DWH_BI_PASSWORD"]}
+    page = {**warehouse, "login": "dwh_page", "password": env["DWH_PAGE_PASSWORD"]}
     brokers = {"bootstrap.servers": kafka, "group.id": "dwh-orders"}
     if "kafka" in tls:
         brokers |= {"security.protocol": "SSL", "ssl.ca.location": CA_FILE}
@@ -135,7 +135,7 @@ def kubernetes_secrets(
         "dwh-server": {
             "DWH_ADMIN_URL": f"postgresql://postgres:{env['POSTGRES_PASSWORD']}@{postgres}/postgres{said}",
             **{name: env[name] for name in ("POSTGRES_PASSWORD", "AIRFLOW_DB_PASSWORD")},
-            **{name: env[name] for name in ("DWH_OWNER_PASSWORD", "DWH_ETL_PASSWORD", "DWH_BI_PASSWORD")},
+            **{f"DWH_{role}_PASSWORD": env[f"DWH_{role}_PASSWORD"] for role in ("OWNER", "ETL", "BI", "PAGE")},
         },
         # The migrations of the warehouse, and its backup.
         "dwh-owner": {"DWH_URL": f"postgresql://dwh_owner:{env['DWH_OWNER_PASSWORD']}@{postgres}/dwh{said}"},
@@ -146,7 +146,7 @@ def kubernetes_secrets(
             "AIRFLOW_CONN_REDIS_REFERENCE": json.dumps(reference),
         },
         # The API server, for the page "Guest tags": it reads the marts.
-        "page-connection": {"AIRFLOW_CONN_POSTGRES_DWH_BI": json.dumps(bi)},
+        "page-connection": {"AIRFLOW_CONN_POSTGRES_DWH_BI": json.dumps(page)},
         # The exporter of the metrics; a URL, because it is no part of Airflow.
         "metrics-connection": {
             "SQLEXPORTER_TARGET_DSN": f"postgres://dwh_bi:{env['DWH_BI_PASSWORD']}@{postgres}/dwh{said}"

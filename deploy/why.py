@@ -1,6 +1,7 @@
 """Why has a guest a tag, or why not yet: which orders count, which don't, what is missing, until when.
 
-Reads the guest's id from standard input, so that it stands in no history of a shell, and DWH_BI_URL: analysts may ask, too.
+Reads the guest's id from standard input, so that it stands in no history of a shell, and DWH_PAGE_URL: the page's role may ask,
+dwh_bi may not.
 
     python -m deploy.why < id.txt
     python -m deploy.why --tag pizza_lover < id.txt
@@ -24,9 +25,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tag", help="of this tag alone; else of all whose rule is in force")
     arguments = parser.parse_args()
-    url = os.environ.get("DWH_BI_URL")
+    url = os.environ.get("DWH_PAGE_URL")
     if not url:
-        raise SystemExit("DWH_BI_URL is not set: give the URL of the warehouse for its analysts")
+        raise SystemExit("DWH_PAGE_URL is not set: give the URL of the warehouse as dwh_page")
     guest_id = sys.stdin.readline().rstrip("\n")
     if not guest_id:
         raise SystemExit("no guest: write the id to standard input, as in `python -m deploy.why < id.txt`")

@@ -9,7 +9,7 @@ import psycopg
 from deploy import distribute
 
 REPO = Path(__file__).resolve().parents[1]
-ROLES = {"DWH_URL": "dwh_owner", "DWH_ETL_URL": "dwh_etl", "DWH_BI_URL": "dwh_bi"}
+ROLES = {"DWH_URL": "dwh_owner", "DWH_ETL_URL": "dwh_etl", "DWH_BI_URL": "dwh_bi", "DWH_PAGE_URL": "dwh_page"}
 SCHEMAS = ("work", "cdm", "dds", "stg", "migration")
 
 
@@ -22,7 +22,7 @@ def environment(coordinator: str) -> dict[str, str]:
     scheme, _, password = account.partition("://postgres:")
     urls = {variable: f"{scheme}://{role}:{password}@{place}" for variable, role in ROLES.items()}
     passwords = {f"{role.upper()}_PASSWORD": password for role in ROLES.values()}
-    connections = {"AIRFLOW_CONN_POSTGRES_DWH": "DWH_ETL_URL", "AIRFLOW_CONN_POSTGRES_DWH_BI": "DWH_BI_URL"}
+    connections = {"AIRFLOW_CONN_POSTGRES_DWH": "DWH_ETL_URL", "AIRFLOW_CONN_POSTGRES_DWH_BI": "DWH_PAGE_URL"}
     return {
         **urls,
         **passwords,

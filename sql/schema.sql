@@ -4185,6 +4185,7 @@ ALTER TABLE ONLY dds.s_user_names
 
 GRANT USAGE ON SCHEMA cdm TO dwh_etl;
 GRANT USAGE ON SCHEMA cdm TO dwh_bi;
+GRANT USAGE ON SCHEMA cdm TO dwh_page;
 
 GRANT USAGE ON SCHEMA dds TO dwh_etl;
 
@@ -4280,6 +4281,7 @@ GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE cdm.user_tags TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_audience_daily TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_audience_daily TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_audience_daily TO dwh_page;
 
 GRANT SELECT,INSERT,MAINTAIN ON TABLE dds.h_user TO dwh_etl;
 
@@ -4290,23 +4292,29 @@ GRANT SELECT ON TABLE stg.backups TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_backups TO dwh_etl;
 GRANT SELECT ON TABLE cdm.v_backups TO dwh_bi;
+GRANT SELECT ON TABLE cdm.v_backups TO dwh_page;
 
 GRANT SELECT ON TABLE cdm.v_category_counters TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_category_counters TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_category_counters TO dwh_page;
 
 GRANT SELECT ON TABLE cdm.v_category_thresholds TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_category_thresholds TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_category_thresholds TO dwh_page;
 
 GRANT SELECT ON TABLE cdm.v_clock TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_clock TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_clock TO dwh_page;
 
 GRANT SELECT,INSERT,MAINTAIN,UPDATE ON TABLE stg.dead_letters TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_dead_letters TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_dead_letters TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_dead_letters TO dwh_page;
 
 GRANT SELECT ON TABLE cdm.v_exports TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_exports TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_exports TO dwh_page;
 
 GRANT SELECT,INSERT,DELETE,MAINTAIN ON TABLE dds.counter_queue TO dwh_etl;
 
@@ -4320,6 +4328,7 @@ GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE stg.order_events TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_freshness TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_freshness TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_freshness TO dwh_page;
 
 GRANT SELECT,INSERT ON TABLE dds.s_order_status TO dwh_etl;
 
@@ -4335,14 +4344,17 @@ GRANT SELECT,INSERT ON TABLE dds.h_category TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_guest_progress TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_guest_progress TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_guest_progress TO dwh_page;
 
 GRANT SELECT ON TABLE cdm.v_guest_tags TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_guest_tags TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_guest_tags TO dwh_page;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.law_checks TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_laws TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_laws TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_laws TO dwh_page;
 
 GRANT SELECT,INSERT ON TABLE stg.lost_messages TO dwh_etl;
 
@@ -4364,6 +4376,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.order_hours TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_orders_hourly TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_orders_hourly TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_orders_hourly TO dwh_page;
 
 GRANT SELECT,INSERT ON TABLE dds.s_product_names TO dwh_etl;
 
@@ -4371,6 +4384,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stg.order_statuses TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_orders_not_counted TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_orders_not_counted TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_orders_not_counted TO dwh_page;
 
 GRANT SELECT ON TABLE dds.current_product_category TO dwh_etl;
 
@@ -4380,35 +4394,43 @@ GRANT SELECT,INSERT ON TABLE dds.h_product TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_product_counters TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_product_counters TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_product_counters TO dwh_page;
 
 GRANT SELECT ON TABLE cdm.v_rehearsal TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_rehearsal TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_rehearsal TO dwh_page;
 
 GRANT SELECT ON TABLE cdm.v_rehearsal_near TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_rehearsal_near TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_rehearsal_near TO dwh_page;
 
 GRANT SELECT ON TABLE cdm.v_rehearsal_overlaps TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_rehearsal_overlaps TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_rehearsal_overlaps TO dwh_page;
 
 GRANT SELECT ON TABLE cdm.v_rehearsal_weeks TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_rehearsal_weeks TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_rehearsal_weeks TO dwh_page;
 
 GRANT SELECT ON TABLE cdm.v_rules TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_rules TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_rules TO dwh_page;
 
 GRANT SELECT ON TABLE cdm.v_tag_events TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_tag_events TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_tag_events TO dwh_page;
 
 GRANT SELECT ON TABLE cdm.v_tags TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_tags TO dwh_etl;
 
 GRANT SELECT ON TABLE cdm.v_tag_funnel TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_tag_funnel TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_tag_funnel TO dwh_page;
 
 GRANT SELECT,INSERT ON TABLE dds.h_order TO dwh_etl;
 
-GRANT SELECT ON TABLE cdm.v_why TO dwh_bi;
 GRANT SELECT ON TABLE cdm.v_why TO dwh_etl;
+GRANT SELECT ON TABLE cdm.v_why TO dwh_page;
 
 GRANT SELECT ON TABLE dds.current_order_product TO dwh_etl;
 

@@ -60,14 +60,15 @@ class Postgres(Service):
         return f"postgresql://{role}:{self.state.secret(role)}@{self.address()}/{database}"
 
     def env(self) -> dict[str, str]:
-        """Return a URL for each role, the pipeline's connection (role `dwh_etl`) and the page's (role `dwh_bi`)."""
+        """Return a URL for each role, the pipeline's connection (role `dwh_etl`) and the page's (role `dwh_page`)."""
         return {
             "DWH_ADMIN_URL": self.url("postgres", "postgres"),
             "DWH_URL": self.url("dwh_owner", "dwh"),
             "DWH_ETL_URL": self.url("dwh_etl", "dwh"),
             "DWH_BI_URL": self.url("dwh_bi", "dwh"),
+            "DWH_PAGE_URL": self.url("dwh_page", "dwh"),
             "AIRFLOW_CONN_POSTGRES_DWH": self._connection("dwh_etl"),
-            "AIRFLOW_CONN_POSTGRES_DWH_BI": self._connection("dwh_bi"),
+            "AIRFLOW_CONN_POSTGRES_DWH_BI": self._connection("dwh_page"),
         }
 
     def _connection(self, role: str) -> str:
@@ -119,6 +120,7 @@ class Postgres(Service):
             DWH_OWNER_PASSWORD=self.state.secret("dwh_owner"),
             DWH_ETL_PASSWORD=self.state.secret("dwh_etl"),
             DWH_BI_PASSWORD=self.state.secret("dwh_bi"),
+            DWH_PAGE_PASSWORD=self.state.secret("dwh_page"),
         )
         done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=REPO, check=False)
         log = self.home / "log" / f"{what}.log"

@@ -1,4 +1,4 @@
-"""Reads the BI views for the page: as `dwh_bi`, read-only, over few connections, and never for long.
+"""Reads the BI views for the page: as `dwh_page`, read-only, over few connections, and never for long.
 
 The API server answers many requests of its own in a thread pool that all its apps share. The page asks in threads of its own: a
 warehouse that hangs holds those, and nobody else's.
@@ -47,7 +47,10 @@ class UnavailableError(Exception):
 
 NOT_CONNECTED = ("not_connected", f"Airflow has no connection {CONN_ID}")
 UNREACHABLE = ("unreachable", f"the warehouse does not answer on the connection {CONN_ID}")
-NOT_MIGRATED = ("not_migrated", "the views of the page are missing or closed to dwh_bi: run the migrations")
+NOT_MIGRATED = (
+    "not_migrated",
+    "the views of the page are missing or closed to its role (dwh_page): run the migrations",
+)
 TOO_SLOW = ("too_slow", f"the warehouse took longer than {STATEMENT_TIMEOUT_MS // 1000} s")
 BUSY = ("busy", "all connections of the page are in use")
 

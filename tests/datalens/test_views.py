@@ -24,8 +24,8 @@ Columns = dict[str, dict[str, str]]
 
 # Read by deploy/watch.py and by metrics/: an analyst can do nothing about what they say.
 FOR_ENGINEERS = {"v_backups", "v_laws", "v_lost_messages", "v_open_transactions"}
-# Of one guest, the clock, what is handed over and to whom: asked by the page and deploy/why.py.
-ON_THE_PAGE = {"v_why", "v_clock", "v_exports", "v_audience_groups"}
+# The clock, what is handed over and to whom: asked by the page.
+ON_THE_PAGE = {"v_clock", "v_exports", "v_audience_groups"}
 
 
 @pytest.fixture

@@ -260,13 +260,15 @@ def test_a_cluster_is_not_installed_with_backups_that_would_hold_nothing_of_its_
 def test_nodes_of_a_cluster_log_in_to_each_other_by_a_file_that_nobody_else_reads(tmp_path):
     parts = {name: found for name, _, found in containers(render_warehouse("local", *DISTRIBUTED))}
     made = parts["StatefulSet postgres-worker, passwords"]
-    passwords = {f"{name}_PASSWORD": rf"{name}:\1" for name in ("POSTGRES", "DWH_OWNER", "DWH_ETL", "DWH_BI")}
+    passwords = {
+        f"{name}_PASSWORD": rf"{name}:\1" for name in ("POSTGRES", "DWH_OWNER", "DWH_ETL", "DWH_BI", "DWH_PAGE")
+    }
     command = [word.replace("/passwords/", f"{tmp_path}/") for word in made["command"]]
     subprocess.run(command, check=True, env=passwords | {"PATH": os.environ["PATH"]})
     file = tmp_path / "pgpass"
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.read_text().splitlines() == [
-        rf"*:*:*:{role}:{role.upper()}\:\\1" for role in ("postgres", "dwh_owner", "dwh_etl", "dwh_bi")
+        rf"*:*:*:{role}:{role.upper()}\:\\1" for role in ("postgres", "dwh_owner", "dwh_etl", "dwh_bi", "dwh_page")
     ]
 
 

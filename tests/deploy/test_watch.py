@@ -69,7 +69,7 @@ def servers() -> Iterator[Servers]:
 @pytest.fixture
 def env(pipeline: Pipeline, servers: Servers) -> dict[str, str]:
     address = f"http://127.0.0.1:{servers.server_port}"
-    known = conninfo_to_dict(pipeline.env["DWH_BI_URL"])
+    known = conninfo_to_dict(pipeline.env["DWH_PAGE_URL"])
     connection: dict[str, Any] = {
         "conn_type": "postgres",
         "host": known["host"],
@@ -90,7 +90,7 @@ def test_all_is_well_is_a_ping_without_words(servers: Servers, env: dict[str, st
 
 
 def test_a_connection_may_be_a_uri(pipeline: Pipeline, servers: Servers, env: dict[str, str]) -> None:
-    assert main({**env, "AIRFLOW_CONN_POSTGRES_DWH_BI": pipeline.env["DWH_BI_URL"]}) == 0
+    assert main({**env, "AIRFLOW_CONN_POSTGRES_DWH_BI": pipeline.env["DWH_PAGE_URL"]}) == 0
     assert servers.told == [("/ping", "")]
 
 
@@ -101,7 +101,7 @@ def test_a_dead_scheduler_is_told(servers: Servers, env: dict[str, str]) -> None
 
 
 def test_airflow_and_the_warehouse_away_are_both_told_and_no_password_is(servers: Servers, env: dict[str, str]) -> None:
-    away = {"host": "127.0.0.1", "port": 1, "login": "dwh_bi", "password": "hush", "schema": "dwh"}
+    away = {"host": "127.0.0.1", "port": 1, "login": "dwh_page", "password": "hush", "schema": "dwh"}
     changed = {"AIRFLOW_URL": "http://127.0.0.1:1", "AIRFLOW_CONN_POSTGRES_DWH_BI": json.dumps(away)}
     assert main({**env, **changed}) == 0
     ((path, text),) = servers.told

@@ -803,9 +803,9 @@ def test_a_warehouse_that_is_away_is_told_once_and_numbers_stay_greyed_until_it_
     expect(page.locator("#updated")).to_contain_text("Updated at")
     was = table(block(page, "dishes"))
     admin = psycopg.connect(warehouse.env["DWH_ADMIN_URL"], autocommit=True)
-    admin.execute("alter role dwh_bi nologin")
+    admin.execute("alter role dwh_page nologin")
     try:
-        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'dwh_bi'")
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'dwh_page'")
         page.get_by_role("button", name="Refresh").click()
         expect(said(page, "unknown")).to_contain_text("The warehouse does not answer.")
         assert strip(page).get_attribute("data-level") == "grey"
@@ -819,7 +819,7 @@ def test_a_warehouse_that_is_away_is_told_once_and_numbers_stay_greyed_until_it_
         found = Axe().run(page)
         assert found.violations_count == 0, found.generate_report()
     finally:
-        admin.execute("alter role dwh_bi login")
+        admin.execute("alter role dwh_page login")
         admin.close()
     strip(page).get_by_role("button", name="Try again").click()
     expect(page.locator("#updated")).to_contain_text("Updated at", timeout=60_000)

@@ -164,7 +164,12 @@ def test_roles_have_the_rights_of_their_trade_only(stack: Stack) -> None:
     stack.start(["postgres"])
     env = stack.env()
     # The owner makes scratch databases: a restore is tried in one.
-    for role, makes_databases in (("DWH_URL", True), ("DWH_ETL_URL", False), ("DWH_BI_URL", False)):
+    for role, makes_databases in (
+        ("DWH_URL", True),
+        ("DWH_ETL_URL", False),
+        ("DWH_BI_URL", False),
+        ("DWH_PAGE_URL", False),
+    ):
         with psycopg.connect(env[role]) as connection:
             assert connection.execute(
                 "select rolsuper or rolcreaterole, rolcreatedb from pg_roles where rolname = current_user"

@@ -50,7 +50,13 @@ def connections(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Itera
     home = tmp_path_factory.mktemp("servers")
     authority = Authority(home / "ours")
     certificate = authority.server(HOST)
-    urls = {"DWH_OWNER": "DWH_URL", "DWH_ETL": "DWH_ETL_URL", "DWH_BI": "DWH_BI_URL", "VALKEY": "REDIS_URL"}
+    urls = {
+        "DWH_OWNER": "DWH_URL",
+        "DWH_ETL": "DWH_ETL_URL",
+        "DWH_BI": "DWH_BI_URL",
+        "DWH_PAGE": "DWH_PAGE_URL",
+        "VALKEY": "REDIS_URL",
+    }
     known = dict.fromkeys(make_secrets.read_env(make_secrets.EXAMPLE.read_text()), "x") | {"KAFKA_PASSWORD": PASSWORD}
     known |= {f"{name}_PASSWORD": str(urlsplit(os.environ[url]).password) for name, url in urls.items()}
     ports = [int(urlsplit(os.environ[name]).port or 0) for name in ("DWH_URL", "REDIS_URL")]

@@ -525,7 +525,7 @@ def test_a_warehouse_that_hangs_costs_airflow_no_thread(
 def frozen_postgres(stack: Stack, pipeline: Pipeline) -> Iterator[None]:
     """Stop the server and the backends of the page."""
     (pids,) = [status.pids for status in stack.status() if status.name == "postgres"]
-    backends = pipeline.rows("select pid from pg_stat_activity where usename = 'dwh_bi'")
+    backends = pipeline.rows("select pid from pg_stat_activity where usename = 'dwh_page'")
     stopped = [*pids, *(pid for (pid,) in backends)]
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)

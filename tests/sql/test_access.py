@@ -1,14 +1,17 @@
-"""What the BI role may see and do: its views, for thirty seconds, and nothing else."""
+"""What the roles that read may see and do: their views, for some seconds, and nothing else."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from harness.pipeline import Pipeline
 from tests.messages import order, restaurant, user
@@ -50,6 +53,21 @@ REFUSED = (
 )
 
 
+# What answers about one guest, order by order: for the page alone.
+OF_THE_PAGE_ALONE = {"v_why"}
+READERS = {"dwh_bi": "DWH_BI_URL", "dwh_page": "DWH_PAGE_URL"}
+
+
+def shown_by_the_page() -> set[str]:
+    """Return the views that the page's questions name, and those of the watcher, which has the page's connection."""
+    files = [*(REPO / "sql/page").glob("*.sql"), REPO / "sql/ask/backup/state.sql", REPO / "deploy/watch.py"]
+    return {view for file in files for view in re.findall(r"cdm\.(v_\w+)", file.read_text(encoding="utf-8"))}
+
+
+def readable(role: str, views: set[str]) -> set[str]:
+    return views - OF_THE_PAGE_ALONE if role == "dwh_bi" else shown_by_the_page()
+
+
 @pytest.fixture
 def views(pipeline: Pipeline) -> set[str]:
     """All there are; docs/views.md names each of them (test_views.py)."""
@@ -61,7 +79,14 @@ def views(pipeline: Pipeline) -> set[str]:
 @pytest.fixture
 def bi(pipeline: Pipeline) -> Iterator[psycopg.Connection]:
     """A session of the BI role that has taken off its own read-only default."""
-    with psycopg.connect(pipeline.env["DWH_BI_URL"], autocommit=True) as connection:
+    with writing(pipeline, "dwh_bi") as connection:
+        yield connection
+
+
+@contextmanager
+def writing(pipeline: Pipeline, role: str) -> Iterator[psycopg.Connection]:
+    """Yield a session of a role that has taken off its own read-only default."""
+    with psycopg.connect(pipeline.env[READERS[role]], autocommit=True) as connection:
         connection.execute("set default_transaction_read_only = off")
         yield connection
 
@@ -77,8 +102,9 @@ def bootstrap(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     )
 
 
-def limits_of(pipeline: Pipeline) -> tuple[int, list[str]]:
-    ((connections, limits),) = pipeline.rows("select rolconnlimit, rolconfig from pg_roles where rolname = 'dwh_bi'")
+def limits_of(pipeline: Pipeline, role: str = "dwh_bi") -> tuple[int, list[str]]:
+    of_role = "select rolconnlimit, rolconfig from pg_roles where rolname = %s"
+    ((connections, limits),) = pipeline.rows(of_role, [role])
     return connections, sorted(limits or [])
 
 
@@ -94,7 +120,8 @@ LIMITS = (
 )
 
 
-def test_the_bi_role_sees_the_views_and_nothing_else(pipeline: Pipeline, views: set[str]) -> None:
+@pytest.mark.parametrize("role", READERS)
+def test_a_reader_sees_its_views_and_nothing_else(pipeline: Pipeline, views: set[str], role: str) -> None:
     visible = pipeline.rows(
         """
         select n.nspname, c.relname
@@ -104,27 +131,31 @@ def test_the_bi_role_sees_the_views_and_nothing_else(pipeline: Pipeline, views: 
             n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
             and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
             and (
-                has_table_privilege('dwh_bi', c.oid, 'select, insert, update, delete, truncate, references, trigger')
-                or c.relkind <> 'S' and has_any_column_privilege('dwh_bi', c.oid, 'select, insert, update, references')
+                has_table_privilege(%(role)s, c.oid, 'select, insert, update, delete, truncate, references, trigger')
+                or c.relkind <> 'S' and has_any_column_privilege(%(role)s, c.oid, 'select, insert, update, references')
             )
-        """
+        """,
+        {"role": role},
     )
-    assert set(visible) == {("cdm", view) for view in views}
+    assert len(readable(role, views)) > 20
+    assert set(visible) == {("cdm", view) for view in readable(role, views)}
 
 
-def test_the_bi_role_may_only_select(pipeline: Pipeline) -> None:
-    rights = pipeline.rows("select privilege_type from information_schema.role_table_grants where grantee = 'dwh_bi'")
+@pytest.mark.parametrize("role", READERS)
+def test_a_reader_may_only_select(pipeline: Pipeline, role: str) -> None:
+    rights = pipeline.rows("select privilege_type from information_schema.role_table_grants where grantee = %s", [role])
     assert {right for (right,) in rights} == {"SELECT"}
 
 
-def test_nobody_but_the_bi_role_and_the_pipeline_reads_the_views(pipeline: Pipeline) -> None:
+def test_nobody_but_the_readers_and_the_pipeline_reads_the_views(pipeline: Pipeline) -> None:
     grantees = pipeline.rows(
         "select distinct grantee from information_schema.role_table_grants where table_name like 'v\\_%'"
     )
-    assert {name for (name,) in grantees} == {"dwh_owner", "dwh_etl", "dwh_bi"}
+    assert {name for (name,) in grantees} == {"dwh_owner", "dwh_etl", *READERS}
 
 
-def test_everything_else_is_closed_to_the_bi_role(pipeline: Pipeline, bi: psycopg.Connection, views: set[str]) -> None:
+@pytest.mark.parametrize("role", READERS)
+def test_everything_else_is_closed_to_a_reader(pipeline: Pipeline, views: set[str], role: str) -> None:
     relations = pipeline.rows(
         """
         select relnamespace::regnamespace::text, relname
@@ -134,20 +165,25 @@ def test_everything_else_is_closed_to_the_bi_role(pipeline: Pipeline, bi: psycop
             and relkind in ('r', 'v')
         """
     )
-    hidden = {(schema, name) for schema, name in relations if name not in views}
+    hidden = {(schema, name) for schema, name in relations if name not in readable(role, views)}
     assert len(hidden) > 40
-    for relation in hidden:
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            bi.execute(sql.SQL("select 1 from {}").format(sql.Identifier(*relation)))
+    with writing(pipeline, role) as reader:
+        for relation in hidden:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                reader.execute(sql.SQL("select 1 from {}").format(sql.Identifier(*relation)))
 
 
 @pytest.mark.parametrize("statement", REFUSED)
-def test_the_bi_role_can_change_nothing(bi: psycopg.Connection, statement: str) -> None:
-    with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState)):
-        bi.execute(statement)
+@pytest.mark.parametrize("role", READERS)
+def test_a_reader_can_change_nothing(pipeline: Pipeline, role: str, statement: str) -> None:
+    with (
+        writing(pipeline, role) as reader,
+        pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState)),
+    ):
+        reader.execute(statement)
 
 
-def test_no_view_shows_who_a_guest_is(pipeline: Pipeline, bi: psycopg.Connection, views: set[str]) -> None:
+def test_no_view_shows_who_a_guest_is(pipeline: Pipeline, views: set[str]) -> None:
     pipeline.owner.execute("insert into cdm.tag_rules (tag, category_name, threshold) values ('fan', 'Pizza', 0)")
     documents = [
         ("restaurant", "diner", restaurant(menu={"pizza": "Pizza"})),
@@ -170,7 +206,8 @@ def test_no_view_shows_who_a_guest_is(pipeline: Pipeline, bi: psycopg.Connection
         """
     )
     for view in views:
-        rows = bi.execute(sql.SQL("select * from {}").format(sql.Identifier("cdm", view))).fetchall()
+        with writing(pipeline, "dwh_page" if view in OF_THE_PAGE_ALONE else "dwh_bi") as reader:
+            rows = reader.execute(sql.SQL("select * from {}").format(sql.Identifier("cdm", view))).fetchall()
         assert rows, view
         assert "hidden" not in str(rows).lower(), view
 
@@ -255,10 +292,10 @@ def test_the_limits_are_in_force(pipeline: Pipeline) -> None:
 
 def test_who_forgets_an_open_transaction_is_ended_as_whatever_role(pipeline: Pipeline) -> None:
     found = {}
-    for role, url in (("dwh_owner", "DWH_URL"), ("dwh_etl", "DWH_ETL_URL"), ("dwh_bi", "DWH_BI_URL")):
+    for role, url in {"dwh_owner": "DWH_URL", "dwh_etl": "DWH_ETL_URL", **READERS}.items():
         with psycopg.connect(pipeline.env[url]) as connection:
             found[role] = connection.execute("show idle_in_transaction_session_timeout").fetchone()
-    assert found == {"dwh_owner": ("5min",), "dwh_etl": ("5min",), "dwh_bi": ("1min",)}
+    assert found == {"dwh_owner": ("5min",), "dwh_etl": ("5min",), "dwh_bi": ("1min",), "dwh_page": ("1min",)}
 
 
 def test_bootstrap_gives_an_existing_role_its_limits(pipeline: Pipeline) -> None:
@@ -270,6 +307,23 @@ def test_bootstrap_gives_an_existing_role_its_limits(pipeline: Pipeline) -> None
         done = bootstrap({"DWH_ADMIN_URL": pipeline.env["DWH_ADMIN_URL"]})
         assert (done.returncode, done.stderr) == (0, "")
         assert limits_of(pipeline) == LIMITS
+
+
+def test_a_deployment_that_knows_no_password_of_the_page_gives_it_that_of_dashboards(pipeline: Pipeline) -> None:
+    password = {url: str(conninfo_to_dict(pipeline.env[url])["password"]) for url in READERS.values()}
+    assert len(set(password.values())) == 2
+    asked = {"DWH_ADMIN_URL": pipeline.env["DWH_ADMIN_URL"], "DWH_BI_PASSWORD": password["DWH_BI_URL"]}
+    assert bootstrap(asked).returncode == 0
+    try:
+        psycopg.connect(make_conninfo(pipeline.env["DWH_PAGE_URL"], password=password["DWH_BI_URL"])).close()
+    finally:
+        assert bootstrap(asked | {"DWH_PAGE_PASSWORD": password["DWH_PAGE_URL"]}).returncode == 0
+    psycopg.connect(pipeline.env["DWH_PAGE_URL"]).close()
+    ten = [
+        "statement_timeout=30s" if limit == "statement_timeout=10s" else limit
+        for limit in limits_of(pipeline, "dwh_page")[1]
+    ]
+    assert ten == LIMITS[1], "but for the time of a question, those of dashboards"
 
 
 def test_bootstrap_lets_the_owner_see_the_sessions_of_others(pipeline: Pipeline) -> None:

@@ -66,7 +66,7 @@ const TEXTS = {
     footer: (zone) => `Times are in ${zone}, days are UTC days. Guests are shown by id only.`,
 
     "error.unreachable": "The warehouse does not answer. Check that PostgreSQL is up and the connection postgres_dwh_bi is right.",
-    "error.not_connected": "Airflow has no connection postgres_dwh_bi. It is the warehouse read as dwh_bi: docs/page.md.",
+    "error.not_connected": "Airflow has no connection postgres_dwh_bi. It is the warehouse read as dwh_page: docs/page.md.",
     "error.not_migrated": "The warehouse lacks the views of this page. Run the migrations: alembic upgrade head.",
     "error.too_slow": "The warehouse took too long to answer. Try again in a minute.",
     "error.busy": "Too many people are looking at once. Try again in a moment.",
@@ -416,7 +416,7 @@ const TEXTS = {
     footer: (zone) => `Время — ${zone}, дни — по UTC. Гости показаны только по id.`,
 
     "error.unreachable": "Хранилище не отвечает. Проверьте, что PostgreSQL работает и подключение postgres_dwh_bi верно.",
-    "error.not_connected": "В Airflow нет подключения postgres_dwh_bi. Это хранилище под ролью dwh_bi: docs/page.md.",
+    "error.not_connected": "В Airflow нет подключения postgres_dwh_bi. Это хранилище под ролью dwh_page: docs/page.md.",
     "error.not_migrated": "В хранилище нет представлений этой страницы. Выполните миграции: alembic upgrade head.",
     "error.too_slow": "Хранилище отвечает слишком долго. Повторите через минуту.",
     "error.busy": "Слишком много запросов сразу. Повторите чуть позже.",

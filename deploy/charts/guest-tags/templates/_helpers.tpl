@@ -59,7 +59,7 @@ resources: {requests: {storage: {{ .size }}}}
       umask 077
       say() { printf '*:*:*:%s:%s\n' "$1" "$(printf %s "$2" | sed 's/[\\:]/\\&/g')"; }
       { say postgres "$POSTGRES_PASSWORD"; say dwh_owner "$DWH_OWNER_PASSWORD"; say dwh_etl "$DWH_ETL_PASSWORD"
-        say dwh_bi "$DWH_BI_PASSWORD"; } > /passwords/pgpass
+        say dwh_bi "$DWH_BI_PASSWORD"; say dwh_page "$DWH_PAGE_PASSWORD"; } > /passwords/pgpass
   envFrom: [{secretRef: {name: {{ .Values.secrets.server }}}}]
   resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {memory: 32Mi}}
   securityContext: {{- include "guest-tags.containerSecurity" false | nindent 4 }}

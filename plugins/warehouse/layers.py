@@ -267,7 +267,12 @@ HISTORY_BATCH = {"max_events": 100_000, "max_first_events": None, **PART}
 REBUILD_BATCH = {"max_events": None, "max_first_events": None, **PART}
 
 # How guests stand under rules as of a moment, by folding their orders: what a run judges by, and what a rehearsal tells.
-FOLD = ("batch/cdm/batch_intervals.sql", "batch/cdm/batch_points.sql", "batch/cdm/batch_folds.sql")
+FOLD = (
+    "batch/cdm/batch_category_orders.sql",
+    "batch/cdm/batch_intervals.sql",
+    "batch/cdm/batch_points.sql",
+    "batch/cdm/batch_folds.sql",
+)
 
 # The marts. `prepare` sets the clock; whoever has to leave by it is in the queue before it is claimed.
 CDM = Layer(

@@ -1,6 +1,6 @@
 -- Temporary: when the orders of the folded guests were CLOSED: from the first version of each run of CLOSED ones, in business time,
 -- to the next other one (NULL: until now). Guest, basket and category are those of now.
--- From: batch_folded, batch_judged, dds.es_order_user, dds.s_order_status, dds.es_order_product, dds.es_product_category, dds.h_order
+-- From: batch_folded, batch_category_orders, dds.es_order_user, dds.s_order_status, dds.h_order
 -- Grain: user_id, category_id, order_id, from_dt
 -- Rerun: dropped at the end of the transaction
 -- Params: none
@@ -18,85 +18,16 @@ with guests as materialized (
     from batch_folded
 ),
 
--- Of the rules under which they are folded: where one was changed, its category and not that of each rule.
-asked as materialized (
-    select distinct rule.category_id
-    from batch_judged as rule
-    where
-        rule.tag in (select folded.tag from batch_folded as folded)
-        or (
-            rule.is_timed
-            and exists (
-                select 1
-                from batch_folded as folded
-                where folded.tag is null
-            )
-        )
-),
-
-owned as materialized (
-    select distinct owner.h_order_pk
-    from guests
-    inner join dds.es_order_user as owner on guests.user_id = owner.h_user_pk
-),
-
-lines as materialized (
-    select
-        held.h_order_pk,
-        held.h_product_pk,
-        held.is_active,
-        held.effective_dttm,
-        held.sent_dttm,
-        held.value_hash
-    from owned
-    inner join dds.es_order_product as held on owned.h_order_pk = held.h_order_pk
-),
-
-products as materialized (
-    select
-        ordered.h_product_pk,
-        category.h_category_pk
-    from (
-        select distinct h_product_pk
-        from lines
-    ) as ordered
-    cross join lateral (
-        select es.h_category_pk
-        from dds.es_product_category as es
-        where es.h_product_pk = ordered.h_product_pk
-        order by es.effective_dttm desc, es.restaurant_id desc, es.value_hash desc
-        limit 1
-    ) as category
-    where category.h_category_pk in (select asked.category_id from asked)
-),
-
-baskets as (
-    select distinct on (lines.h_order_pk, lines.h_product_pk)
-        lines.h_order_pk,
-        lines.is_active,
-        products.h_category_pk
-    from lines
-    inner join products on lines.h_product_pk = products.h_product_pk
-    order by
-        lines.h_order_pk asc,
-        lines.h_product_pk asc,
-        lines.effective_dttm desc,
-        lines.sent_dttm desc,
-        lines.value_hash desc
-),
-
 categories as materialized (
-    select distinct
+    select
         h_order_pk,
-        h_category_pk as category_id
-    from baskets
-    where is_active
+        category_id
+    from batch_category_orders
 ),
 
--- Of the orders that hold no such dish nothing more is read.
 meant as materialized (
     select distinct h_order_pk
-    from categories
+    from batch_category_orders
 ),
 
 owners as (

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import psycopg
 
-from deploy import distribute
-
 REPO = Path(__file__).resolve().parents[1]
 ROLES = {"DWH_URL": "dwh_owner", "DWH_ETL_URL": "dwh_etl", "DWH_BI_URL": "dwh_bi", "DWH_PAGE_URL": "dwh_page"}
 SCHEMAS = ("work", "cdm", "dds", "stg", "migration")
@@ -37,9 +35,8 @@ def make_warehouse(env: dict[str, str]) -> None:
         for schema in SCHEMAS:
             admin.execute(f"drop schema if exists {schema} cascade".encode())
         admin.execute("create extension if not exists citus_columnar")
-    for module in (["deploy.bootstrap"], ["alembic", "upgrade", "head"]):
+    for module in (["deploy.bootstrap"], ["alembic", "upgrade", "head"], ["deploy.distribute"]):
         program = [sys.executable, "-m", *module]
-        done = subprocess.run(program, cwd=REPO, env=env, check=False, capture_output=True, text=True)
+        asked = {**env, "DWH_DISTRIBUTED": "true"}
+        done = subprocess.run(program, cwd=REPO, env=asked, check=False, capture_output=True, text=True)
         assert not done.returncode, done.stderr
-    with psycopg.connect(env["DWH_URL"]) as owner:
-        distribute.distribute(owner)

@@ -68,6 +68,8 @@ def audiences_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         shutil.copytree(REPO / room, copy / room, ignore=shutil.ignore_patterns("__pycache__"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("local.services.airflow.REPO", copy)
+        # By what other tests have set there it would find our code before the copy.
+        patch.delenv("PYTHONPATH", raising=False)
         yield copy / "config" / "audiences.yaml"
 
 

@@ -9,7 +9,7 @@ import psycopg
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException
 
-from operators.base import PipelineOperator, request_of
+from operators.base import PipelineOperator, request_of, started_by
 from warehouse.constants import TAG_RULES_FILE
 from warehouse.layers import RULE_CATEGORIES
 from warehouse.requests import BadRequestError
@@ -46,7 +46,7 @@ class ApplyTagRulesOperator(PipelineOperator):
             rules = [Written(request.rule)] if request.rule else []
             if request.tag is None:
                 rules = parse_rules(Path(self.rules_file).read_text(encoding="utf-8"))
-        by = getattr(context["dag_run"], "triggering_user_name", None)
+        by = started_by(context)
         with refusals(), self.open_session() as session:
             known = [name for (name,) in session.ask(RULE_CATEGORIES)]
             for complaint in unknown_categories(rules, known):

@@ -54,6 +54,11 @@ class PipelineOperator(BaseOperator):
             yield Session(connection, files, statement_timeout_s=limit.total_seconds(), log=self.log)
 
 
+def started_by(context: Context) -> str | None:
+    """Return the person who has started the run, None where it began by its schedule."""
+    return getattr(context["dag_run"], "triggering_user_name", None)
+
+
 def request_of(context: Context) -> dict[str, Any]:
     """Return the values that the run was asked for (`warehouse.requests`). Raises `AirflowFailException` with what is allowed."""
     try:

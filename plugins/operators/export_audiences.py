@@ -8,7 +8,7 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from operators.apply_tag_rules import refusals
-from operators.base import PipelineOperator, request_of
+from operators.base import PipelineOperator, request_of, started_by
 from operators.connections import ExportSettings, export_settings
 from warehouse.audiences import AUDIENCE_FILES, apply_audiences, parse_audiences, unknown_tags
 from warehouse.constants import AUDIENCES_FILE, EXPORTS_CONN_ID
@@ -116,7 +116,7 @@ class ExportAudiencesOperator(PipelineOperator):
 
 def asked_by(context: Context) -> str:
     """Return who has started the run: a person, or the DAG by its schedule."""
-    return getattr(context["dag_run"], "triggering_user_name", None) or context["dag"].dag_id
+    return started_by(context) or context["dag"].dag_id
 
 
 def _told(outcome: Outcome) -> dict[str, Any]:

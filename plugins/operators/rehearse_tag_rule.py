@@ -5,7 +5,7 @@ from typing import Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from operators.base import PipelineOperator, request_of
+from operators.base import PipelineOperator, request_of, started_by
 from warehouse.laws import RebuildIsOnError
 from warehouse.rehearsal import REHEARSAL_FILES, in_words, picture, rehearse, wanted
 from warehouse.requests import BadRequestError
@@ -27,10 +27,9 @@ class RehearseTagRuleOperator(PipelineOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Rehearse the rule; tell what comes of it."""
-        by = getattr(context["dag_run"], "triggering_user_name", None)
         with self.open_session() as session:
             try:
-                params = wanted(session, request_of(context), by)
+                params = wanted(session, request_of(context), started_by(context))
             except BadRequestError as error:
                 raise AirflowFailException(str(error)) from error
             try:

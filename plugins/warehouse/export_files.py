@@ -33,13 +33,18 @@ HEADERS: Mapping[str, Mapping[str, str | None]] = {
 }
 
 
+def open_folder(url: str, **options: Any) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Return the file system of a folder or bucket, and its path there. `options`: of the fsspec file system."""
+    own = ONLY_WHERE_REQUIRED if url.startswith("s3://") else {}
+    fs, path = fsspec.core.url_to_fs(url, **{**own, **options})
+    return fs, path.rstrip("/")
+
+
 class ExportFiles:
     """The folder of all exports. `url`: a path, or such as `s3://bucket/exports`; `options`: of its fsspec file system."""
 
     def __init__(self, url: str, **options: Any) -> None:
-        own = ONLY_WHERE_REQUIRED if url.startswith("s3://") else {}
-        self.fs, path = fsspec.core.url_to_fs(url, **{**own, **options})
-        self.root = path.rstrip("/")
+        self.fs, self.root = open_folder(url, **options)
 
     def path(self, audience: str, seq: int, name: str = "") -> str:
         """Return where a file of an export lies, or its folder."""

@@ -10,9 +10,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-import fsspec
-
-from warehouse.export_files import ONLY_WHERE_REQUIRED
+from warehouse.export_files import open_folder
 from warehouse.layers import ERASURES_ACTS, ERASURES_RESTORED
 from warehouse.session import Session
 
@@ -41,9 +39,7 @@ class LedgerCopy:
     """Where copies go. `url`: a path, or such as `s3://bucket/ledger`; `options`: of its fsspec file system."""
 
     def __init__(self, url: str, **options: Any) -> None:
-        own = ONLY_WHERE_REQUIRED if url.startswith("s3://") else {}
-        self.fs, path = fsspec.core.url_to_fs(url, **{**own, **options})
-        self.root = path.rstrip("/")
+        self.fs, self.root = open_folder(url, **options)
         self._names: set[str] | None = None
 
     @property

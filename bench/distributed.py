@@ -9,7 +9,6 @@ import argparse
 import os
 import statistics
 import sys
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,7 +34,6 @@ select
     (select sum(order_cnt) from cdm.user_category_counters),
     (select count(*) from cdm.user_tags)
 """
-NAMES = {1: ("plain",), 3: ("coordinator", "worker", "worker")}
 
 
 @dataclass
@@ -121,7 +119,7 @@ def measure(
     """Load a history and runs of the minute into the warehouse of the environment, and tell what they cost; return its marts."""
     servers = [_server(node) for node in nodes]
     worlds.Clock = lambda: NodesClock(nodes=servers)  # type: ignore[assignment, misc]
-    names = NAMES.get(len(nodes), ("coordinator", *["worker"] * (len(nodes) - 1)))
+    names = ("plain",) if len(nodes) == 1 else ("coordinator", *["worker"] * (len(nodes) - 1))
     world.clear()
     world.owner.execute("analyze")
     clock = world.history(topic)
@@ -143,7 +141,6 @@ def measure(
     }
     _tell("a minute, the mean of all", names, cpu, statistics.median(one.total for one in clocks))
     _tell_files(f"{minutes} minutes", costs)
-    time.sleep(1)
     return world.owner.execute(MARTS).fetchone() or ()
 
 

@@ -1,4 +1,5 @@
--- One row = a guest or a restaurant that an order has named.
+-- One row = a guest or a restaurant that an order has named. Distinct in each part: so workers of a distributed warehouse send each
+-- name once.
 -- From: incoming_orders, stg.reference_log
 -- Grain: object_type, object_id
 -- Rerun: changes nothing
@@ -16,13 +17,13 @@ select
     ),
     %(load_dt)s::timestamptz
 from (
-    select
+    select distinct
         'user' as object_type,
         user_id as object_id
     from incoming_orders
     where user_id <> stg.erased_id()
     union
-    select
+    select distinct
         'restaurant' as object_type,
         restaurant_id as object_id
     from incoming_orders

@@ -477,6 +477,67 @@ begin
     get diagnostics written = row_count;
     counts := counts || jsonb_build_object('stg.order_events', written);
 
+    -- Who else has the phone or the e-mail stays suppressed by it. Also those of documents that the vault has yet to load.
+    with mine as (
+        select phone, email from dds.s_user_contacts where h_user_pk = pk
+        union
+        select phone, email from stg.reference_log where object_type = 'user' and object_id = guest
+    ),
+    forms as (
+        select distinct form.plain, form.hash
+        from mine
+        cross join lateral (
+            values
+            (cdm.phone_digits(mine.phone), encode(sha256(convert_to(cdm.phone_digits(mine.phone), 'UTF8')), 'hex')),
+            (cdm.phone_digits(mine.phone), encode(sha256(convert_to('+' || cdm.phone_digits(mine.phone), 'UTF8')), 'hex')),
+            (cdm.phone_digits(mine.phone), md5(cdm.phone_digits(mine.phone))),
+            (cdm.email_plain(mine.email, false), encode(sha256(convert_to(cdm.email_plain(mine.email, false), 'UTF8')), 'hex')),
+            (cdm.email_plain(mine.email, true), encode(sha256(convert_to(cdm.email_plain(mine.email, true), 'UTF8')), 'hex'))
+        ) as form (plain, hash)
+        where form.plain <> ''
+    ),
+    suppressed as materialized (
+        select said.id, forms.plain
+        from forms
+        inner join cdm.suppressions as said on forms.hash = said.value
+        where said.kind = 'identifier'
+    ),
+    -- Of the others each is looked at, where there is something to look for.
+    others as (
+        select contacts.phone, contacts.email
+        from dds.s_user_contacts as contacts
+        where contacts.h_user_pk <> pk and exists (select 1 from suppressed)
+        union all
+        select log.phone, log.email
+        from stg.load_queue as queue
+        inner join stg.reference_log as log on queue.value_hash = log.value_hash
+        where
+            queue.source = 'reference_log'
+            and log.object_type = 'user'
+            and log.object_id <> guest
+            and exists (select 1 from suppressed)
+    ),
+    kept as (
+        select distinct suppressed.id
+        from suppressed
+        inner join others
+            on
+                suppressed.plain in (
+                    cdm.phone_digits(others.phone),
+                    cdm.email_plain(others.email, false),
+                    cdm.email_plain(others.email, true)
+                )
+    )
+    delete from cdm.suppressions as said
+    where
+        said.value = guest
+        or (
+            said.id in (select suppressed.id from suppressed)
+            and said.id not in (select kept.id from kept)
+        );
+    get diagnostics written = row_count;
+    counts := counts || jsonb_build_object('cdm.suppressions', written);
+
     delete from stg.load_queue as queue
     using stg.reference_log as log
     where
@@ -576,42 +637,6 @@ begin
     update cdm.audience_member_changes
     set user_id = unknown, grp = case when grp = 'treatment' then grp end
     where user_id = pk;
-
-    -- Who else has the phone or the e-mail stays suppressed by it.
-    delete from cdm.suppressions as suppressed
-    where
-        suppressed.value = guest
-        or (
-            suppressed.kind = 'identifier'
-            and suppressed.value in (
-                select form.hash
-                from dds.s_user_contacts as mine
-                cross join lateral (
-                    values
-                    (cdm.phone_digits(mine.phone), encode(sha256(convert_to(cdm.phone_digits(mine.phone), 'UTF8')), 'hex')),
-                    (cdm.phone_digits(mine.phone), encode(sha256(convert_to('+' || cdm.phone_digits(mine.phone), 'UTF8')), 'hex')),
-                    (cdm.phone_digits(mine.phone), md5(cdm.phone_digits(mine.phone))),
-                    (cdm.email_plain(mine.email, false), encode(sha256(convert_to(cdm.email_plain(mine.email, false), 'UTF8')), 'hex')),
-                    (cdm.email_plain(mine.email, true), encode(sha256(convert_to(cdm.email_plain(mine.email, true), 'UTF8')), 'hex'))
-                ) as form (plain, hash)
-                where
-                    mine.h_user_pk = pk
-                    and form.plain <> ''
-                    and not exists (
-                        select 1
-                        from dds.s_user_contacts as other
-                        where
-                            other.h_user_pk <> pk
-                            and form.plain in (
-                                cdm.phone_digits(other.phone),
-                                cdm.email_plain(other.email, false),
-                                cdm.email_plain(other.email, true)
-                            )
-                    )
-            )
-        );
-    get diagnostics written = row_count;
-    counts := counts || jsonb_build_object('cdm.suppressions', written);
 
     delete from cdm.consents where guest_id = guest;
     get diagnostics written = row_count;

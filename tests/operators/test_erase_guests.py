@@ -1,5 +1,6 @@
 """Guests who are erased, by the numbers of the worked examples: nothing of them is found, now or after everything came again."""
 
+import hashlib
 import json
 import logging
 import re
@@ -16,6 +17,7 @@ from airflow.sdk.exceptions import AirflowException
 from harness.pipeline import PEPPER, TIMES_AND_POSITIONS, Pipeline
 from harness.runs import backfill, load_layers, minute_run, rebuild_run, run
 from operators.erase_guests import EraseGuestsOperator
+from operators.refresh_reference import RefreshReferenceOperator
 from operators.replay_dead_letters import ReplayDeadLettersOperator
 from tests.messages import changed, order, restaurant, user
 from tests.streams import broken_laws
@@ -343,6 +345,36 @@ def test_who_is_at_a_channel_is_removed_by_the_next_export_and_then_gone(
     assert traces(pipeline) == {}
     assert broken_laws(pipeline.etl) == {}
     assert export_audience(pipeline.session, files, audience, Asked(), now).export.status == "nothing"
+
+
+def test_of_what_suppresses_them_nothing_stays_that_only_a_waiting_document_tells(
+    pipeline: Pipeline, topic: str
+) -> None:
+    their_new, taken_over = "+7 999 000-00-01", "+7 999 000-00-02"
+    pipeline.redis.set(A, user(A, phone=their_new, email="new@mail.example", update_ts="2026-03-21 00:00:00"))
+    pipeline.redis.set(C, user(C, phone=taken_over, update_ts="2026-03-21 00:00:00"))
+    pipeline.stage([pizza(110, A, "21"), pizza(302, C, "21")])
+    run(RefreshReferenceOperator(task_id="reference"))
+    # A second one of A's, with the phone that C has now.
+    pipeline.redis.set(A, user(A, phone=taken_over, update_ts="2026-03-22 00:00:00"))
+    pipeline.stage([pizza(111, A, "22")])
+    run(RefreshReferenceOperator(task_id="reference"))
+    assert pipeline.value("select count(*) from stg.load_queue where source = 'reference_log'") == 3
+    said = [f"phone,{their_new}", "email,new@mail.example", f"phone,{taken_over}", f"phone,{PHONE}"]
+    lines = "\n".join(f"{who},mail,left,2026-01-01T00:00:00Z," for who in said)
+    with pipeline.session.transaction():
+        load_suppressions(
+            pipeline.session, f"kind,value,channel,reason,since,until\n{lines}\n", "test", datetime.now(UTC)
+        )
+    request(pipeline, A)
+    erase()
+    digits = b"79990000002"
+    forms = {hashlib.sha256(digits), hashlib.sha256(b"+" + digits), hashlib.md5(digits, usedforsecurity=False)}
+    assert {value for (value,) in pipeline.rows("select value from cdm.suppressions")} == {
+        form.hexdigest() for form in forms
+    }, "those of the phone that is another guest's, too"
+    load_layers()
+    assert broken_laws(pipeline.etl) == {}
 
 
 def test_orders_that_begin_after_somebody_has_come_back_are_theirs(pipeline: Pipeline, topic: str) -> None:

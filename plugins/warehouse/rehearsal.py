@@ -21,6 +21,8 @@ from warehouse.session import Session
 REHEARSAL_FILES = (TRANSACTION, WHOLE, *REHEARSAL, REHEARSED, RULE_CATEGORIES, RULE_TO_REHEARSE, TAG_CLOCK)
 A_YEAR = timedelta(days=365)
 NOBODY = "somebody"
+# Tags that guests have, too, in the log and the picture: the rest is in cdm.v_rehearsal_overlaps, and the page.
+OVERLAPS_TOLD = 20
 # Of the picture, in pixels.
 WIDTH, HEIGHT, MARGIN = 960, 260, 40
 
@@ -100,13 +102,15 @@ def in_words(params: Mapping[str, Any], told: Rehearsal) -> list[str]:
     leaves = "" if params["exit_threshold"] is None else f", kept down to {params['exit_threshold']}"
     rule = f"{params['tag']}: more than {params['threshold']} of {params['category']}{window}{leaves}"
     changes = f"{told.would_enter:,} new ones; {told.would_leave:,} who carry it now would not"
+    first, more = told.overlaps[:OVERLAPS_TOLD], len(told.overlaps) - OVERLAPS_TOLD
     often = f"{told.flapping_guests:,} got it more than once, at most {told.most_entries:,} times"
     return [
         f"{rule}, as of {params['as_of'].isoformat()} by today's menus",
         f"{told.guests:,} guests would carry it: {changes}",
         f"{told.kept_by_hysteresis:,} by the exit threshold alone; {often}; {told.dated_ahead:,} orders are dated ahead",
         *(f"{guests:,} {f'miss {missing}' if missing else 'leave within 7 days'}" for missing, guests in told.near),
-        *(f"{both:,} have {tag}, too; {only:,} do not" for tag, both, only, _ in told.overlaps),
+        *(f"{both:,} have {tag}, too; {only:,} do not" for tag, both, only, _ in first),
+        *([f"{more:,} more tags are in cdm.v_rehearsal_overlaps"] if more > 0 else []),
         *(in_words_of_week(week) for week in told.weeks),
     ]
 

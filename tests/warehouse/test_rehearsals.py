@@ -1,6 +1,8 @@
 """Rehearsals by the numbers of the worked examples, against the tags that the same rule gives, and run by their operator."""
 
+import logging
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -52,7 +54,7 @@ def rehearsed(world: World, as_of: datetime, **changes: Any) -> Rehearsal:
         **changes,
     }
     told = rehearse(world.pipeline.session, params)
-    assert in_words(params, told)[0].startswith("pizza_lover: more than 2 of Пицца within 30 days")
+    assert in_words(params, told)[0].startswith(f"pizza_lover: more than {params['threshold']} of Пицца within 30 days")
     assert picture(params, told).count("<rect") == 3 * len(told.weeks)
     return told
 
@@ -142,6 +144,32 @@ def test_other_tags_overlap_and_some_who_carry_it_would_leave(world: World) -> N
     told = rehearsed(world, at("03-10 12:00:00"))
     assert (told.guests, told.would_enter, told.would_leave) == (1, 0, 1)
     assert told.overlaps == [("any", 1, 0, 1)]
+
+
+def test_who_ordered_only_long_before_is_not_looked_at_and_the_weeks_are_the_same(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.run("04-06 00:00:00", *base(), *OF_B)
+    until = at("04-06 00:00:00")
+    whole = rehearsed(world, until, threshold=1, from_dt=at("03-01 21:00:00"))
+    for hour, folded in ((12, 2), (13, 1)):  # when B's order of 3 March stops counting, and after that
+        caplog.clear()
+        caplog.set_level(logging.INFO)
+        told = rehearsed(world, until, threshold=0, from_dt=at(f"04-02 {hour}:00:00"))
+        assert re.findall(r"batch_folded +(\d+) rows", caplog.text) == [str(folded)]
+        assert tuple(told.weeks[0])[1:] == (0, folded - 1, folded - 1, 1)
+    told = rehearsed(world, until, threshold=1, from_dt=at("03-29 21:00:00"))
+    assert told.weeks == whole.weeks[-2:]
+    assert told._replace(id=whole.id, weeks=whole.weeks, most_entries=1) == whole
+
+
+def test_of_many_tags_that_overlap_the_log_tells_the_first() -> None:
+    overlaps = [(f"tag {number}", 100 - number, 0, 0) for number in range(22)]
+    told = Rehearsal(1, 100, 0, 0, 0, 0, 0, 0, [], [], overlaps)
+    params = {"tag": "a", "window_days": None, "as_of": at("03-10 12:00:00"), **RULE}
+    lines = in_words(params, told)
+    assert [line for line in lines if "have tag" in line][-1] == "81 have tag 19, too; 0 do not"
+    assert lines[-1] == "2 more tags are in cdm.v_rehearsal_overlaps"
 
 
 def rehearse_by_form(**conf: Any) -> dict[str, Any]:

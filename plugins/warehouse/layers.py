@@ -268,6 +268,7 @@ REBUILD_BATCH = {"max_events": None, "max_first_events": None, **PART}
 
 # How guests stand under rules as of a moment, by folding their orders: what a run judges by, and what a rehearsal tells.
 FOLD = (
+    "turn/cdm/many_guests.sql",
     "batch/cdm/batch_category_orders.sql",
     "batch/cdm/batch_intervals.sql",
     "batch/cdm/batch_points.sql",
@@ -318,6 +319,7 @@ MINUTE_RULES = {"max_rule_guests": 200_000}
 RULE_TO_REHEARSE = "ask/cdm/rule_to_rehearse.sql"
 REHEARSAL = (
     "batch/rehearsal/batch_judged.sql",
+    "batch/rehearsal/batch_dishes.sql",
     "batch/rehearsal/batch_folded.sql",
     *FOLD,
     "cdm/rehearsals.sql",

@@ -8,10 +8,8 @@ with weeks as (
     select
         made.id as rehearsal_id,
         monday.begins::date as week,
-        made.from_dt,
         monday.begins at time zone made.zone as begin_dt,
-        -- What happens at the last moment belongs to the last week.
-        least((monday.begins + interval '7 days') at time zone made.zone, made.as_of + interval '1 microsecond') as end_dt
+        row_number() over (order by monday.begins asc) as number
     from cdm.rehearsals as made
     cross join lateral generate_series(
         date_trunc('week', made.from_dt at time zone made.zone),
@@ -23,9 +21,11 @@ with weeks as (
         and monday.begins at time zone made.zone < made.as_of
 ),
 
+-- By the number of its week; 0: before the first. Nothing is later than the rehearsal's own moment.
 moves as (
     select
-        at_dt,
+        width_bucket(at_dt, (select array_agg(weeks.begin_dt order by weeks.number) from weeks)) as number,
+        at_dt >= (select made.from_dt from cdm.rehearsals as made where made.made_dt = %(load_dt)s::timestamptz) as is_within,
         is_on,
         not is_on and cancelled_order is null and expired_order is not null as is_by_time
     from (
@@ -35,15 +35,29 @@ moves as (
         from batch_points as points
     ) as placed
     where is_on <> was_on
+),
+
+sums as (
+    select
+        number,
+        count(*) filter (where is_within and is_on) as entries,
+        count(*) filter (where is_within and not is_on) as exits,
+        count(*) filter (where is_within and is_by_time) as exits_by_time,
+        count(*) filter (where is_on) - count(*) filter (where not is_on) as more
+    from moves
+    group by number
 )
 
 select
     weeks.rehearsal_id,
     weeks.week,
-    count(moves.at_dt) filter (where moves.is_on and moves.at_dt >= greatest(weeks.begin_dt, weeks.from_dt)),
-    count(moves.at_dt) filter (where not moves.is_on and moves.at_dt >= greatest(weeks.begin_dt, weeks.from_dt)),
-    count(moves.at_dt) filter (where moves.is_by_time and moves.at_dt >= greatest(weeks.begin_dt, weeks.from_dt)),
-    count(moves.at_dt) filter (where moves.is_on) - count(moves.at_dt) filter (where not moves.is_on)
+    coalesce(sums.entries, 0),
+    coalesce(sums.exits, 0),
+    coalesce(sums.exits_by_time, 0),
+    (
+        select coalesce(sum(until_then.more), 0)
+        from sums as until_then
+        where until_then.number <= weeks.number
+    )
 from weeks
-left join moves on weeks.end_dt > moves.at_dt
-group by weeks.rehearsal_id, weeks.week;
+left join sums on weeks.number = sums.number;

@@ -1,4 +1,4 @@
-"""Make the roles of Airflow that hold rights of single DAGs: who makes rules and lists, and who lets a held list go.
+"""Make the roles of Airflow that hold single rights: who makes rules and lists, who lets a held list go, who sees one guest.
 
 For Airflow under the FAB auth manager, with its settings in the environment. A person has `Viewer` and one of these beside it:
 `Viewer` may look at every DAG and start none. Airflow's own `User`, `Op` and `Admin` may start them all. Safe to run again: each
@@ -15,7 +15,11 @@ from airflow.providers.fab.auth_manager.cli_commands.utils import get_applicatio
 ROLES: Mapping[str, Sequence[str]] = {
     "Marketing": ("tag_rules", "tag_rule_rehearse", "audience_export"),
     "Export approver": ("audience_approve",),
+    "Guest support": (),
 }
+# Who may see single guests on that page, beside sums, and is written down each time: a resource that only the page asks for.
+GUEST_DATA = ("can_read", "Guest data")
+SEE_GUESTS = ("Guest support", "Op", "Admin")
 # Who has any of them sees the page "Guest tags"; the third FAB gives to every role by itself.
 PAGE = (("can_read", "Plugins"), ("menu_access", "Plugins"), ("can_read", "Website"))
 
@@ -23,6 +27,8 @@ PAGE = (("can_read", "Plugins"), ("menu_access", "Plugins"), ("can_read", "Websi
 def rights(role: str) -> Iterator[tuple[str, str]]:
     """Yield what a role may do, as FAB's actions and resources."""
     yield from PAGE
+    if role in SEE_GUESTS:
+        yield GUEST_DATA
     for dag_id in ROLES[role]:
         # To start a run asks for both: FAB calls it a change of the DAG.
         yield "can_edit", f"DAG:{dag_id}"
@@ -41,7 +47,9 @@ def main() -> None:
                     manager.remove_permission_from_role(role, held)
             for action, resource in sorted(wanted):
                 manager.add_permission_to_role(role, manager.create_permission(action, resource))
-            print(f"role {name}: {', '.join(ROLES[name])}")
+            print(f"role {name}: {', '.join(ROLES[name]) or 'starts nothing'}")
+        for name in SEE_GUESTS:
+            manager.add_permission_to_role(manager.find_role(name), manager.create_permission(*GUEST_DATA))
 
 
 if __name__ == "__main__":

@@ -1,21 +1,23 @@
 """Why has a guest a tag, or why not yet: which orders count, which don't, what is missing, until when.
 
 Reads the guest's id from standard input, so that it stands in no history of a shell, and DWH_PAGE_URL: the page's role may ask,
-dwh_bi may not.
+dwh_bi may not. That you ask is written down, as from the page: by the name of the account and of the machine.
 
     python -m deploy.why < id.txt
     python -m deploy.why --tag pizza_lover < id.txt
 """
 
 import argparse
+import getpass
 import logging
 import os
+import socket
 import sys
 from typing import Any
 
 import psycopg
 
-from warehouse.layers import TRANSACTION, WHY, WHY_PROGRESS
+from warehouse.layers import GUEST_LOOKS_NOTED, TRANSACTION, WHY, WHY_PROGRESS
 from warehouse.session import Session
 from warehouse.sql_files import read_sql
 
@@ -33,14 +35,29 @@ def main() -> None:
         raise SystemExit("no guest: write the id to standard input, as in `python -m deploy.why < id.txt`")
     try:
         with psycopg.connect(url) as connection:
-            session = Session(connection, read_sql([TRANSACTION, WHY, WHY_PROGRESS]), log=logging.getLogger(__name__))
+            session = Session(
+                connection,
+                read_sql([TRANSACTION, GUEST_LOOKS_NOTED, WHY, WHY_PROGRESS]),
+                log=logging.getLogger(__name__),
+            )
+            connection.read_only = False  # the role's default is that it is
             wanted = {"guest_id": guest_id, "tag": arguments.tag}
+            session.ask(GUEST_LOOKS_NOTED, {**wanted, "looked_by": account()})
             progress, orders = session.ask(WHY_PROGRESS, wanted), session.ask(WHY, wanted)
     except psycopg.Error as error:
         raise SystemExit(f"the warehouse does not answer: {error}") from error
     if not orders:
         raise SystemExit("the warehouse knows no order of this guest, or no rule of this tag is in force")
     print("\n".join([*map(progress_in_words, progress), *map(order_in_words, orders)]))
+
+
+def account() -> str:
+    """Return who runs this: `ann@laptop`; a container may have a user without a name."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = f"uid {os.getuid()}"
+    return f"{name}@{socket.gethostname()}"
 
 
 def progress_in_words(row: tuple[Any, ...]) -> str:

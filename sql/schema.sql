@@ -739,6 +739,34 @@ $$;
 
 COMMENT ON FUNCTION stg.forget_progress() IS 'Empties stg.drain_progress and stg.drain_ends';
 
+CREATE FUNCTION stg.looks_at(guest text) RETURNS TABLE(looked_dt timestamp with time zone, looked_by character varying, tag character varying)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+select looks.looked_dt, looks.looked_by, looks.tag
+from stg.guest_looks as looks
+cross join stg.guest_look_key as key
+where looks.subject_hash = sha256(key.secret || convert_to(guest, 'UTF8'))
+order by looks.looked_dt asc
+$$;
+
+COMMENT ON FUNCTION stg.looks_at(guest text) IS 'Who has looked at a guest, for the owner: when the guest asks';
+
+CREATE FUNCTION stg.note_look(guest text, by_whom text, of_tag text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+insert into stg.guest_look_key (secret)
+select sha256(decode(replace(gen_random_uuid()::text || gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'))
+on conflict do nothing;
+
+insert into stg.guest_looks (looked_by, subject_hash, tag)
+select by_whom, sha256(key.secret || convert_to(guest, 'UTF8')), of_tag
+from stg.guest_look_key as key
+$$;
+
+COMMENT ON FUNCTION stg.note_look(guest text, by_whom text, of_tag text) IS 'Writes down that somebody looks at a guest, by the app''s own id: pass it as a parameter';
+
 CREATE FUNCTION stg.read_otherwise(chunk regclass, log regclass, judged anyelement) RETURNS SETOF anyelement
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -3569,6 +3597,47 @@ ALTER TABLE stg.erasures ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE stg.guest_look_key (
+    is_only boolean DEFAULT true NOT NULL,
+    secret bytea NOT NULL,
+    CONSTRAINT guest_look_key_is_only_check CHECK (is_only)
+);
+
+COMMENT ON TABLE stg.guest_look_key IS 'One row = the secret that makes hashes of guests who were looked at; the owner alone may read it';
+
+COMMENT ON COLUMN stg.guest_look_key.is_only IS 'There is one';
+
+COMMENT ON COLUMN stg.guest_look_key.secret IS 'Made at random at the first look';
+
+CREATE TABLE stg.guest_looks (
+    id bigint NOT NULL,
+    looked_dt timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    looked_by character varying NOT NULL,
+    subject_hash bytea NOT NULL,
+    tag character varying
+);
+
+COMMENT ON TABLE stg.guest_looks IS 'One row = somebody has looked at what the warehouse knows of a guest';
+
+COMMENT ON COLUMN stg.guest_looks.id IS 'Serial number';
+
+COMMENT ON COLUMN stg.guest_looks.looked_dt IS 'When';
+
+COMMENT ON COLUMN stg.guest_looks.looked_by IS 'Who: the name in Airflow or, of the command, of the system''s account';
+
+COMMENT ON COLUMN stg.guest_looks.subject_hash IS 'At whom: SHA-256 of the secret of stg.guest_look_key and the guest''s id';
+
+COMMENT ON COLUMN stg.guest_looks.tag IS 'Which tag they asked about; NULL = all';
+
+ALTER TABLE stg.guest_looks ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME stg.guest_looks_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE UNLOGGED TABLE stg.judged_orders (
     value_hash uuid NOT NULL,
     is_accepted boolean NOT NULL,
@@ -4035,6 +4104,12 @@ ALTER TABLE ONLY stg.erasures
 ALTER TABLE ONLY stg.erasures
     ADD CONSTRAINT erasures_subject_hmac_key UNIQUE (subject_hmac);
 
+ALTER TABLE ONLY stg.guest_look_key
+    ADD CONSTRAINT guest_look_key_pkey PRIMARY KEY (is_only);
+
+ALTER TABLE ONLY stg.guest_looks
+    ADD CONSTRAINT guest_looks_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY stg.judged_orders
     ADD CONSTRAINT judged_orders_pkey PRIMARY KEY (value_hash);
 
@@ -4215,6 +4290,7 @@ GRANT USAGE ON SCHEMA cdm TO dwh_page;
 GRANT USAGE ON SCHEMA dds TO dwh_etl;
 
 GRANT USAGE ON SCHEMA stg TO dwh_etl;
+GRANT USAGE ON SCHEMA stg TO dwh_page;
 
 REVOKE ALL ON FUNCTION cdm.restore_keys() FROM PUBLIC;
 GRANT ALL ON FUNCTION cdm.restore_keys() TO dwh_etl;
@@ -4242,6 +4318,11 @@ REVOKE ALL ON FUNCTION stg.erase_guest(guest text, subject bytea, why text, requ
 GRANT ALL ON FUNCTION stg.erase_guest(guest text, subject bytea, why text, requested timestamp with time zone, done timestamp with time zone, contents uuid[], scrubbed text[], letters bigint[]) TO dwh_etl;
 
 REVOKE ALL ON FUNCTION stg.forget_progress() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION stg.looks_at(guest text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION stg.note_look(guest text, by_whom text, of_tag text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stg.note_look(guest text, by_whom text, of_tag text) TO dwh_page;
 
 REVOKE ALL ON FUNCTION stg.read_otherwise(chunk regclass, log regclass, judged anyelement) FROM PUBLIC;
 GRANT ALL ON FUNCTION stg.read_otherwise(chunk regclass, log regclass, judged anyelement) TO dwh_etl;

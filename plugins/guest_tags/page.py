@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import AccessView, DagAccessEntity, DagDetails
+from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_view
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -33,6 +34,8 @@ DAGS = (
     *("tag_rules", "tag_rule_rehearse", "audience_export", "audience_approve"),
     *("data_checks", "dead_letters_replay", "orders_micro_batch"),
 )
+# What a role must be allowed to read to see single guests; the page alone shows sums.
+GUEST_DATA = "Guest data"
 
 SECURITY_HEADERS = {
     # Everything comes from here: no foreign script, style or font, nothing inline, and only Airflow may frame it.
@@ -93,6 +96,28 @@ def from_the_page_itself(request: Request) -> None:
         raise HTTPException(403, "must be application/json")
 
 
+def _may_start(dag_id: str, user: Any) -> bool:
+    return get_auth_manager().is_authorized_dag(
+        method="POST", access_entity=DagAccessEntity.RUN, details=DagDetails(id=dag_id), user=user
+    )
+
+
+def _may_see_guests(user: Any) -> bool:
+    manager = get_auth_manager()
+    if isinstance(
+        manager, SimpleAuthManager
+    ):  # knows no right but its own, and would say yes to whoever may look at anything
+        return _may_start("tag_rule_rehearse", user)
+    return manager.is_authorized_custom_view(method="GET", resource_name=GUEST_DATA, user=user)
+
+
+def of_guests(user: GetUserDep) -> str:
+    """Return the name of who asks; refuse whoever may see sums and no single guest."""
+    if not _may_see_guests(user):
+        raise HTTPException(403, f"single guests are for those whose role may read {GUEST_DATA!r} (docs/page.md)")
+    return str(user.get_name())
+
+
 @app.get("/")
 def page() -> FileResponse:
     """Return the page."""
@@ -109,14 +134,12 @@ def asset(name: str) -> FileResponse:
 
 @app.get("/api/me")
 def me(user: GetUserDep) -> dict[str, Any]:
-    """Return who looks, and which DAGs they may start. It only greys buttons: the wall is Airflow's own API."""
-
-    def may(dag_id: str) -> bool:
-        return get_auth_manager().is_authorized_dag(
-            method="POST", access_entity=DagAccessEntity.RUN, details=DagDetails(id=dag_id), user=user
-        )
-
-    return {"user": user.get_name(), "may": {dag_id: may(dag_id) for dag_id in DAGS}}
+    """Return who looks, which DAGs they may start, and whether they may see guests. It only greys: the wall is elsewhere."""
+    return {
+        "user": user.get_name(),
+        "may": {dag_id: _may_start(dag_id, user) for dag_id in DAGS},
+        "guests": _may_see_guests(user),
+    }
 
 
 @app.get("/api/freshness")
@@ -198,7 +221,7 @@ async def not_counted() -> Rows:
     return {"rows": await reader.read("not_counted")}
 
 
-@app.get("/api/guests")
+@app.get("/api/guests", dependencies=[Depends(of_guests)])
 async def guests(tag: Text, limit: Annotated[int, Query(ge=1, le=100)] = 10) -> Rows:
     """Return ids of guests who carry a tag, the newest first."""
     return {"rows": await reader.read("guests_of_tag", tag=tag, limit=limit)}
@@ -212,9 +235,13 @@ class Guest(BaseModel):
 
 
 @app.post("/api/why", dependencies=[Depends(from_the_page_itself)])
-async def why(guest: Guest) -> dict[str, Any]:
-    """Return what a guest has and lacks for each tag, by which orders, and how it came about; empty where nothing is known."""
+async def why(guest: Guest, looked_by: Annotated[str, Depends(of_guests)]) -> dict[str, Any]:
+    """Return what a guest has and lacks for each tag, by which orders, and how it came about; empty where nothing is known.
+
+    First that somebody looks is written down, `stg.guest_looks`: who can't be written down is told nothing.
+    """
     of = {"guest_id": guest.guest_id, "tag": guest.tag}
+    await reader.note_look(looked_by=looked_by, **of)
     return {
         "progress": await reader.read("guest_progress", **of),
         "orders": await reader.read("why", **of),

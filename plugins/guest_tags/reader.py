@@ -8,7 +8,9 @@ import asyncio
 import json
 import logging
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,11 @@ import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 from psycopg import errors
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from warehouse.constants import POSTGRES_LIMITS, SQL_FOLDER
+from warehouse.layers import GUEST_LOOKS_NOTED
 
 CONN_ID = "postgres_dwh_bi"
 # A process of the API server holds at most this many connections, and as many threads, whoever looks at the page.
@@ -65,18 +68,27 @@ async def read(name: str, **params: object) -> list[dict[str, Any]]:
 
     Where all threads hang, it says so at once: nobody waits for what nobody got before.
     """
+    return await _asked(f"page/{name}.sql", params)
+
+
+async def note_look(**params: object) -> None:
+    """Write down that somebody looks at a guest: guest_id, looked_by, tag. Raises `UnavailableError`."""
+    await _asked(GUEST_LOOKS_NOTED, params)
+
+
+async def _asked(file: str, params: dict[str, object]) -> list[dict[str, Any]]:
     if len(_hanging) == POOL_SIZE:
         raise UnavailableError(*UNREACHABLE)
     if not _places.acquire(blocking=False):
         raise UnavailableError(*BUSY)
-    asked = _threads.submit(_rows, name, params)
+    asked = _threads.submit(_rows, file, params)
     asked.add_done_callback(lambda _: _places.release())
     try:
         return await asyncio.wait_for(asyncio.wrap_future(asked), DEADLINE_S)
     except TimeoutError as error:
         if asked.cancelled():
             raise UnavailableError(*BUSY) from error  # it never had a thread
-        LOG.warning("page: %s.sql has no answer after %s s", name, DEADLINE_S)
+        LOG.warning("page: %s has no answer after %s s", file, DEADLINE_S)
         raise UnavailableError(*UNREACHABLE) from error
     finally:
         if not asked.done():
@@ -84,14 +96,26 @@ async def read(name: str, **params: object) -> list[dict[str, Any]]:
             asked.add_done_callback(_hanging.discard)
 
 
-def _rows(name: str, params: dict[str, object]) -> list[dict[str, Any]]:
+def _rows(file: str, params: dict[str, object]) -> list[dict[str, Any]]:
     try:
-        with _engine().connect() as connection:
-            return [dict(row) for row in connection.exec_driver_sql(_text(name), params).mappings()]
+        with _engine().connect() as connection, _transaction(connection, writes=file == GUEST_LOOKS_NOTED):
+            return [dict(row) for row in connection.exec_driver_sql(_text(file), params).mappings()]
     except (AirflowNotFoundException, DBAPIError) as error:
         code, text = _reason(error)
-        LOG.warning("page: %s.sql could not be read (%s): %s", name, code, error)
+        LOG.warning("page: %s could not be read (%s): %s", file, code, error)
         raise UnavailableError(code, text) from error
+
+
+@contextmanager
+def _transaction(connection: Connection, *, writes: bool) -> Iterator[None]:
+    """Hold a transaction that may write, which a session of the page else may not."""
+    if not writes:
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    with driver.transaction():
+        connection.exec_driver_sql("set transaction read write")
+        yield
 
 
 def _reason(error: Exception) -> tuple[str, str]:
@@ -114,8 +138,8 @@ def _reason(error: Exception) -> tuple[str, str]:
 
 
 @cache
-def _text(name: str) -> str:
-    return Path(SQL_FOLDER, "page", f"{name}.sql").read_text(encoding="utf-8")
+def _text(file: str) -> str:
+    return Path(SQL_FOLDER, file).read_text(encoding="utf-8")
 
 
 @cache

@@ -46,6 +46,8 @@ LOCAL = frozenset(
         "stg.withdrawn",
         "stg.erasures",
         "stg.erasure_requests",
+        "stg.guest_looks",
+        "stg.guest_look_key",
         "stg.judged_orders",
         "stg.judged_references",
         "stg.drain_progress",

@@ -331,6 +331,7 @@ REHEARSED = "ask/cdm/rehearsal.sql"
 
 # As of when the tags stand; why a guest has one or not yet.
 TAG_CLOCK = "ask/cdm/tag_clock.sql"
+GUEST_LOOKS_NOTED = "settle/stg/guest_looks_noted.sql"
 WHY = "ask/cdm/why.sql"
 WHY_PROGRESS = "ask/cdm/why_progress.sql"
 

@@ -29,7 +29,7 @@ NOT_GROWN = {
     },
     "what went wrong, or was tried": {
         *("stg.dead_letters", "stg.lost_messages", "stg.withdrawn", "stg.backups", "stg.law_checks"),
-        *("stg.erasures", "stg.erasure_requests"),
+        *("stg.erasures", "stg.erasure_requests", "stg.guest_looks", "stg.guest_look_key"),
     },
     "how far the checks have come": {"stg.check_progress"},
 }

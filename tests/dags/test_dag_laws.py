@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 from operators.alerts import ALERTS, leave_error
 from operators.base import PipelineOperator
 from warehouse.constants import OWNER, SQL_FOLDER
-from warehouse.layers import BACKUPS, WHY, WHY_PROGRESS
+from warehouse.layers import BACKUPS, GUEST_LOOKS_NOTED, WHY, WHY_PROGRESS
 from warehouse.requests import FORMS, BadRequestError
 
 REPO = Path(__file__).resolve().parents[2]
@@ -133,7 +133,7 @@ def test_every_file_of_a_load_is_run_by_a_task(dag_bag: DagBag) -> None:
     there = {
         path.relative_to(SQL_FOLDER).as_posix() for room in rooms for path in Path(SQL_FOLDER, room).glob("**/*.sql")
     }
-    assert {name for name in there if "/backup/" not in name} - run == {BACKUPS, WHY, WHY_PROGRESS}
+    assert {name for name in there if "/backup/" not in name} - run == {BACKUPS, GUEST_LOOKS_NOTED, WHY, WHY_PROGRESS}
 
 
 def test_the_minute_run_is_every_minute_and_the_others_wait_for_a_person(dag_bag: DagBag) -> None:

@@ -62,12 +62,16 @@ def _tried(client: Any, name: str) -> dict[str, Any]:
     dags = [dag["dag_id"] for dag in client.get("/api/v2/dags?limit=100", headers=mine).json()["dags"]]
     body: dict[str, Any] = {"logical_date": None, "conf": {}}
     told = client.get("/guest-tags/api/me", headers=mine)
+    own = {"Origin": "http://testserver"}
     return {
         "starts": {
             dag: client.post(f"/api/v2/dags/{dag}/dagRuns", json=body, headers=mine).status_code for dag in dags
         },
         "page": told.status_code,
         "buttons": told.json().get("may"),
+        "guests": told.json().get("guests"),
+        "asked for the guests of a tag": client.get("/guest-tags/api/guests?tag=x", headers=mine).status_code,
+        "asked why": client.post("/guest-tags/api/why", json={"guest_id": "x"}, headers=mine | own).status_code,
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 from deploy.airflow_roles import ROLES
 from tests.e2e.conftest import DAGS
 
-MARKETING, APPROVER = ROLES
+MARKETING, APPROVER, SUPPORT = ROLES
 ALL = set(DAGS)
 # Each is a person with these roles, and what they may start.
 PEOPLE = {
@@ -20,7 +20,9 @@ PEOPLE = {
     "looker": (["Viewer"], set()),
     "marketer": (["Viewer", MARKETING], {"tag_rules", "tag_rule_rehearse", "audience_export"}),
     "approver": (["Viewer", APPROVER], {"audience_approve"}),
+    "support": (["Viewer", SUPPORT], set()),
 }
+SEE_GUESTS = {"root", "operator", "support"}
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +53,12 @@ def test_the_page_greys_the_buttons_that_airflow_would_refuse(tried: dict[str, A
         return
     buttons = tried[name]["buttons"]
     assert {dag for dag, may in buttons.items() if may} == allowed & set(buttons)
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+def test_single_guests_are_shown_to_those_whose_role_says_so(tried: dict[str, Any], name: str) -> None:
+    told = tried[name]
+    assert told["guests"] == (None if name == "looker" else name in SEE_GUESTS)
+    for status in (told["asked for the guests of a tag"], told["asked why"]):
+        # Whether there is a warehouse behind it is the machine's business.
+        assert status in ((200, 503) if name in SEE_GUESTS else (403,))

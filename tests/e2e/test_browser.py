@@ -1229,6 +1229,9 @@ def test_who_may_only_look_finds_grey_buttons_with_a_reason_and_airflow_refuses_
         expect(new).to_have_attribute("title", needed)
         for button in inside.locator('[data-block="rules"] [data-key^="retire-"]').all():
             expect(button).to_be_disabled()
+        inside.locator("#to-guest").click()
+        expect(inside.locator("#guest-answer")).to_contain_text("You see sums here, and no single guest")
+        expect(inside.locator("#guest-form")).to_be_hidden()
         inside.locator("#to-state").click()
         expect(inside.get_by_role("button", name="Check now")).to_be_disabled()
         expect(inside.locator('[data-row="laws"]')).to_contain_text("Needed: the right to trigger data_checks.")
@@ -1245,7 +1248,7 @@ def test_who_may_only_look_finds_grey_buttons_with_a_reason_and_airflow_refuses_
         assert {dag: len(airflow.runs(dag)) for dag in before} == before
         for address in ("me", "freshness", "rules", "versions?tag=soup_lover", "orders", "dead-letters"):
             assert frame.evaluate("path => fetch(path).then((answer) => answer.status)", f"api/{address}") == 200
-        assert frame.evaluate(by_hand, ["api/why", "POST", {"guest_id": "nobody"}]) == 200, "it only reads"
+        assert frame.evaluate(by_hand, ["api/why", "POST", {"guest_id": "nobody"}]) == 403, "sums, and no single guest"
     watch.complaints = [text for text in watch.complaints if "403" not in text]
 
 

@@ -1,6 +1,7 @@
 """The addresses of the page: who may ask, what is refused, what is said when the warehouse can't answer."""
 
 import asyncio
+import hashlib
 import json
 import os
 import re
@@ -47,10 +48,10 @@ def stranger() -> TestClient:
 
 @pytest.fixture
 def login(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
-    """A client whom Airflow knows as a viewer."""
+    """A client whom Airflow knows as somebody who may start runs."""
     create_auth_manager()
-    viewer = SimpleAuthManagerUser(username="ann", role="viewer")
-    monkeypatch.setitem(page.app.dependency_overrides, get_user, lambda: viewer)
+    ann = SimpleAuthManagerUser(username="ann", role="user")
+    monkeypatch.setitem(page.app.dependency_overrides, get_user, lambda: ann)
     yield TestClient(page.app, raise_server_exceptions=False)
     reader._engine().dispose()
     reader._engine.cache_clear()
@@ -58,7 +59,7 @@ def login(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
 
 @pytest.fixture
 def client(login: TestClient, pipeline: Pipeline) -> TestClient:
-    """The viewer, over an empty warehouse."""
+    """The same, over an empty warehouse."""
     reader._engine.cache_clear()
     return login
 
@@ -138,7 +139,61 @@ def test_buttons_are_grey_for_those_whom_airflow_would_refuse(
 ) -> None:
     ann = SimpleAuthManagerUser(username="ann", role=role)
     monkeypatch.setitem(page.app.dependency_overrides, get_user, lambda: ann)
-    assert login.get("/api/me").json() == {"user": "ann", "may": dict.fromkeys(page.DAGS, may)}
+    assert login.get("/api/me").json() == {"user": "ann", "may": dict.fromkeys(page.DAGS, may), "guests": may}
+
+
+def test_who_may_see_sums_sees_no_single_guest(
+    client: TestClient, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = SimpleAuthManagerUser(username="ann", role="viewer")
+    monkeypatch.setitem(page.app.dependency_overrides, get_user, lambda: viewer)
+    assert client.get("/api/rules").status_code == 200
+    for answer in (
+        client.get("/api/guests?tag=fan"),
+        client.post("/api/why", json={"guest_id": "guest"}, headers=FROM_THE_PAGE),
+    ):
+        assert answer.status_code == 403
+        assert "'Guest data'" in answer.json()["detail"]
+    assert pipeline.rows("select * from stg.guest_looks") == []
+
+
+def test_each_look_at_a_guest_is_written_down_and_names_nobody(client: TestClient, pipeline: Pipeline) -> None:
+    why(client, "guest")
+    why(client, "guest", "fan")
+    why(client, "other")
+    assert pipeline.rows("select looked_by, tag from stg.looks_at(%s)", ["guest"]) == [("ann", None), ("ann", "fan")]
+    assert pipeline.rows("select looked_by, tag from stg.looks_at(%s)", ["nobody"]) == []
+    ((written,),) = pipeline.rows("select string_agg(to_jsonb(looks)::text, '') from stg.guest_looks as looks")
+    assert "guest" not in written
+    assert hashlib.sha256(b"guest").hexdigest() not in written, "an id that is guessed can't be looked up"
+
+
+def test_who_cannot_be_written_down_is_told_nothing(client: TestClient, pipeline: Pipeline) -> None:
+    pipeline.owner.execute("revoke execute on function stg.note_look(text, text, text) from dwh_page")
+    try:
+        answer = client.post("/api/why", json={"guest_id": "guest"}, headers=FROM_THE_PAGE)
+    finally:
+        pipeline.owner.execute("grant execute on function stg.note_look(text, text, text) to dwh_page")
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_migrated")
+
+
+def test_what_is_written_down_only_the_owner_reads_and_the_page_only_adds_to(
+    client: TestClient, pipeline: Pipeline
+) -> None:
+    why(client, "guest")
+    for url in ("DWH_PAGE_URL", "DWH_BI_URL", "DWH_ETL_URL"):
+        for statement in (
+            "select * from stg.guest_looks",
+            "select * from stg.guest_look_key",
+            "select * from stg.looks_at('guest')",
+            "delete from stg.guest_looks",
+            "update stg.guest_looks set looked_by = 'bob'",
+            "insert into stg.guest_looks (looked_by, subject_hash) values ('bob', '')",
+        ):
+            with psycopg.connect(pipeline.env[url]) as reader:
+                reader.read_only = False
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    reader.execute(statement)
 
 
 # --- what is asked ----------------------------------------------------------------------------------------------------

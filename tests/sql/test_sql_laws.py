@@ -22,7 +22,10 @@ HEADER = ("Rerun", "Params")
 # Tables that no file of their own fills: queues, which are filled together with what they queue.
 QUEUES = {"stg.load_queue", "cdm.rule_queue"}
 # Filled and emptied by a function, within one transaction; filled by triggers.
-INTERNAL = {"dds.suspended_keys", "cdm.tag_rule_versions", "stg.erasures", "stg.erasure_requests"}
+INTERNAL = {
+    *("dds.suspended_keys", "cdm.tag_rule_versions", "stg.erasures", "stg.erasure_requests"),
+    *("stg.guest_looks", "stg.guest_look_key"),
+}
 # People fill it, by a function.
 BY_HAND = {"stg.withdrawn"}
 # Unlogged: what a rebuild holds from chunk to chunk.
@@ -37,6 +40,8 @@ LAWLESS = {
     "cdm.consents": "files of others say it; what follows from it: test_audience_examples.py",
     "cdm.tag_rules": "people write it; what it was stands in cdm.tag_rule_versions, which has the law",
     "stg.erasure_requests": "guest_erase works them off, and fails aloud",
+    "stg.guest_looks": "nothing is made of it",
+    "stg.guest_look_key": "the same",
     "stg.drain_progress": "each drain compares it with Kafka before it reads",
     "stg.law_checks": "what the laws' own check has found",
     "stg.check_progress": "how far it has come",

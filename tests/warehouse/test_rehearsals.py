@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from deploy.why import account
 from harness.pipeline import Pipeline
 from harness.runs import run
 from local.stack import Stack
@@ -284,3 +285,4 @@ def test_one_command_tells_why_by_an_id_from_standard_input(world: World) -> Non
         "pizza_lover: order 102, CLOSED since 2026-03-05 12:00 UTC: counts until 2026-04-04 12:00 UTC",
         "pizza_lover: order 101, CLOSED since 2026-03-01 12:00 UTC: counts until 2026-03-31 12:00 UTC",
     ]
+    assert world.pipeline.rows("select looked_by, tag from stg.looks_at(%s)", [A]) == [(account(), "pizza_lover")]

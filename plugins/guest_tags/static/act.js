@@ -18,6 +18,9 @@ export async function learn() {
 
 export const may = (dag) => me.may[dag] !== false && !refused.has(dag);
 
+// Whether single guests are shown to them, or sums alone.
+export const maySeeGuests = () => me.guests !== false;
+
 // A sentence where the reader may not do this; nothing where they may.
 export const reason = (dag) => (may(dag) ? null : t("act.forbidden", dag));
 

@@ -1,5 +1,6 @@
 // The tab One guest: what a guest has and lacks for each tag, and how it came about.
 
+import { maySeeGuests } from "./act.js";
 import { ask, askFor } from "./airflow.js";
 import { cells, failure, notice } from "./block.js";
 import { el, table } from "./dom.js";
@@ -167,8 +168,15 @@ export function arrive() {
   if (place.chosen.tag) choice.tag = place.chosen.tag;
 }
 
-// Asked for anew when the tab is opened and at each refresh; the same in another language.
-export const refresh = () => Promise.all([examples(), ...(choice.guest ? [show()] : [])]);
+// Asked for anew when the tab is opened and at each refresh; the same in another language. Who may see sums alone is told so.
+export function refresh() {
+  const closed = !maySeeGuests();
+  $("guest-form").hidden = closed;
+  if (!closed) return Promise.all([examples(), ...(choice.guest ? [show()] : [])]);
+  $("guest-examples").replaceChildren();
+  $("guest-answer").replaceChildren(notice(t("guest.forbidden")));
+  return Promise.resolve();
+}
 
 export function speak() {
   if (choice.wrong) complain(t("guest.blank"));

@@ -115,7 +115,10 @@ strip.begin({ retry: refresh, drawn: drawTabs, change: () => (strip.isUnknown() 
 setInterval(() => document.visibilityState === "visible" && refresh(), REFRESH_MS);
 places.begin(arrive);
 arrive();
-act.learn().then(redraw);
+act.learn().then(() => {
+  redraw();
+  if (place.tab === "guest") guest.refresh();
+});
 strip.look().then(() => {
   drawFaults();
   sayWhen();

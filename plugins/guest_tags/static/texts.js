@@ -335,7 +335,8 @@ const TEXTS = {
     "unit.messages": "messages",
 
     "guest.title": "One guest: why this tag, and what is missing",
-    "guest.lead": "By the app's own id; there are no names here.",
+    "guest.lead": "By the app's own id; there are no names here. Each question is written down.",
+    "guest.forbidden": "You see sums here, and no single guest: your role may not read «Guest data». Whoever gives roles in Airflow can add «Guest support».",
     "guest.label": "Guest id",
     "guest.find": "Find",
     "guest.examples": "Newest guests with the tag",
@@ -685,7 +686,8 @@ const TEXTS = {
     "unit.messages": "сообщения",
 
     "guest.title": "Один гость: почему этот тег и чего не хватает",
-    "guest.lead": "По id из приложения; имён здесь нет.",
+    "guest.lead": "По id из приложения; имён здесь нет. Каждый вопрос записывается.",
+    "guest.forbidden": "Вам видны суммы, но не отдельные гости: вашей роли закрыты «Guest data». Роль «Guest support» добавит тот, кто выдаёт роли в Airflow.",
     "guest.label": "Id гостя",
     "guest.find": "Найти",
     "guest.examples": "Новейшие гости с тегом",

@@ -14,8 +14,9 @@ from warehouse.requests import ALL_AUDIENCES
 class ApproveExportOperator(ExportAudiencesOperator):
     """Let one held export go: the one that has the number and the plan hash that somebody has seen.
 
-    It goes as any other (`ExportAudiencesOperator`). Where the plan is another one by now nothing is handed over, and the task
-    fails at once; a channel that another export holds is tried again. Returns what has become of the audience, by its name.
+    It goes as any other (`ExportAudiencesOperator`). Where the plan is another one by now that one is held, to be looked at;
+    nothing is handed over, and the task fails at once. A channel that another export holds is tried again. Returns what has
+    become of the audience, by its name.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:

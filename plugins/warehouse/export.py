@@ -149,7 +149,8 @@ def export_audience(
     """Bring a channel up to date with an audience; whoever calls holds the channel's turn.
 
     `now`: the moment whose suppressions and consents count. `key`: that of the channel, for `login_hmac`. Raises
-    `BadRequestError` where what is approved is no longer what would go, `ExportError` where the folder knows more than we do.
+    `BadRequestError` where what is approved is no longer what would go, which is held instead, and `ExportError` where the folder
+    knows more than we do.
     """
     finish_what_was_begun(session, files, audience, now)
     with session.transaction():
@@ -159,6 +160,12 @@ def export_audience(
     export = outcome.export
     if asked.mode == DRY_RUN:
         return outcome
+    if asked.plan_hash is not None and export.status != PLANNED:
+        now_held = outcome.held_back or export
+        raise BadRequestError(
+            f"{audience.audience}: the plan has changed: it is export {now_held.seq} now, -{now_held.removes} +{now_held.adds}. "
+            "Look again; nothing was handed over"
+        )
     if files.published_hash(audience.audience, export.seq) is not None:
         raise ExportError(
             f"{audience.audience}: export {export.seq} lies in its folder already, and this warehouse does not know it. Was it "
@@ -251,12 +258,8 @@ def _decided(session: Session, audience: Audience, asked: Asked, members: int, s
     whole = _plan_of(session, PARTS)
     if asked.plan_hash is None:
         return decide(whole, _plan_of(session, [FORCED]), members, audience)
-    if (asked.seq, asked.plan_hash) != (seq, whole.plan_hash):
-        raise BadRequestError(
-            f"{audience.audience}: the plan has changed: it is export {seq} now, -{whole.removes} +{whole.adds}. Look again; "
-            "nothing was handed over"
-        )
-    return Decision(PARTS)
+    # What is another one by now is held whole, to be looked at; what has no need of that goes with the next hour's run.
+    return Decision(PARTS) if (asked.seq, asked.plan_hash) == (seq, whole.plan_hash) else Decision([], HELD)
 
 
 def _plan_of(session: Session, parts: Sequence[str]) -> Plan:

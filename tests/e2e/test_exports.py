@@ -182,6 +182,7 @@ def test_a_swing_is_held_and_goes_as_it_was_seen_or_not_at_all(
             timeout=5 * MINUTE_MS,
         )
         assert world.numbers() == ["000001"]
+        expect(held).to_contain_text(f"would change +0 −{gone + 1} (")
 
         world.hour()
         assert world.files(2)["remove"] == {LATE}, "who is suppressed goes, whatever is held"

@@ -369,6 +369,11 @@ def test_a_swing_is_held_until_what_was_seen_is_approved_and_the_suppressed_leav
     world.pipeline.load(at("03-10 14:40:00"))
     with pytest.raises(BadRequestError, match="the plan has changed: it is export 3 now, -108"):
         world.export("03-10 15:00:00", **seen)
+    query = "select seq, plan_hash, removes from cdm.v_exports where audience = 'pizza' and status = 'held'"
+    ((seq, plan_hash, removes),) = world.pipeline.rows(query)
+    assert (seq, removes) == (3, 108), "what would go now is held, to be seen"
+    assert plan_hash != held.plan_hash
+    assert broken_laws(world.pipeline.etl) == {}
     now = world.export("03-10 16:00:00")
     assert (now.export.seq, now.export.removes) == (3, 1)
     assert now.held_back is not None

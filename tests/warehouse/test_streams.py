@@ -22,7 +22,9 @@ from tests.streams import (
     Erase,
     Export,
     LoadCdm,
+    Order,
     Refer,
+    Return,
     Rule,
     Run,
     Settle,
@@ -47,6 +49,7 @@ def test_after_any_stream_the_warehouse_equals_the_model(broom: Broom, stream: l
 
 @STREAMS_PROFILE
 @given(stream=streams(length=8))
+@example(stream=[Erase(user="bob"), Stage(orders=(Order(user="bob"),)), Return(user="bob")])
 def test_a_replay_of_any_stream_changes_no_row_and_burns_no_id(broom: Broom, stream: list[Step]) -> None:
     broom.sweep()
     run = Run(broom.pipeline)

@@ -10,7 +10,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -91,11 +91,8 @@ def _compare(minutes: _Minutes, rounds: int) -> None:
     for number in range(rounds):
         found: dict[bool, float] = {}
         for is_asked in (True, False) if number % 2 else (False, True):
-            if is_asked:
+            with nullcontext() if is_asked else _unasked():
                 found[is_asked] = minutes.round()
-            else:
-                with _unasked():
-                    found[is_asked] = minutes.round()
         ratios.append(found[True] / found[False])
     told = ", ".join(f"{ratio:.2f}" for ratio in sorted(ratios))
     say(f"a minute's run with an empty ledger over one without: {statistics.median(ratios):.3f} ({told})")

@@ -11,15 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
 
+GUEST_SUPPORT = "Guest support"
 # role -> the DAGs that it may start, and switch on and off
 ROLES: Mapping[str, Sequence[str]] = {
     "Marketing": ("tag_rules", "tag_rule_rehearse", "audience_export"),
     "Export approver": ("audience_approve",),
-    "Guest support": (),
+    GUEST_SUPPORT: (),
 }
 # Who may see single guests on that page, beside sums, and is written down each time: a resource that only the page asks for.
 GUEST_DATA = ("can_read", "Guest data")
-SEE_GUESTS = ("Guest support", "Op", "Admin")
+# Roles of Airflow's own that have it, too.
+SEE_GUESTS = ("Op", "Admin")
 # Who has any of them sees the page "Guest tags"; the third FAB gives to every role by itself.
 PAGE = (("can_read", "Plugins"), ("menu_access", "Plugins"), ("can_read", "Website"))
 
@@ -27,7 +29,7 @@ PAGE = (("can_read", "Plugins"), ("menu_access", "Plugins"), ("can_read", "Websi
 def rights(role: str) -> Iterator[tuple[str, str]]:
     """Yield what a role may do, as FAB's actions and resources."""
     yield from PAGE
-    if role in SEE_GUESTS:
+    if role == GUEST_SUPPORT:
         yield GUEST_DATA
     for dag_id in ROLES[role]:
         # To start a run asks for both: FAB calls it a change of the DAG.

@@ -104,9 +104,8 @@ def _may_start(dag_id: str, user: Any) -> bool:
 
 def _may_see_guests(user: Any) -> bool:
     manager = get_auth_manager()
-    if isinstance(
-        manager, SimpleAuthManager
-    ):  # knows no right but its own, and would say yes to whoever may look at anything
+    # It knows no right but its own, and would say yes to whoever may look at anything.
+    if isinstance(manager, SimpleAuthManager):
         return _may_start("tag_rule_rehearse", user)
     return manager.is_authorized_custom_view(method="GET", resource_name=GUEST_DATA, user=user)
 

@@ -73,15 +73,15 @@ async def read(name: str, **params: object) -> list[dict[str, Any]]:
 
 async def note_look(**params: object) -> None:
     """Write down that somebody looks at a guest: guest_id, looked_by, tag. Raises `UnavailableError`."""
-    await _asked(GUEST_LOOKS_NOTED, params)
+    await _asked(GUEST_LOOKS_NOTED, params, writes=True)
 
 
-async def _asked(file: str, params: dict[str, object]) -> list[dict[str, Any]]:
+async def _asked(file: str, params: dict[str, object], *, writes: bool = False) -> list[dict[str, Any]]:
     if len(_hanging) == POOL_SIZE:
         raise UnavailableError(*UNREACHABLE)
     if not _places.acquire(blocking=False):
         raise UnavailableError(*BUSY)
-    asked = _threads.submit(_rows, file, params)
+    asked = _threads.submit(_rows, file, params, writes=writes)
     asked.add_done_callback(lambda _: _places.release())
     try:
         return await asyncio.wait_for(asyncio.wrap_future(asked), DEADLINE_S)
@@ -96,9 +96,9 @@ async def _asked(file: str, params: dict[str, object]) -> list[dict[str, Any]]:
             asked.add_done_callback(_hanging.discard)
 
 
-def _rows(file: str, params: dict[str, object]) -> list[dict[str, Any]]:
+def _rows(file: str, params: dict[str, object], *, writes: bool) -> list[dict[str, Any]]:
     try:
-        with _engine().connect() as connection, _transaction(connection, writes=file == GUEST_LOOKS_NOTED):
+        with _engine().connect() as connection, _transaction(connection, writes=writes):
             return [dict(row) for row in connection.exec_driver_sql(_text(file), params).mappings()]
     except (AirflowNotFoundException, DBAPIError) as error:
         code, text = _reason(error)

@@ -2,12 +2,11 @@
 -- From: cdm.rehearsals, batch_points
 -- Grain: rehearsal_id, week
 -- Rerun: adds the rows of another rehearsal
--- Params: load_dt
+-- Params: from_dt, load_dt
 insert into cdm.rehearsal_weeks (rehearsal_id, week, entries, exits, exits_by_time, carried)
 with weeks as (
     select
         made.id as rehearsal_id,
-        made.from_dt,
         monday.begins::date as week,
         monday.begins at time zone made.zone as begin_dt,
         row_number() over (order by monday.begins asc) as number
@@ -26,7 +25,7 @@ with weeks as (
 moves as (
     select
         width_bucket(at_dt, (select array_agg(weeks.begin_dt order by weeks.number) from weeks)) as number,
-        at_dt >= (select min(weeks.from_dt) from weeks) as is_within,
+        at_dt >= %(from_dt)s::timestamptz as is_within,
         is_on,
         not is_on and cancelled_order is null and expired_order is not null as is_by_time
     from (

@@ -117,7 +117,7 @@ places.begin(arrive);
 arrive();
 act.learn().then(() => {
   redraw();
-  if (place.tab === "guest") guest.refresh();
+  if (place.tab === "guest" && !act.maySeeGuests()) guest.refresh();
 });
 strip.look().then(() => {
   drawFaults();

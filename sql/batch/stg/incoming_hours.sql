@@ -48,8 +48,9 @@ moved as (
         -1,
         -(cardinality(log.item_ids) = 0)::integer,
         -coalesce(log.cost, 0)
-    from entering
-    inner join stg.order_event_log as log on entering.value_hash_before = log.value_hash
+    from stg.order_event_log as log
+    -- As an array: they are few, and in a join the log was read whole for them.
+    where log.value_hash = any(array(select entering.value_hash_before from entering))
 )
 
 insert into incoming_hours

@@ -22,6 +22,8 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
 
+import yaml
+
 from deploy import REPO
 from deploy.make_secrets import DEFAULT_FILE, EXAMPLE, filled, kubernetes_secrets, manifest, read_env
 from deploy.sizes import CHART, VALUES
@@ -235,6 +237,32 @@ def task_pod(cluster: Cluster, **labels: str) -> str:
     raise TrialError(f"no task ({selector}) ran within five minutes")
 
 
+def wrongly_judged(cluster: Cluster) -> list[str]:
+    """Ask Kubernetes, which changes nothing then, what the scheduler may do with pods; return what it judges otherwise."""
+    config = json.loads(cluster.kubectl("get", "configmap", "airflow-config", "--output=json"))
+    task, greedy = (yaml.safe_load(config["data"]["pod_template_file.yaml"]) for _ in range(2))
+    greedy["spec"]["containers"][0]["envFrom"].append({"secretRef": {"name": "dwh-server"}})
+    disguise = ("label", "pod/postgres-0", "tier=airflow", "component=worker")
+    scheduler = f"--as=system:serviceaccount:{cluster.namespace}:airflow-scheduler"
+
+    def is_let(*arguments: str, pod: Any = None) -> bool:
+        try:
+            cluster.kubectl(*arguments, "--dry-run=server", scheduler, stdin=json.dumps(pod).encode())
+        except TrialError as error:
+            if "ValidatingAdmissionPolicy" not in str(error):
+                raise
+            return False
+        return True
+
+    wrong = {
+        "it can't make the pod of a task": not is_let("create", "--filename=-", pod=task),
+        "it makes a pod with the server's password": is_let("create", "--filename=-", pod=greedy),
+        "it deletes the server's pod": is_let("delete", "pod/postgres-0"),
+        "it calls the server's pod a task's": is_let(*disguise),
+    }
+    return [f"the scheduler: {what}" for what, is_so in wrong.items() if is_so]
+
+
 def faults(cluster: Cluster, toolbox: Toolbox) -> tuple[dict[str, float], dict[str, Any]]:
     """Break one thing after the other, each while a run is on.
 
@@ -345,6 +373,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         begin = time.monotonic()
         cluster.install()
         note(f"installed and ready after {time.monotonic() - begin:.0f} s")
+        judged = wrongly_judged(cluster)
         toolbox = Toolbox(cluster)
         history = toolbox.probe("history", f"--orders={options.orders}")
         note(f"history: {history}")
@@ -379,7 +408,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TrialError as error:
         print(error, file=sys.stderr)
         return 1
-    failures = verdict(calm, broken, replayed, usage, recounts)
+    failures = [*judged, *verdict(calm, broken, replayed, usage, recounts)]
     for text in failures:
         print(f"NOT AS PROMISED: {text}")
     note("all as promised" if not failures else "not as promised")

@@ -114,27 +114,47 @@ held as (
     inner join batch_checked_guests as checked on owner.h_user_pk = checked.h_user_pk
 ),
 
-spans as (
+-- Once an order: a rule more of a category asks no order again.
+closed as materialized (
+    select
+        each_order.h_order_pk,
+        span.from_dt,
+        span.to_dt
+    from (select distinct h_order_pk from held) as each_order
+    cross join lateral (
+        select
+            intervals.from_dt,
+            intervals.to_dt
+        from dds.closed_intervals as intervals
+        where intervals.h_order_pk = each_order.h_order_pk
+        offset 0
+    ) as span
+),
+
+counted as (
     select
         held.user_id,
         rules.tag,
         rules.threshold,
         rules.leaves_over,
         rules.as_of,
-        span.from_dt,
-        span.from_dt + rules.window_length as end_dt,
-        least(span.to_dt, span.from_dt + rules.window_length) as to_dt
+        closed.from_dt,
+        closed.from_dt + rules.window_length as end_dt,
+        least(closed.to_dt, closed.from_dt + rules.window_length) as to_dt,
+        count(*) filter (
+            where coalesce(least(closed.to_dt, closed.from_dt + rules.window_length) > rules.as_of, true)
+        ) over (partition by held.user_id, rules.tag) as count_now
     from held
+    inner join closed on held.h_order_pk = closed.h_order_pk
     inner join rules on held.category_id = rules.category_id
-    cross join lateral (
-        select
-            closed.from_dt,
-            closed.to_dt
-        from dds.closed_intervals as closed
-        where closed.h_order_pk = held.h_order_pk
-        offset 0
-    ) as span
-    where span.from_dt <= rules.as_of
+    where closed.from_dt <= rules.as_of
+),
+
+-- Where no more than the exit threshold count now, now is the last such moment.
+spans as (
+    select *
+    from counted
+    where count_now > leaves_over
 ),
 
 steps as (

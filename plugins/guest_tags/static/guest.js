@@ -114,7 +114,7 @@ function guest(id, { progress, orders, events }) {
     table(
       [
         { title: t("category"), head: true, cell: (row) => row.category_name, value: (row) => row.category_name },
-        { title: t("tag"), cell: (row) => row.tag ?? "—", value: (row) => row.tag ?? "" },
+        { title: t("tag"), class: "tag", cell: (row) => row.tag ?? "—", value: (row) => row.tag ?? "" },
         cells(t("orders"), (row) => row.order_cnt),
         { title: t("guest.state"), class: "whole", value: (row) => row.orders_missing ?? "",
           cell: (row) => el("span", { class: row.carries_tag ? "good" : row.tag === null ? "quiet" : null }, standing(row, events)) },

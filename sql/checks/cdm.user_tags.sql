@@ -140,10 +140,7 @@ counted as (
         rules.as_of,
         closed.from_dt,
         closed.from_dt + rules.window_length as end_dt,
-        least(closed.to_dt, closed.from_dt + rules.window_length) as to_dt,
-        count(*) filter (
-            where coalesce(least(closed.to_dt, closed.from_dt + rules.window_length) > rules.as_of, true)
-        ) over (partition by held.user_id, rules.tag) as count_now
+        least(closed.to_dt, closed.from_dt + rules.window_length) as to_dt
     from held
     inner join closed on held.h_order_pk = closed.h_order_pk
     inner join rules on held.category_id = rules.category_id
@@ -153,7 +150,12 @@ counted as (
 -- Where no more than the exit threshold count now, now is the last such moment.
 spans as (
     select *
-    from counted
+    from (
+        select
+            *,
+            count(*) filter (where coalesce(to_dt > as_of, true)) over (partition by user_id, tag) as count_now
+        from counted
+    ) as placed
     where count_now > leaves_over
 ),
 

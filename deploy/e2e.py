@@ -13,19 +13,31 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import yaml
 
 from deploy import REPO
-from deploy.make_secrets import DEFAULT_FILE, EXAMPLE, filled, kubernetes_secrets, manifest, read_env
+from deploy.make_secrets import (
+    CA_SECRET,
+    DEFAULT_FILE,
+    EXAMPLE,
+    TLS_SECRET,
+    certificate,
+    filled,
+    kubernetes_secrets,
+    manifest,
+    read_env,
+)
 from deploy.sizes import CHART, VALUES
 
 AIRFLOW_CHART = "airflow --repo https://airflow.apache.org --version 1.22.0"
@@ -97,7 +109,10 @@ class Cluster:
         if not self.kubectl("get", "secret", "dwh-server", "--ignore-not-found", "--output=name"):
             known = read_env(DEFAULT_FILE.read_text()) if DEFAULT_FILE.exists() else {}
             env = read_env(filled(EXAMPLE.read_text(), known))
-            self.kubectl("apply", "--filename=-", stdin=manifest(kubernetes_secrets(env)).encode())
+            with tempfile.TemporaryDirectory() as folder:
+                server = certificate(Path(folder), "postgres")
+            made = kubernetes_secrets(env, tls=["postgres"], ca=server.pop("ca.crt"), server=server)
+            self.kubectl("apply", "--filename=-", stdin=manifest(made).encode())
         self.upgrade()
         self.wait_until_ready()
 
@@ -105,9 +120,10 @@ class Cluster:
         """Upgrade both releases: the warehouse before those who use it."""
         helm = ["helm", "--namespace", self.namespace, "upgrade", "--install", "--timeout=10m"]
         chart = str(CHART)
-        command([*helm, "guest-tags", chart, f"--values={self.values / 'guest-tags.yaml'}"])
-        base = f"--values={self.values.parent / 'base.yaml'}"
-        command([*helm, "airflow", *self.chart, base, f"--values={self.values / 'airflow.yaml'}", *airflow_options])
+        by_tls = (f"--set=secrets.postgresTls={TLS_SECRET}", f"--set=tls.caSecret={CA_SECRET}")
+        command([*helm, "guest-tags", chart, f"--values={self.values / 'guest-tags.yaml'}", *by_tls])
+        files = (self.values.parent / "base.yaml", self.values / "airflow.yaml", self.values.parent / "tls.yaml")
+        command([*helm, "airflow", *self.chart, *(f"--values={file}" for file in files), *airflow_options])
 
     def wait_until_ready(self, *workloads: str) -> None:
         """Return when every workload is rolled out."""
@@ -209,7 +225,7 @@ def component_of(pod: dict[str, str], namespace: str) -> str:
     for component in (*COMPONENTS, "toolbox"):
         if re.fullmatch(rf"{component}-?[a-z0-9-]*", pod["name"]):
             return component
-    return "others" if re.match(r"(migrate|kafka-topic|backup)-", pod["name"]) else "task pods"
+    return "others" if re.match(r"(migrate|backup)-", pod["name"]) else "task pods"
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -375,6 +391,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         note(f"installed and ready after {time.monotonic() - begin:.0f} s")
         judged = wrongly_judged(cluster)
         toolbox = Toolbox(cluster)
+        judged += toolbox.probe("doors")
         history = toolbox.probe("history", f"--orders={options.orders}")
         note(f"history: {history}")
         recounts = [toolbox.start("witness.recount", "--wait=180")()]

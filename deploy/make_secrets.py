@@ -3,6 +3,7 @@
     python3 -m deploy.make_secrets env                   # .env, from .env.example; what .env has already is kept
     python3 -m deploy.make_secrets manifest | kubectl apply --namespace dwh --filename -
     python3 -m deploy.make_secrets manifest @helm-values/PLACE/services.txt --ca CA.pem | ...   # services of somebody else
+    python3 -m deploy.make_secrets manifest --tls postgres --own-ca FOLDER | ...   # the chart's PostgreSQL, by TLS alone
 
 Each Kubernetes Secret holds what one kind of pod needs, so that a task's pod never sees the superuser's password.
 """
@@ -16,8 +17,10 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,8 +29,12 @@ from deploy import REPO
 EXAMPLE = REPO / ".env.example"
 DEFAULT_FILE = REPO / ".env"
 SERVICES = ("postgres", "kafka", "valkey")
+# The chart's own Kafka: where it answers, and its accounts (deploy/kafka_accounts.py). The pipeline reads as this consumer group.
+OWN_KAFKA, PIPELINE_ACCOUNT, SOURCE_ACCOUNT, CONSUMER_GROUP = "kafka:9092", "dwh", "orders", "dwh-orders"
 # The Secret of the CA, and where the pods have it: `tls.caSecret` of our chart, helm-values/tls.yaml.
 CA_SECRET, CA_FILE = "services-ca", "/run/services-ca/ca.crt"
+# The Secret of PostgreSQL's own certificate, `secrets.postgresTls` of our chart, and for how long both are good.
+TLS_SECRET, CA_DAYS, CERTIFICATE_DAYS = "postgres-tls", 3650, 730
 
 
 class Arguments(argparse.ArgumentParser):
@@ -67,6 +74,38 @@ def backup_keys() -> dict[str, str]:
     return {"BACKUP_AGE_RECIPIENTS": recipients, "BACKUP_TEST_IDENTITY": test, "BACKUP_IDENTITY": people}
 
 
+def certificate(folder: Path, host: str) -> dict[str, str]:
+    """Return ca.crt, tls.crt and tls.key: a new certificate of a server by the CA in the folder, which is made unless there.
+
+    Raises `CalledProcessError` where openssl refuses; its version 3 is needed.
+    """
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    ca, ca_key = folder / "ca.crt", folder / "ca.key"
+
+    def made(*options: str | Path) -> None:
+        subprocess.run(["openssl", "req", "-x509", *key, *options], check=True, capture_output=True, umask=0o077)
+
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not ca_key.exists():
+        kind = ("-subj", "/CN=guest-tags CA", "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-days", str(CA_DAYS))
+        made(*kind, "-out", ca, "-keyout", ca_key)
+    with tempfile.TemporaryDirectory() as scratch:
+        files = [Path(scratch, name) for name in ("tls.crt", "tls.key")]
+        about = (
+            *(f"subjectAltName=DNS:{host}", "basicConstraints=critical,CA:FALSE"),
+            *("keyUsage=critical,digitalSignature", "extendedKeyUsage=serverAuth"),
+        )
+        kind = (
+            "-subj",
+            f"/CN={host}",
+            "-days",
+            str(CERTIFICATE_DAYS),
+            *(word for a in about for word in ("-addext", a)),
+        )
+        made("-CA", ca, "-CAkey", ca_key, *kind, "-out", files[0], "-keyout", files[1])
+        return {file.name: file.read_text() for file in (ca, *files)}
+
+
 def filled(example: str, known: Mapping[str, str]) -> str:
     """Return the example with each empty value replaced by the known one, else by a random one; others known follow it."""
     if not known.get("BACKUP_AGE_RECIPIENTS"):
@@ -86,16 +125,18 @@ def kubernetes_secrets(
     env: Mapping[str, str],
     *,
     postgres: str = "postgres",
-    kafka: str = "kafka:9092",
+    kafka: str = OWN_KAFKA,
     kafka_user: str = "",
     valkey: str = "valkey",
     tls: Collection[str] = (),
     ca: str = "",
+    server: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, dict[str, str]]:
     """Return the data of each Kubernetes Secret by its name.
 
     `postgres`, `kafka` and `valkey` are where the services answer, `tls` which of them do so by TLS alone; `ca` is the text of
-    the CA by which they are believed. `kafka_user` logs in by SCRAM-SHA-512 with `KAFKA_PASSWORD`.
+    the CA by which they are believed, `server` the certificate of the chart's PostgreSQL and its key. `kafka_user` logs in by
+    SCRAM-SHA-512 with `KAFKA_PASSWORD`; in the chart's own Kafka the pipeline has an account.
     """
     host, _, port = postgres.partition(":")
     by_ca = {"sslmode": "verify-full", "sslrootcert": CA_FILE} if "postgres" in tls else {}
@@ -106,15 +147,16 @@ def kubernetes_secrets(
         warehouse["extra"] = by_ca
     etl = {**warehouse, "login": "dwh_etl", "password": env["DWH_ETL_PASSWORD"]}
     page = {**warehouse, "login": "dwh_page", "password": env["DWH_PAGE_PASSWORD"]}
-    brokers = {"bootstrap.servers": kafka, "group.id": "dwh-orders"}
+    brokers = {"bootstrap.servers": kafka, "group.id": CONSUMER_GROUP}
     if "kafka" in tls:
         brokers |= {"security.protocol": "SSL", "ssl.ca.location": CA_FILE}
-    if kafka_user:
-        brokers["security.protocol"] = "SASL_SSL" if "kafka" in tls else "SASL_PLAINTEXT"
+    accounts = {name: env[name] for name in ("KAFKA_PIPELINE_PASSWORD", "KAFKA_SOURCE_PASSWORD")}
+    if kafka_user or kafka == OWN_KAFKA:
         brokers |= {
+            "security.protocol": "SASL_SSL" if "kafka" in tls else "SASL_PLAINTEXT",
             "sasl.mechanism": "SCRAM-SHA-512",
-            "sasl.username": kafka_user,
-            "sasl.password": env["KAFKA_PASSWORD"],
+            "sasl.username": kafka_user or PIPELINE_ACCOUNT,
+            "sasl.password": env["KAFKA_PASSWORD"] if kafka_user else accounts["KAFKA_PIPELINE_PASSWORD"],
         }
     orders = {"conn_type": "kafka", "extra": brokers}
     host, _, port = valkey.partition(":")
@@ -154,6 +196,8 @@ def kubernetes_secrets(
         # Who makes dumps can't read them; the weekly test can.
         "backup": {"BACKUP_AGE_RECIPIENTS": env["BACKUP_AGE_RECIPIENTS"]},
         "restore-test": {"BACKUP_AGE_IDENTITY": env["BACKUP_TEST_IDENTITY"]},
+        # The pod of our Kafka, where its accounts are made.
+        "kafka-accounts": accounts,
         "valkey": {"VALKEY_PASSWORD": env["VALKEY_PASSWORD"]},
         # Airflow; names of keys as its chart wants them. Its way of TLS comes by the environment: helm-values/tls.yaml.
         "airflow-metadata": {"connection": f"postgresql://airflow:{env['AIRFLOW_DB_PASSWORD']}@{postgres}/airflow"},
@@ -162,6 +206,7 @@ def kubernetes_secrets(
         "airflow-jwt-secret": {"jwt-secret": env["AIRFLOW_JWT_SECRET"]},
         "airflow-admin": {"AIRFLOW_ADMIN_PASSWORD": env["AIRFLOW_ADMIN_PASSWORD"]},
         **({CA_SECRET: {"ca.crt": ca}} if ca else {}),
+        **({TLS_SECRET: dict(server)} if server else {}),
     }
 
 
@@ -181,11 +226,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("command", choices=["env", "manifest"])
     parser.add_argument("--env", type=Path, default=DEFAULT_FILE, metavar="FILE", help="(default %(default)s)")
     parser.add_argument("--postgres", default="postgres", metavar="HOST[:PORT]", help="(default %(default)s)")
-    parser.add_argument("--kafka", default="kafka:9092", metavar="HOST:PORT,...", help="(default %(default)s)")
+    parser.add_argument("--kafka", default=OWN_KAFKA, metavar="HOST:PORT,...", help="(default %(default)s)")
     parser.add_argument("--kafka-user", default="", metavar="NAME", help="logs in by SCRAM; KAFKA_PASSWORD is in .env")
     parser.add_argument("--valkey", default="valkey", metavar="HOST[:PORT]", help="(default %(default)s)")
     parser.add_argument("--tls", nargs="*", choices=SERVICES, default=[], help="services that answer by TLS, by a CA")
-    parser.add_argument("--ca", type=Path, metavar="FILE", help=f"the CA: becomes the Secret {CA_SECRET}")
+    authority = parser.add_mutually_exclusive_group()
+    authority.add_argument("--ca", type=Path, metavar="FILE", help=f"the CA: becomes the Secret {CA_SECRET}")
+    own = f"a CA of your own, made there unless it is: makes {TLS_SECRET} as well, for the chart's PostgreSQL"
+    authority.add_argument("--own-ca", type=Path, metavar="FOLDER", help=own)
     options = parser.parse_args(arguments)
     known = read_env(options.env.read_text()) if options.env.exists() else {}
     if options.command == "env":
@@ -203,6 +251,15 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(f"{options.env} has no {', '.join(missing)}: run `make secrets` first")
     if options.kafka_user and not known.get("KAFKA_PASSWORD"):
         parser.error(f"{options.env} has no KAFKA_PASSWORD, which is that of --kafka-user: write it there")
+    ca, server = options.ca.read_text() if options.ca else "", {}
+    if options.own_ca:
+        try:
+            server = certificate(options.own_ca, options.postgres)
+        except (OSError, subprocess.CalledProcessError) as error:
+            parser.error(
+                f"no certificate was made: {getattr(error, 'stderr', b'').decode() or error}; openssl 3 is needed"
+            )
+        ca = server.pop("ca.crt")
     data = kubernetes_secrets(
         known,
         postgres=options.postgres,
@@ -210,7 +267,8 @@ def main(arguments: list[str] | None = None) -> None:
         kafka_user=options.kafka_user,
         valkey=options.valkey,
         tls=options.tls,
-        ca=options.ca.read_text() if options.ca else "",
+        ca=ca,
+        server=server,
     )
     print(manifest(data), end="")
 

@@ -1,8 +1,9 @@
 """What `deploy.e2e` does inside the cluster, in a pod that sees what the pipeline sees. Each command prints one line of JSON.
 
-Reads KAFKA_BOOTSTRAP_SERVERS, REDIS_URL, DWH_URL, AIRFLOW_API_URL, AIRFLOW_ADMIN_PASSWORD.
+Reads KAFKA_BOOTSTRAP_SERVERS and the passwords of its accounts, REDIS_URL, DWH_URL, AIRFLOW_API_URL, AIRFLOW_ADMIN_PASSWORD.
 
     python -m deploy.probe history --orders 50000
+    python -m deploy.probe doors
     python -m deploy.probe watch --minutes 10
     python -m deploy.probe tasks --since 2026-11-25T02:00:00+00:00
 """
@@ -12,17 +13,18 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
-from confluent_kafka import Producer
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from local.airflow_api import FINISHED, AirflowApi, AirflowApiError
 from source.generate import Dish, Generator, Restaurant, utc_text
-from source.seed import TOPIC, load_reference, produce
+from source.seed import TOPIC, kafka_settings, load_reference, produce
 
 TAG = "e2e: ordered at all"
 LOOK_EVERY_S = 0.5
@@ -80,9 +82,8 @@ def backfill(chunk_messages: int = 10_000) -> dict[str, Any]:
 def watch(minutes: float, rate: float) -> dict[str, Any]:
     """Have new guests close an order, `rate` a minute, and note when each carries the tag; wait for the last ones."""
     restaurant, dish = probe_dish(Generator(orders=0))
-    producer = Producer(
-        {"bootstrap.servers": os.environ["KAFKA_BOOTSTRAP_SERVERS"], "enable.idempotence": True, "log_level": 2}
-    )
+    kafka = kafka_settings(os.environ["KAFKA_BOOTSTRAP_SERVERS"])
+    producer = Producer({**kafka, "enable.idempotence": True, "log_level": 2})
     sent: dict[str, float] = {}
     seen: dict[str, float] = {}
     began = time.time()
@@ -197,11 +198,58 @@ def airflow_api() -> AirflowApi:
             time.sleep(2)
 
 
+def open_doors() -> list[str]:
+    """Knock where nobody may come in; return what was let through."""
+    servers = os.environ["KAFKA_BOOTSTRAP_SERVERS"]
+    source = kafka_settings(servers)
+    pipeline = {**source, "sasl.username": "dwh", "sasl.password": os.environ["KAFKA_PIPELINE_PASSWORD"]}
+    doors: dict[str, Callable[[], object]] = {
+        "PostgreSQL takes a password in plain text": lambda: psycopg.connect(os.environ["DWH_URL"], sslmode="disable"),
+        "PostgreSQL is believed by another CA": lambda: psycopg.connect(os.environ["DWH_URL"], sslrootcert="system"),
+        "Kafka takes who has no account": lambda: _described(_only_address(source)),
+        "Kafka takes another password": lambda: _described({**source, "sasl.password": "guessed"}),
+        "who writes the orders reads them": lambda: _read(source),
+        "the pipeline writes orders": lambda: _write(pipeline),
+    }
+    opened = []
+    for door, knock in doors.items():
+        with suppress(psycopg.OperationalError, KafkaException):
+            knock()
+            opened.append(door)
+    return opened
+
+
+def _only_address(settings: Mapping[str, str]) -> dict[str, str]:
+    return {"bootstrap.servers": settings["bootstrap.servers"]}
+
+
+def _described(settings: Mapping[str, str]) -> object:
+    return AdminClient({**settings, "log_level": 0}).list_topics(timeout=10)
+
+
+def _read(settings: Mapping[str, str]) -> None:
+    consumer = Consumer({**settings, "group.id": "probe", "enable.partition.eof": True, "log_level": 0})
+    consumer.assign([TopicPartition(TOPIC, 0, OFFSET_BEGINNING)])
+    answer = consumer.poll(20)
+    if answer is None or ((error := answer.error()) and error.code() != KafkaError._PARTITION_EOF):  # noqa: SLF001
+        raise KafkaException(answer and answer.error())
+
+
+def _write(settings: Mapping[str, str]) -> None:
+    refusals: list[KafkaError | None] = []
+    producer = Producer({**settings, "message.timeout.ms": 10_000, "log_level": 0})
+    producer.produce(TOPIC, b"", on_delivery=lambda error, _: refusals.append(error))
+    producer.flush(20)
+    if refusals != [None]:
+        raise KafkaException(*refusals)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and print its result."""
     parser = argparse.ArgumentParser(prog="python -m deploy.probe", description=main.__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("history").add_argument("--orders", type=int, default=50_000)
+    commands.add_parser("doors")
     commands.add_parser("backfill").add_argument("--chunk-messages", type=int, default=10_000)
     watcher = commands.add_parser("watch")
     watcher.add_argument("--minutes", type=float, default=10)
@@ -211,7 +259,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     if options.command == "history":
-        result = history(options.orders)
+        result: object = history(options.orders)
+    elif options.command == "doors":
+        result = open_doors()
     elif options.command == "backfill":
         result = backfill(options.chunk_messages)
     elif options.command == "watch":

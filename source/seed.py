@@ -1,7 +1,7 @@
 """Fill the sources: reference documents into Redis, a history of orders into Kafka.
 
-Reads KAFKA_BOOTSTRAP_SERVERS and REDIS_URL. One seed is one set of bytes, so a second run adds messages to the topic but
-nothing to the warehouse.
+Reads KAFKA_BOOTSTRAP_SERVERS and REDIS_URL; KAFKA_SOURCE_PASSWORD where Kafka has accounts. One seed is one set of bytes, so a
+second run adds messages to the topic but nothing to the warehouse.
 
     eval "$(make -s env)"; python -m source.seed --orders 50000
 """
@@ -12,9 +12,10 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
+from typing import Any
 
 import redis
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -35,6 +36,15 @@ KEYS_A_PIPELINE = 1_000
 CONNECT_TIMEOUT_S = 15
 DELIVERY_TIMEOUT_S = 60
 REPORT_EVERY_S = 1.0
+
+
+def kafka_settings(bootstrap_servers: str, env: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Return the settings of a client: with the account `orders` of the chart's Kafka where KAFKA_SOURCE_PASSWORD is set."""
+    settings = {"bootstrap.servers": bootstrap_servers}
+    if password := env.get("KAFKA_SOURCE_PASSWORD"):
+        settings |= {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "SCRAM-SHA-512"}
+        settings |= {"sasl.username": "orders", "sasl.password": password}
+    return settings
 
 
 class SeedError(Exception):
@@ -64,13 +74,13 @@ class OrderProducer:
         self._failure: KafkaError | None = None
         self._last_error = ""
         # Errors only: librdkafka also talks about what it gets over by itself.
-        settings: dict[str, str | int | float | bool] = {"bootstrap.servers": bootstrap_servers, "log_level": 3}
+        settings = {**kafka_settings(bootstrap_servers), "log_level": 3}
         try:
             prepare_topic(AdminClient(settings), topic)
         except KafkaException as error:
             raise SeedError(
                 f"Kafka at {bootstrap_servers} is not usable: {error.args[0].str()}. "
-                "Check KAFKA_BOOTSTRAP_SERVERS, and that the broker is up"
+                "Check KAFKA_BOOTSTRAP_SERVERS, where it has accounts KAFKA_SOURCE_PASSWORD, and that the broker is up"
             ) from error
         self._producer = Producer(
             settings
@@ -124,18 +134,24 @@ class OrderProducer:
 
 
 def prepare_topic(admin: AdminClient, topic: str) -> None:
-    """Create the topic unless it exists, and have it keep everything: a history is older than a broker keeps by default."""
+    """Create the topic unless it exists, and have it keep everything: a history is older than a broker keeps by default.
+
+    Of a topic that does, it is only asked: an account that writes orders may do no more.
+    """
+    resource = ConfigResource(ResourceType.TOPIC, topic)
     try:
-        admin.create_topics([NewTopic(topic, num_partitions=PARTITIONS)], operation_timeout=CONNECT_TIMEOUT_S)[
-            topic
-        ].result(CONNECT_TIMEOUT_S)
+        (asked,) = admin.describe_configs([resource], request_timeout=CONNECT_TIMEOUT_S).values()
+        kept = asked.result()["retention.ms"].value
     except KafkaException as error:
-        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+        if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
             raise
-    keep = ConfigEntry("retention.ms", "-1", incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[keep])
-    for done in admin.incremental_alter_configs([resource]).values():
-        done.result(CONNECT_TIMEOUT_S)
+        made = NewTopic(topic, num_partitions=PARTITIONS, config={"retention.ms": "-1"})
+        admin.create_topics([made], operation_timeout=CONNECT_TIMEOUT_S)[topic].result(CONNECT_TIMEOUT_S)
+        return
+    if kept != "-1":
+        resource.add_incremental_config(ConfigEntry("retention.ms", "-1", incremental_operation=AlterConfigOpType.SET))
+        (changed,) = admin.incremental_alter_configs([resource]).values()
+        changed.result(CONNECT_TIMEOUT_S)
 
 
 def produce(bootstrap_servers: str, messages: Iterable[Message], report: Callable[[int], None]) -> int:

@@ -7,9 +7,9 @@ how many documents of Redis are newer than the last one read. A guest or restaur
 
     make recount     # or, with other addresses: eval "$(make -s env)"; python -m witness.recount --help
 
-Reads KAFKA_BOOTSTRAP_SERVERS, REDIS_URL, DWH_URL. Exit code 0: everything equal, 1: differences, which are printed.
-With --from-stg it reads the messages that STG has kept instead of the topic: where Kafka has removed old ones. Then it can't know
-what never got there.
+Reads KAFKA_BOOTSTRAP_SERVERS, REDIS_URL, DWH_URL; KAFKA_PIPELINE_PASSWORD where it is the chart's Kafka, with accounts. Exit code
+0: everything equal, 1: differences, which are printed. With --from-stg it reads the messages that STG has kept instead of the
+topic: where Kafka has removed old ones. Then it can't know what never got there.
 """
 
 from __future__ import annotations
@@ -155,9 +155,13 @@ def snapshot(dwh_url: str, wait_s: float) -> Iterator[psycopg.Connection[Any]]:
 
 def kafka_records(bootstrap_servers: str, topic: str = TOPIC) -> Iterator[Record]:
     """Every record of the topic, from its beginning to the end it has now. Joins no consumer group, commits nothing."""
+    password = os.environ.get("KAFKA_PIPELINE_PASSWORD")
+    account = {"sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "dwh", "sasl.password": password}
     settings = {
         "bootstrap.servers": bootstrap_servers,
-        "group.id": "recount",
+        **({"security.protocol": "SASL_PLAINTEXT", **account} if password else {}),
+        # It does not join it; an account may name no other one.
+        "group.id": "dwh-orders",
         "enable.auto.commit": False,
         "enable.partition.eof": True,
         "fetch.wait.max.ms": 100,

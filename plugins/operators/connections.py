@@ -1,6 +1,7 @@
 """Opens the three Airflow connections of the pipeline by the providers' hooks; a failure says what to check."""
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple, TypeVar
@@ -26,6 +27,8 @@ from warehouse.ledger_copy import LedgerCopy
 from warehouse.sources import ORDERS_SETTINGS, BadSettingError, ReferenceSettings
 
 Said = TypeVar("Said")
+# An error that a client of Kafka tells again and again is logged as seldom as this.
+SAY_AGAIN_S = 30.0
 
 
 class UnreachableError(AirflowException):
@@ -174,6 +177,7 @@ class OrdersConsumerHook(KafkaConsumerHook):
         self.topic = topic
         self.careful = careful
         self._refusals: list[KafkaError] = []
+        self._said_at: dict[int, float] = {}
 
     @property
     def brokers(self) -> str:
@@ -182,13 +186,20 @@ class OrdersConsumerHook(KafkaConsumerHook):
 
     def _get_client(self, config: dict[str, Any]) -> Consumer:
         settings = {
-            "error_cb": lambda error: self.log.warning("%s", explained(error, self.brokers)),
+            "error_cb": self._say,
             **DEFAULT_SETTINGS,
             **_without(config, *ORDERS_SETTINGS),
             **FORCED_SETTINGS,
             "group.id": config.get("group.id") or CONSUMER_GROUP,
         }
         return CarefulConsumer(settings) if self.careful else Consumer(settings)
+
+    def _say(self, error: KafkaError) -> None:
+        """Log an error of the client; it tells the same one at each of its tries, several a second."""
+        now = time.monotonic()
+        if now - self._said_at.get(error.code(), -SAY_AGAIN_S) >= SAY_AGAIN_S:
+            self._said_at[error.code()] = now
+            self.log.warning("%s", explained(error, self.brokers))
 
     @contextmanager
     def open_consumer(self) -> Iterator[Consumer]:

@@ -26,7 +26,7 @@ from tests.deploy.charts import (
 from tests.programs import program
 from tests.sql.scratch import scratch_database
 
-WRITES_BESIDE_ITS_PROGRAMS = {"kafka", "kafka-topic"}
+WRITES_BESIDE_ITS_PROGRAMS = {"kafka"}
 WITH_EXTRAS = (
     "--set=watch.enabled=true",
     "--set=metrics.enabled=true",
@@ -409,6 +409,37 @@ def test_the_ca_of_the_services_is_in_each_container_that_connects_to_one():
     }
     # A task has no database but the warehouse, whose connection says it.
     assert told - by_environment == {"base", "scheduler-log-groomer"}
+
+
+BY_TLS = ("--set=secrets.postgresTls=postgres-tls", "--set=tls.caSecret=services-ca")
+
+
+def test_postgresql_of_the_chart_answers_other_pods_by_tls_alone():
+    objects = render_warehouse("single-vm", *BY_TLS, *WITH_EXTRAS, WITH_WAL["single-vm"])
+    (access,) = [item["data"]["pg_hba.conf"] for item in objects if item["metadata"]["name"] == "postgres-access"]
+    rules = [line.split() for line in access.splitlines() if not line.startswith("#")]
+    assert ["hostssl", "all", "all", "all", "scram-sha-256"] in rules
+    assert {rule[3] for rule in rules if rule[0] == "host"} == {"127.0.0.1/32", "::1/128"}, "the pod itself"
+    ((spec, server),) = [(spec, found) for _, spec, found in containers(objects) if found["name"] == "postgres"]
+    settings = dict(item.split("=", 1) for item in server["args"] if "=" in item)
+    mounts = {item["mountPath"]: item["name"] for item in server["volumeMounts"]}
+    volumes = {item["name"]: item for item in spec["volumes"]}
+    assert settings["ssl"] == "on"
+    for name in ("ssl_cert_file", "ssl_key_file", "hba_file"):
+        assert str(Path(settings[name]).parent) in mounts, name
+    key = volumes[mounts[str(Path(settings["ssl_key_file"]).parent)]]["secret"]
+    assert (key["secretName"], key["defaultMode"]) == ("postgres-tls", 0o440), "the server refuses what others may read"
+    # Whoever connects has the CA, and asks for it.
+    for name in ("migrate", "backup", "watch", "metrics"):
+        (client,) = [found for _, _, found in containers(objects) if found["name"] == name]
+        assert {"name": "PGSSLMODE", "value": "verify-full"} in client["env"], name
+        assert {"name": "services-ca", "mountPath": "/run/services-ca", "readOnly": True} in client["volumeMounts"]
+
+
+def test_tls_of_a_server_that_is_none_of_ours_or_that_nobody_would_believe_is_refused():
+    assert "nobody would believe the server" in refused_warehouse("local", BY_TLS[0])
+    assert "somebody else's has its own" in refused_warehouse("local", *BY_TLS, "--set=postgres.mode=external")
+    assert "speak without TLS to each other" in refused_warehouse("local", *BY_TLS, *DISTRIBUTED)
 
 
 def test_without_a_ca_nothing_of_one_is_there():

@@ -18,7 +18,7 @@ PROMETHEUS = Pod("prometheus", frozenset({("app.kubernetes.io/name", "prometheus
 STRANGER = Pod("stranger", frozenset({("tier", "airflow"), ("component", "worker")}), "other")
 NEEDED = {
     "postgres": {*AIRFLOW, TASK, "statsd", "migrate", "backup", "restore-test", "watch", "metrics"},
-    "kafka": {TASK, "kafka-topic"},
+    "kafka": {TASK},
     "valkey": {TASK},
     "api-server": {*AIRFLOW, TASK, "statsd", "watch"},
 }

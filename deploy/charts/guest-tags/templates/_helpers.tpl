@@ -43,6 +43,16 @@ resources: {requests: {storage: {{ .size }}}}
 {{- if and .Values.warehouse.distributed.enabled (eq .Values.postgres.mode "internal") }}true{{ end }}
 {{- end }}
 
+{{/* Whether PostgreSQL of this chart answers by TLS alone: "true", or nothing. */}}
+{{- define "guest-tags.postgresTls" -}}
+{{- if .Values.secrets.postgresTls }}
+{{- if ne .Values.postgres.mode "internal" }}{{ fail "secrets.postgresTls is for the server of this chart: somebody else's has its own certificate, and tls.caSecret names who believes it" }}{{ end }}
+{{- if not .Values.tls.caSecret }}{{ fail "secrets.postgresTls without tls.caSecret: nobody would believe the server. make_secrets --own-ca makes both (docs/deploy.md, TLS to the services)" }}{{ end }}
+{{- if .Values.warehouse.distributed.enabled }}{{ fail "secrets.postgresTls and warehouse.distributed.enabled: the nodes of the cluster speak without TLS to each other" }}{{ end -}}
+true
+{{- end }}
+{{- end }}
+
 {{/* The workers of the cluster, as the coordinator reaches them. */}}
 {{- define "guest-tags.workers" -}}
 {{- range $number := until (int .Values.warehouse.distributed.workers) }}{{ if $number }} {{ end }}postgres-worker-{{ $number }}.postgres-worker:5432{{ end }}
@@ -81,7 +91,7 @@ resources: {requests: {storage: {{ .size }}}}
 
 {{/* Said beside the addresses as well, but for that of Airflow's database: asyncpg takes it from here only. */}}
 {{- define "guest-tags.caEnv" -}}
-{{- if and .Values.tls.caSecret (eq .Values.postgres.mode "external") }}
+{{- if and .Values.tls.caSecret (or .Values.secrets.postgresTls (eq .Values.postgres.mode "external")) }}
 - {name: PGSSLMODE, value: verify-full}
 - {name: PGSSLROOTCERT, value: /run/services-ca/ca.crt}
 {{- end }}

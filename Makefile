@@ -1,7 +1,7 @@
 # Each target is a thin line over one script or tool; `make` alone lists them.
 BIN := .venv/bin
 STACK := $(BIN)/python -m local
-LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make requirements"
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --excludes local/excludes.txt --custom-compile-command "make requirements"
 ARGS ?=
 # Processes of the tests; each has servers of its own. 0: one, in which a debugger can stop. In the order of folders, for the
 # longest files (crash, e2e) are in the first of them: last, they would run alone.

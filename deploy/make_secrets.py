@@ -87,8 +87,8 @@ def certificate(folder: Path, host: str) -> dict[str, str]:
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not ca_key.exists():
-        kind = ("-subj", "/CN=guest-tags CA", "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-days", str(CA_DAYS))
-        made(*kind, "-out", ca, "-keyout", ca_key)
+        about = ("-subj", "/CN=guest-tags CA", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        made(*about, "-days", str(CA_DAYS), "-out", ca, "-keyout", ca_key)
     with tempfile.TemporaryDirectory() as scratch:
         files = [Path(scratch, name) for name in ("tls.crt", "tls.key")]
         about = (

@@ -24,7 +24,9 @@ if ! is_done $venv_stamp requirements.txt requirements-dev.txt; then
   "$python" -c 'import ensurepip, venv' 2>/dev/null || apt_get python3-venv
   "$python" -m venv .venv
   .venv/bin/python -m pip install --quiet --require-hashes -r <(sed -n '/^uv==/,/[^\\]$/p' requirements-dev.txt)
-  .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.txt -r requirements-dev.txt
+  # Compiled now: where PYTHONDONTWRITEBYTECODE is set, each process would compile Airflow anew, 2.5 CPU seconds.
+  .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --excludes local/excludes.txt \
+    --compile-bytecode -r requirements.txt -r requirements-dev.txt
   fingerprint requirements.txt requirements-dev.txt > $venv_stamp
 fi
 

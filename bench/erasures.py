@@ -1,7 +1,8 @@
 """What an erasure costs, and what looking the guests up costs a minute's run while nobody was erased: `python -m bench.erasures`.
 
 The run of the minute is compared with itself without the ledger, in turns, by the CPU seconds of this process and of PostgreSQL;
-each round is ten runs with 5 orders. Then 1,000 guests of the history are erased, and the run is compared with itself before.
+each round is ten runs with 5 orders. Rounds differ by more than a question costs, so the questions of a run are also counted, and
+asked by themselves a thousand times. Then 1,000 guests of the history are erased, and the run is compared with itself before.
 """
 
 import argparse
@@ -9,7 +10,8 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -19,13 +21,15 @@ from bench.__main__ import HOME, load
 from bench.measure import HISTORY, ORDERS_A_MINUTE, say
 from bench.pair import RUNS_A_ROUND, server_seconds
 from bench.world import World, plain_orders
+from harness.pipeline import Pipeline
 from harness.runs import run
 from operators.erase_guests import EraseGuestsOperator
 from source.generate import Generator
-from warehouse.ledger import Ledger
+from warehouse.ledger import Ledger, mark_of, no_pepper, read_ledger
 from warehouse.requests import WORK_OFF
 
 GUESTS = 1_000
+ASKED_ALONE = 1_000
 NOBODY = Ledger()
 ASK = """
     select stg.request_erasure(user_id)
@@ -46,6 +50,7 @@ def main() -> int:
         load(world, given.orders, generator)
         say(f"{given.orders:,} orders are there")
         minutes = _Minutes(world, generator)
+        _ask_alone(minutes)
         _compare(minutes, given.rounds)
         before = statistics.median(minutes.round() for _ in range(given.rounds))
         world.owner.execute(ASK, [given.guests])
@@ -77,13 +82,48 @@ class _Minutes:
         for _ in range(RUNS_A_ROUND):
             self.moment += timedelta(minutes=1)
             self.world.produce(self.topic, self.world.fresh_orders(self.generator, ORDERS_A_MINUTE, self.moment))
-            before = self._used()
+            before = self.used()
             self.world.minute(self.topic)
-            used += self._used() - before
+            used += self.used() - before
         return used
 
-    def _used(self) -> float:
+    def used(self) -> float:
+        """Return the CPU seconds of this process and of PostgreSQL so far."""
         return server_seconds(self.server) + sum(os.times()[:2])
+
+
+def _ask_alone(minutes: _Minutes) -> None:
+    """Say what the questions of a run cost, by what one of a thousand costs."""
+    asked = Counter[str]()
+
+    def counted(name: str, ask: Callable[..., object]) -> Callable[..., object]:
+        def count(*arguments: object) -> object:
+            asked[name] += 1
+            return ask(*arguments)
+
+        return count
+
+    with (
+        patch("warehouse.staging.read_ledger", counted("read", read_ledger)),
+        patch("warehouse.staging.mark_of", counted("mark", mark_of)),
+    ):
+        a_run = minutes.round() / RUNS_A_ROUND
+    with Pipeline() as pipeline:
+        session = pipeline.session
+        before = minutes.used()
+        for _ in range(ASKED_ALONE):
+            read_ledger(session, no_pepper)
+        between = minutes.used()
+        with session.transaction():
+            for _ in range(ASKED_ALONE):
+                mark_of(session)
+        after = minutes.used()
+    costs = {"read": (between - before) / ASKED_ALONE, "mark": (after - between) / ASKED_ALONE}
+    questions = sum(costs[name] * times / RUNS_A_ROUND for name, times in asked.items())
+    say(
+        f"the ledger in a minute's run: {asked.total() / RUNS_A_ROUND:.1f} questions, {questions * 1000:.2f} ms of "
+        f"{a_run * 1000:.0f} ms of CPU, {questions / a_run:.2%}"
+    )
 
 
 def _compare(minutes: _Minutes, rounds: int) -> None:

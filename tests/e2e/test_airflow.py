@@ -62,14 +62,14 @@ def test_history_live_orders_and_a_rebuild_end_in_the_right_counters_and_tags(
     assert pipeline.marts() == model.marts()
     assert pipeline.user_tags()
 
-    # Live orders, by the minute run: from Kafka to the tag within two minutes.
+    # Live orders, by the minute run: from Kafka to the tag. How long that takes `make e2e-k8s` judges.
     pipeline.redis.set("new-diner", restaurant("new-diner", menu={"new-pizza=Новая": "Пицца"}))
     airflow.unpause("orders_micro_batch")
     live = [order(n, user="newcomer", restaurant="new-diner", dishes=("new-pizza",)) for n in (1, 2, 3)]
     pipeline.produce(topic, live)
-    produced = time.monotonic()
+    give_up = time.monotonic() + 300
     while ("newcomer", "pizza_lover") not in pipeline.user_tags():
-        assert time.monotonic() - produced < 120, "a closed order is a tag within two minutes"
+        assert time.monotonic() < give_up, "who closed three orders has no tag"
         time.sleep(0.5)
     model.messages(live)
     model.document("restaurant", "new-diner", pipeline.redis.get("new-diner"))

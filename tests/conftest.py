@@ -37,6 +37,17 @@ from tests.streams import Broom  # noqa: E402
 DEFAULT_PORTS.update({name: port + PORTS_A_WORKER * worker_number() for name, port in DEFAULT_PORTS.items()})
 
 
+# What takes longest goes first, each file to whoever is free: last, one of them would be waited for alone.
+LONGEST = (
+    "e2e",
+    "crash",
+    "warehouse/test_streams.py",
+    "operators/test_packed_batches.py",
+    "warehouse/test_versions.py",
+    "deploy",
+)
+
+
 def take_home() -> None:
     """Keep other sessions from `SESSION_HOME` until this process ends. Exits where another one has it."""
     lock = os.open(f"{SESSION_HOME}.lock", os.O_WRONLY | os.O_CREAT)
@@ -53,6 +64,16 @@ def pytest_configure(config: pytest.Config) -> None:
             take_home()
         except SystemExit as error:  # pytest would call it an error of its own
             pytest.exit(str(error), returncode=3)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; all others stay in the order of folders."""
+
+    def rank(item: pytest.Item) -> int:
+        path = item.path.relative_to(REPO / "tests").as_posix()
+        return next((place for place, name in enumerate(LONGEST) if path.startswith(name)), len(LONGEST))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")

@@ -128,10 +128,11 @@ def test_orders_go_from_who_may_write_to_who_may_read(kafka, made, pipeline, mon
     what_to_check = r"are sasl\.username, sasl\.password and sasl\.mechanism right\?"
     monkeypatch.setenv("AIRFLOW_CONN_KAFKA_ORDERS", connection.replace("of-who-reads", "guessed"))
     with pytest.raises(DrainError, match=what_to_check):
-        drain(made["KAFKA_TOPIC"])
+        drain(made["KAFKA_TOPIC"], timeout_s=5.0)
     # And not at each of its tries, which are some a second.
     assert len(re.findall(what_to_check, capsys.readouterr().out)) == 1
     monkeypatch.setenv("KAFKA_SOURCE_PASSWORD", "guessed")
+    monkeypatch.setattr("source.seed.CONNECT_TIMEOUT_S", 5)
     with pytest.raises(SeedError, match=r"Check .* KAFKA_SOURCE_PASSWORD"):
         OrderProducer(kafka.clients, made["KAFKA_TOPIC"])
 

@@ -75,9 +75,10 @@ def test_analysts_read_every_view_and_no_table(seen: SeenPipeline) -> None:
     with psycopg.connect(os.environ["DWH_BI_URL"], autocommit=True) as reader:
         views = reader.execute("select viewname from pg_views where schemaname = 'cdm'").fetchall()
         assert len(views) > 15
-        for (view,) in views:
+        # Of one guest the page tells, and writes down who asked.
+        for (view,) in set(views) - {("v_why",)}:
             reader.execute(f"select * from cdm.{view}").fetchall()
-        for table in DISTRIBUTED:
+        for table in (*DISTRIBUTED, "cdm.v_why"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 reader.execute(f"select * from {table}")
 
@@ -85,7 +86,7 @@ def test_analysts_read_every_view_and_no_table(seen: SeenPipeline) -> None:
 @pytest.mark.parametrize("name", sorted(path.stem for path in (REPO / "sql/page").glob("*.sql")))
 def test_the_page_is_answered(name: str, seen: SeenPipeline) -> None:
     text = (REPO / "sql/page" / f"{name}.sql").read_text(encoding="utf-8")
-    with psycopg.connect(os.environ["DWH_BI_URL"], autocommit=True) as reader, psycopg.ClientCursor(reader) as cursor:
+    with psycopg.connect(os.environ["DWH_PAGE_URL"], autocommit=True) as reader, psycopg.ClientCursor(reader) as cursor:
         cursor.execute(text, {key: value for key, value in PAGE.items() if f"%({key})s" in text}).fetchall()
 
 

@@ -47,7 +47,7 @@ env: | $(BIN) ## Print export lines, for: eval "$$(make -s env)"
 ##@ Check
 
 test: browser ## Run the tests on a stack of their own; ARGS="-k name" is handed to pytest
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder $(ARGS)
 
 recount: | $(BIN) ## Count again from the raw messages, by the reference model, and compare with every mart; ARGS="--from-stg"
 	@env=$$($(STACK) env) && eval "$$env" && $(BIN)/python -m witness.recount $(ARGS)

@@ -5,9 +5,11 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 REPO = Path(__file__).resolve().parents[1]
 # Another folder lets two sessions run side by side; each worker of pytest-xdist has one of its own.
@@ -37,14 +39,15 @@ from tests.streams import Broom  # noqa: E402
 DEFAULT_PORTS.update({name: port + PORTS_A_WORKER * worker_number() for name, port in DEFAULT_PORTS.items()})
 
 
-# What takes longest goes first, each file to whoever is free: last, one of them would be waited for alone.
-LONGEST = (
+# What takes longest goes first: last, one of them would be waited for alone. But for the dumps, which are to hold no Airflow that
+# ran on the same servers before.
+FIRST = (
+    "deploy/test_backup",
     "e2e",
     "crash",
-    "warehouse/test_streams.py",
-    "operators/test_packed_batches.py",
-    "warehouse/test_versions.py",
-    "deploy",
+    "warehouse/test_streams",
+    "operators/test_packed",
+    "warehouse/test_versions",
 )
 
 
@@ -71,9 +74,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def rank(item: pytest.Item) -> int:
         path = item.path.relative_to(REPO / "tests").as_posix()
-        return next((place for place, name in enumerate(LONGEST) if path.startswith(name)), len(LONGEST))
+        return next((place for place, name in enumerate(FIRST) if path.startswith(name)), len(FIRST))
 
     items.sort(key=rank)
+
+
+class OneAirflow(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+    """Hands files to the workers of pytest-xdist, those of e2e as one: two cores bear no second Airflow."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = "tests/e2e/"
+        return folder if nodeid.startswith(folder) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneAirflow:
+    """Return who hands out the tests."""
+    return OneAirflow(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,7 @@ def env(
     folder.mkdir()
     airflow = make_conninfo(pipeline.env["DWH_ADMIN_URL"], dbname="airflow")
     with psycopg.connect(airflow, autocommit=True) as metadata:
-        metadata.execute("create table dag_run as select 'minute' as run_id")
+        metadata.execute("create table kept_run as select 'minute' as run_id")
         yield {
             "DWH_URL": pipeline.env["DWH_URL"],
             "AIRFLOW_METADATA_URL": airflow,
@@ -58,7 +58,7 @@ def env(
             "BACKUP_AGE_RECIPIENTS": " ".join(public for public, _ in keys),
             "BACKUP_AGE_IDENTITY": keys[1][1].read_text(),
         }
-        metadata.execute("drop table dag_run")
+        metadata.execute("drop table kept_run")
 
 
 @pytest.fixture
@@ -325,9 +325,9 @@ def test_a_restored_dump_is_made_whole_by_the_next_run(
 def test_airflows_metadata_comes_back(pipeline: Pipeline, env: dict[str, str]) -> None:
     assert backup.main(["dump"], env) == 0
     with psycopg.connect(env["AIRFLOW_METADATA_URL"], autocommit=True) as metadata:
-        metadata.execute("update dag_run set run_id = 'lost'")
+        metadata.execute("update kept_run set run_id = 'lost'")
         assert backup.main(["restore", "newest", "--database", "airflow"], env) == 0
-        assert metadata.execute("select run_id from dag_run").fetchall() == [("minute",)]
+        assert metadata.execute("select run_id from kept_run").fetchall() == [("minute",)]
 
 
 def test_a_restore_leaves_nothing_newer_beside_it_and_a_damaged_dump_leaves_all_as_it_was(

@@ -4154,6 +4154,8 @@ ALTER TABLE ONLY stg.withdrawn
 
 CREATE INDEX audience_export_rows_identifier ON cdm.audience_export_rows USING btree (audience, identifier);
 
+CREATE INDEX audience_export_rows_user_id ON cdm.audience_export_rows USING btree (user_id) WHERE (user_id IS NOT NULL);
+
 CREATE INDEX guest_due_due_dt ON cdm.guest_due USING btree (due_dt);
 
 CREATE INDEX tag_events_tag ON cdm.tag_events USING btree (tag, event_dt);

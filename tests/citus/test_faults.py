@@ -2,9 +2,9 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 
+import psutil
 import psycopg
 import pytest
 
@@ -24,6 +24,7 @@ from tests.crash.test_kill_points import (  # noqa: F401
     test_a_minute_run_killed_at_any_step_and_run_again_is_as_if_nothing_had_happened,
 )
 from tests.messages import order
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -46,8 +47,7 @@ def test_a_worker_that_goes_away_in_the_middle_of_a_run_fails_it_and_the_next_on
     for number in range(1, len(steps), max(1, len(steps) // 8)):
         world.begin_again()
         run = children.start(minute_run, world.topic, stop_at=number)
-        while os.waitid(os.P_PID, run.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is None:
-            time.sleep(0.05)
+        wait_for(lambda: psutil.Process(run.pid).status() == psutil.STATUS_STOPPED, "run that has stopped")  # noqa: B023
         worker.stop()
         os.kill(run.pid, signal.SIGCONT)
         run.join(120)

@@ -27,6 +27,25 @@ from tests.messages import order
 from tests.waiting import wait_for
 
 
+def test_the_marts_wait_for_a_commit_that_a_worker_has_not_finished(pipeline: SeenPipeline) -> None:
+    pipeline.stage([order(1)])
+    pipeline.load_dds()
+    worker = os.environ["CITUS_WORKER_URLS"].split()[0].replace("//postgres:", "//dwh_etl:")
+    with psycopg.connect(worker, autocommit=True) as connection:
+        connection.execute("begin")
+        connection.execute("prepare transaction 'of a worker that died'")
+        try:
+            with pytest.raises(
+                psycopg.errors.RaiseException, match=r"a commit is not finished on .*: Citus finishes it"
+            ):
+                pipeline.load_cdm()
+        finally:
+            connection.execute("rollback prepared 'of a worker that died'")
+    pipeline.load_cdm()
+    assert pipeline.user_product_counters()
+
+
+# After all others: a session that was there before keeps its connection to the worker that is gone.
 @pytest.fixture
 def worker(world: World) -> Iterator[Node]:  # noqa: F811
     """A worker that the test may stop."""
@@ -57,21 +76,3 @@ def test_a_worker_that_goes_away_in_the_middle_of_a_run_fails_it_and_the_next_on
         worker.start()
         minute_run(world.topic)
         assert world.content() == undisturbed, f"after a worker went away at step {number}, {steps[number - 1]}"
-
-
-def test_the_marts_wait_for_a_commit_that_a_worker_has_not_finished(pipeline: SeenPipeline) -> None:
-    pipeline.stage([order(1)])
-    pipeline.load_dds()
-    worker = os.environ["CITUS_WORKER_URLS"].split()[0].replace("//postgres:", "//dwh_etl:")
-    with psycopg.connect(worker, autocommit=True) as connection:
-        connection.execute("begin")
-        connection.execute("prepare transaction 'of a worker that died'")
-        try:
-            with pytest.raises(
-                psycopg.errors.RaiseException, match=r"a commit is not finished on .*: Citus finishes it"
-            ):
-                pipeline.load_cdm()
-        finally:
-            connection.execute("rollback prepared 'of a worker that died'")
-    pipeline.load_cdm()
-    assert pipeline.user_product_counters()

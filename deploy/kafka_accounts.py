@@ -13,7 +13,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -123,7 +123,7 @@ def _said(right: AclBinding) -> str:
     return f"{right.principal} {AclOperation(right.operation).name} {ResourceType(right.restype).name} {right.name}"
 
 
-def when_it_answers(admin: AdminClient, patience_s: float, rest: Callable[[float], Any] = time.sleep) -> None:
+def when_it_answers(admin: AdminClient, patience_s: float) -> None:
     """Return once the broker answers. Raises `KafkaException` where it has not after `patience_s`."""
     deadline = time.monotonic() + patience_s
     while True:
@@ -132,7 +132,7 @@ def when_it_answers(admin: AdminClient, patience_s: float, rest: Callable[[float
         except KafkaException:
             if time.monotonic() > deadline:
                 raise
-            rest(1)
+            time.sleep(1)
         else:
             return
 

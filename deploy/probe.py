@@ -23,6 +23,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from confluent_kafka.admin import AdminClient
 from psycopg.conninfo import make_conninfo
 
+from deploy.make_secrets import PIPELINE_ACCOUNT
 from local.airflow_api import FINISHED, AirflowApi, AirflowApiError
 from source.generate import Dish, Generator, Restaurant, utc_text
 from source.seed import TOPIC, kafka_settings, load_reference, produce
@@ -203,7 +204,7 @@ def open_doors() -> list[str]:
     """Knock where nobody may come in; return what was let through."""
     servers = os.environ["KAFKA_BOOTSTRAP_SERVERS"]
     source = kafka_settings(servers)
-    pipeline = {**source, "sasl.username": "dwh", "sasl.password": os.environ["KAFKA_PIPELINE_PASSWORD"]}
+    pipeline = {**source, "sasl.username": PIPELINE_ACCOUNT, "sasl.password": os.environ["KAFKA_PIPELINE_PASSWORD"]}
     doors: dict[str, Callable[[], bool]] = {
         "PostgreSQL takes a password in plain text": lambda: _connects(sslmode="disable"),
         "PostgreSQL is believed by another CA": lambda: _connects(sslrootcert="system"),
